@@ -1,0 +1,1 @@
+"""What observes: metrics, the monitor, recorded measurements, diagnoses and findings."""
