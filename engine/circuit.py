@@ -1,0 +1,174 @@
+"""A circuit: gates wired into a directed acyclic graph, run forward in order and backward in reverse.
+
+Where a value forks, the gradients of its branches add up: the first contribution writes, later ones add.
+
+References:
+    cs231n, "Backpropagation, intuitions": "gradients add up at forks".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gradvitals.engine.events import Array
+from gradvitals.engine.gates import Gate, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A wire of the circuit: fed from outside, a parameter, or what a gate computes."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A gate, the values it reads and the value it writes."""
+
+    gate: Gate
+    inputs: tuple[Value, ...]
+    output: Value
+
+
+class Circuit:
+    """A circuit as drawn: values and gates without arrays. Gates are added in topological order."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.parameters: list[Value] = []
+        self.gates: list[Placed] = []
+        self._names: set[str] = set()
+
+    def input(self, name: str, *shape: int | None) -> Value:
+        """Add a value that is fed from outside; None in the shape stands for the batch."""
+        value = self._new(name, shape)
+        self.inputs.append(value)
+        return value
+
+    def parameter(self, name: str, *shape: int) -> Value:
+        """Add a value that is learned."""
+        value = self._new(name, shape)
+        self.parameters.append(value)
+        return value
+
+    def gate(self, name: str, gate: Gate, *inputs: Value) -> Value:
+        """Add a gate and give the value it computes.
+
+        Raises:
+            ValueError: If the name is taken, an input is not of this circuit, or the shapes do not fit the gate.
+        """
+        for value in inputs:
+            if value.name not in self._names:
+                msg = f"{name}: its input {value.name!r} is not a value of this circuit"
+                raise ValueError(msg)
+        try:
+            shape = gate.output_shape(*(value.shape for value in inputs))
+        except ValueError as error:
+            msg = f"{name}: {error}"
+            raise ValueError(msg) from error
+        output = self._new(name, shape)
+        self.gates.append(Placed(gate, inputs, output))
+        return output
+
+    def _new(self, name: str, shape: Shape) -> Value:
+        if name in self._names:
+            msg = f"the circuit already has a value named {name!r}"
+            raise ValueError(msg)
+        self._names.add(name)
+        return Value(name, tuple(shape))
+
+
+class ConnectedCircuit:
+    """A circuit with its arrays, for one batch size: feed `values`, call `forward`, then `backward`.
+
+    Attributes:
+        values: Every value's array by name. Inputs are written by the caller; parameters are the caller's own arrays.
+        gradients: By name, the gradient of the last gate's output on each value that was asked for or lies between.
+        gates: The connected gates by the name of their output.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        parameters: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        *,
+        batch: int,
+        dtype: DTypeLike,
+        runs: tuple[int, ...] = (),
+    ) -> None:
+        """Allocate every array once.
+
+        Args:
+            circuit: The circuit.
+            parameters: The array of each parameter.
+            gradients: Where to write the gradient of each value it is wanted for, parameters or inputs.
+            batch: Number of samples.
+            dtype: Of all arrays.
+            runs: Empty, or `(R,)` for a stack of R runs.
+        """
+        self.values: dict[str, Array] = dict(parameters)
+        self.gradients: dict[str, Array] = dict(gradients)
+        self.gates: dict[str, Gate] = {}
+
+        def allocate(value: Value) -> Array:
+            return np.zeros((*runs, *(batch if size is None else size for size in value.shape)), dtype)
+
+        for value in circuit.inputs:
+            self.values[value.name] = allocate(value)
+        for placed in circuit.gates:
+            self.values[placed.output.name] = allocate(placed.output)
+            if any(value.name in self.gradients for value in placed.inputs):
+                self.gradients[placed.output.name] = allocate(placed.output)
+        last = circuit.gates[-1].output.name
+        if last in self.gradients:
+            self.gradients[last][...] = 1.0
+
+        backward: list[Callable[[], None]] = []
+        contributed: set[str] = set()
+        for placed in reversed(circuit.gates):
+            targets: list[Array | None] = []
+            additions: list[Callable[[], None]] = []
+            for value in placed.inputs:
+                gradient = self.gradients.get(value.name)
+                if gradient is None or value.name not in contributed:
+                    targets.append(gradient)
+                    contributed.add(value.name)
+                else:
+                    contribution = np.empty_like(gradient)
+                    targets.append(contribution)
+                    additions.append(_adder(gradient, contribution))
+            name = placed.output.name
+            gate = placed.gate.connect(
+                tuple(self.values[value.name] for value in placed.inputs),
+                self.values[name],
+                self.gradients.get(name, self.values[name]),
+                tuple(targets),
+            )
+            self.gates[name] = gate
+            if name in self.gradients:
+                backward += [gate.backward, *additions]
+        self._backward = tuple(backward)
+        self._forward = tuple(self.gates[placed.output.name].forward for placed in circuit.gates)
+
+    def forward(self) -> None:
+        """Compute every value, in topological order."""
+        for compute in self._forward:
+            compute()
+
+    def backward(self) -> None:
+        """Compute every wanted gradient, in reverse order."""
+        for compute in self._backward:
+            compute()
+
+
+def _adder(gradient: Array, contribution: Array) -> Callable[[], None]:
+    """Give the step that adds a later branch's contribution."""
+
+    def add() -> None:
+        np.add(gradient, contribution, out=gradient)
+
+    return add

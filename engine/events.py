@@ -1,0 +1,179 @@
+"""What the engine exposes: the events of a training, and what a watched network must offer.
+
+This module is the whole of what `gradvitals.diagnostics` knows of any training framework. Arrays in events are
+read-only views, valid until the handler returns: an observer that writes gets an error, one that keeps must copy.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Source: TypeAlias = Literal["training", "probe"]
+LayerArrays: TypeAlias = Mapping[str, Mapping[str, Array]]
+"""Arrays by layer and parameter: `{"hidden_1": {"weight": (fan_in, fan_out), "bias": (fan_out,)}, …}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """A layer: a parameterised op and the activation that consumes it, named by the op."""
+
+    name: str
+    activation: str
+    fan_in: int
+    fan_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStarted:
+    """A training is about to take its first step. `total_steps` is the plan, None where nobody knows."""
+
+    step: int
+    total_steps: int | None
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerForward:
+    """A layer has computed its outputs; all arrays are `(samples, units)`."""
+
+    layer: str
+    step: int
+    inputs: Array
+    pre_activations: Array | None
+    outputs: Array
+    activation: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBackward:
+    """The gradient has passed a layer; both arrays are `(samples, units)` and of the *mean* loss."""
+
+    layer: str
+    step: int
+    grad_pre_activations: Array
+    grad_outputs: Array
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class GradientsReady:
+    """The gradients of a step, averaged over workers and not yet clipped."""
+
+    step: int
+    gradients: LayerArrays
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step is done: its loss, the factor by which clipping shrank the gradient, and the update really taken."""
+
+    step: int
+    loss: float
+    clip_factor: float
+    learning_rate: float
+    updates: LayerArrays
+    parameters: LayerArrays
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Mean loss over a set of samples and, for classification, the share that was right."""
+
+    loss: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """An epoch is done. `training` is the running mean over its batches, `validation` the score at its end."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+    training: Scores
+    validation: Scores | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEnded:
+    """The training is over, by plan, by early stopping, or because the loss is no longer finite."""
+
+    step: int
+    reason: Literal["completed", "early_stopping", "non_finite", "interrupted"]
+
+
+Event: TypeAlias = (
+    TrainingStarted | LayerForward | LayerBackward | GradientsReady | StepEnded | EpochEnded | TrainingEnded
+)
+Observer: TypeAlias = Callable[[Any], None]
+
+
+class Rhythm(Protocol):
+    """Which steps an observer wants to see."""
+
+    def wants(self, step: int, /) -> bool:
+        """Tell whether the observer wants this step (the first step is 1)."""
+        ...
+
+
+class Removable(Protocol):
+    """What subscribing returns."""
+
+    def remove(self) -> None:
+        """End the subscription; a second call does nothing."""
+        ...
+
+
+class Subscribable(Protocol):
+    """Where observers subscribe."""
+
+    def on(self, event_type: type[Any], observer: Observer, *, every: int | Rhythm = 1) -> Removable:
+        """Send events of this type, on the steps wanted, to the observer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What a frozen pass over some samples gave: the loss of each, `(samples,)`, and the outputs."""
+
+    losses: Array
+    outputs: Array
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A network that can be watched: it has layers and hooks, and can be run frozen on samples of the watcher's choice.
+
+    No method changes the training: parameters, gradients, optimizer state and random generators stay as they are.
+    """
+
+    @property
+    def hooks(self) -> Subscribable:
+        """Where the training's events are subscribed to."""
+        ...
+
+    @property
+    def layers(self) -> Sequence[LayerInfo]:
+        """The layers in the order of the forward pass."""
+        ...
+
+    @property
+    def loss_name(self) -> str:
+        """The loss, named as in configs: `cross_entropy`, `mse` and so on."""
+        ...
+
+    def parameters_by_layer(self) -> LayerArrays:
+        """Give read-only views of the parameters as they are now."""
+        ...
+
+    def probe(self, inputs: Array, targets: Array, observer: Observer | None = None, *, step: int = 0) -> ProbeResult:
+        """Run forward and, for an observer, backward; its events carry `source="probe"`."""
+        ...
+
+    def layer_outputs(self, index: int, inputs: Array, units: Array | None = None) -> Array:
+        """Compute the outputs of one layer, or of some of its units only, from the inputs of that layer."""
+        ...
