@@ -75,6 +75,10 @@ class Hooks:
         self._handles = [other for other in self._handles if other is not handle]
         self._refresh()
 
+    def wants(self, event_type: type[Any]) -> bool:
+        """Tell whether an event of this type is worth building."""
+        return any(handle.event_type is event_type for handle in self._handles)
+
     def emit(self, event: Event) -> None:
         """Send an event to everybody who subscribed to its type."""
         for handle in self._handles:

@@ -4,6 +4,7 @@ An optimizer keeps its state in arrays of the parameters' shape, made at the fir
 place. Only the last axis is the parameters', so `(R, P)` with learning rates `(R, 1)` trains R runs at once.
 """
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -52,7 +53,7 @@ class Sgd:
                 np.multiply(direction, self.momentum, out=scratch)
                 scratch += gradients
                 direction = scratch
-        np.multiply(direction, self.learning_rate, out=scratch)
+        np.multiply(direction, _as_rate(self.learning_rate, scratch), out=scratch)
         parameters -= scratch
 
 
@@ -85,7 +86,7 @@ class RmsProp:
             velocity *= self.momentum
             velocity += scratch
             np.copyto(scratch, velocity)
-        scratch *= self.learning_rate
+        scratch *= _as_rate(self.learning_rate, scratch)
         parameters -= scratch
 
 
@@ -117,8 +118,13 @@ class Adam:
         square *= self.beta2
         square += scratch
         np.sqrt(square, out=scratch)
-        scratch *= 1.0 / np.sqrt(1.0 - self.beta2**self._steps)
+        scratch *= 1.0 / math.sqrt(1.0 - self.beta2**self._steps)
         scratch += self.epsilon
         np.divide(mean, scratch, out=scratch)
-        scratch *= self.learning_rate / (1.0 - self.beta1**self._steps)
+        scratch *= _as_rate(self.learning_rate / (1.0 - self.beta1**self._steps), scratch)
         parameters -= scratch
+
+
+def _as_rate(rate: float | Array, parameters: Array) -> Array:
+    """Round a learning rate, or the `(R, 1)` of R runs, to the parameters' dtype, so that stacked runs equal single."""
+    return np.asarray(rate, parameters.dtype)

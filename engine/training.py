@@ -53,6 +53,11 @@ class EarlyStopping:
     patience: int
     min_delta: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            msg = f"the patience of early stopping must be a positive number of epochs, got {self.patience}"
+            raise ValueError(msg)
+
 
 @dataclass(slots=True)
 class History:
@@ -167,22 +172,18 @@ def train(
     batch_size = min(batch_size, len(samples))
     trainer = Trainer(network, optimizer, average=average, clip=clip)
     history = History()
-    network.hooks.emit(TrainingStarted(0, epochs * math.ceil(len(samples) / batch_size), batch_size))
+    hooks = network.hooks
+    if hooks.wants(TrainingStarted):
+        hooks.emit(TrainingStarted(0, epochs * math.ceil(len(samples) / batch_size), batch_size))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the loop reports what is not finite itself
         for epoch in range(1, epochs + 1):
             scores = _train_epoch(trainer, samples, generator.permutation(len(samples)), batch_size)
             history.training.append(scores)
-            if validation is not None:
-                history.validation.append(_score(network, validation))
-            network.hooks.emit(
-                EpochEnded(
-                    epoch,
-                    trainer.steps,
-                    optimizer.learning_rate,
-                    scores,
-                    history.validation[-1] if validation is not None else None,
-                )
-            )
+            validated = None if validation is None else _score(network, validation)
+            if validated is not None:
+                history.validation.append(validated)
+            if hooks.wants(EpochEnded):
+                hooks.emit(EpochEnded(epoch, trainer.steps, optimizer.learning_rate, scores, validated))
             if not math.isfinite(scores.loss):
                 history.reason = "non_finite"
                 break
@@ -190,7 +191,8 @@ def train(
                 history.reason = "early_stopping"
                 break
     history.steps = trainer.steps
-    network.hooks.emit(TrainingEnded(trainer.steps, history.reason))
+    if hooks.wants(TrainingEnded):
+        hooks.emit(TrainingEnded(trainer.steps, history.reason))
     return history
 
 

@@ -1,0 +1,89 @@
+"""The exact dead-unit scan: which ReLU units are silent on every training example, at frozen weights.
+
+Per layer it keeps the units not yet seen active, feeds the training set in chunks, drops units as they fire, and goes
+no deeper than the deepest layer that still has suspects, where it computes the suspects' columns only. A unit whose
+interval bound max(W,0)·x_max + min(W,0)·x_min + b is not positive is certified dead without a pass. A healthy network
+is through after a chunk or two; only dead units that the bound cannot certify cost a whole pass.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradvitals.diagnostics.metrics import RECTIFIED, SLOPED
+from gradvitals.engine.events import Array, Observable
+
+CHUNK = 500
+"""Rows per pass; 500 to 1,000 measured fastest on a 784-256-128 network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """Dead units by layer, as sorted indices, and what it took to find them.
+
+    Attributes:
+        dead: For every ReLU layer, the units silent on every row.
+        rows: Rows of the set.
+        cost: Rows passed forward, counted in passes through the whole network.
+    """
+
+    dead: Mapping[str, tuple[int, ...]]
+    rows: int
+    cost: float
+
+
+def scan_dead_units(network: Observable, inputs: Array) -> ScanResult:
+    """Find every ReLU unit that is silent on all rows of `inputs` `(samples, features)`; exact, not sampled."""
+    layers = network.layers
+    suspects = {index: np.arange(info.fan_out) for index, info in enumerate(layers) if info.activation in RECTIFIED}
+    dead: dict[int, list[int]] = {index: [] for index in suspects}
+    for index, certified in enumerate(certify(network, inputs.min(axis=0), inputs.max(axis=0))):
+        if index in suspects:
+            dead[index] += np.flatnonzero(certified).tolist()
+            suspects[index] = np.flatnonzero(~certified)
+    work_of_a_row = sum(info.fan_in * info.fan_out for info in layers)
+    work = 0.0
+    for start in range(0, len(inputs), CHUNK):
+        deepest = max((index for index, units in suspects.items() if len(units)), default=-1)
+        if deepest < 0:
+            break
+        hidden = inputs[start : start + CHUNK]
+        rows = len(hidden)
+        for index in range(deepest + 1):
+            units = suspects.get(index)
+            at_the_end = index == deepest and units is not None
+            hidden = network.layer_outputs(index, hidden, units if at_the_end else None)
+            work += rows * layers[index].fan_in * hidden.shape[1]
+            if units is not None and len(units):
+                silent = (hidden if at_the_end else hidden[:, units]).max(axis=0) <= 0  # a NaN is not silent
+                suspects[index] = units[silent]
+    for index, units in suspects.items():
+        dead[index] += units.tolist()
+    found = {layers[index].name: tuple(sorted(units)) for index, units in dead.items()}
+    return ScanResult(found, len(inputs), work / work_of_a_row)
+
+
+def certify(network: Observable, low: Array, high: Array) -> Iterator[Array]:
+    """Yield for every layer which units' pre-activations are ≤ 0 for any input in the box [low, high].
+
+    By interval arithmetic through the layers, in float64, widened by the rounding that the layer's own precision may
+    add. The box grows loose with depth, except where units below are dead.
+    """
+    parameters = network.parameters_by_layer()
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    for info in network.layers:
+        weight = parameters[info.name]["weight"]
+        rounding = info.fan_in * float(np.finfo(weight.dtype).eps)
+        wide, bias = weight.astype(np.float64), parameters[info.name]["bias"].astype(np.float64)
+        positive, negative = np.maximum(wide, 0.0), np.minimum(wide, 0.0)
+        slack = rounding * (np.maximum(np.abs(low), np.abs(high)) @ np.abs(wide) + np.abs(bias))
+        upper = high @ positive + low @ negative + bias + slack
+        lower = low @ positive + high @ negative + bias - slack
+        yield np.asarray(upper <= 0.0)
+        if info.activation in RECTIFIED:
+            low, high = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+        elif info.activation in SLOPED:
+            low, high = np.full(info.fan_out, -1.0), np.full(info.fan_out, 1.0)
+        else:  # linear and leaky outputs lie between 0 and the pre-activation
+            low, high = np.minimum(lower, 0.0), np.maximum(upper, 0.0)

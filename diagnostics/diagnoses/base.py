@@ -1,0 +1,63 @@
+"""What every diagnosis is: a dataclass whose fields are its thresholds, and a judgement of one record."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
+
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record
+
+
+class Diagnosis(Protocol):
+    """A rule. It reads a record and nothing else, so that a replayed run is judged as the live one was.
+
+    The docstring of a diagnosis says symptom, cause, cure and source; its fields are its thresholds.
+    """
+
+    id: ClassVar[str]
+    tier: ClassVar[Tier]
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge a run, finished or not."""
+        ...
+
+
+def not_judged(diagnosis: Diagnosis, reason: str) -> Judgement:
+    """Say that nothing can be said, and why."""
+    return Judgement(diagnosis.id, "not_judged", reason)
+
+
+def not_applicable(diagnosis: Diagnosis, reason: str) -> Judgement:
+    """Say that the rule has no object here."""
+    return Judgement(diagnosis.id, "not_applicable", reason)
+
+
+def judged(diagnosis: Diagnosis, findings: Iterable[Finding | None]) -> Judgement:
+    """Say what was found."""
+    found = tuple(finding for finding in findings if finding is not None)
+    return Judgement(diagnosis.id, "fired" if any(finding.standing for finding in found) else "clear", "", found)
+
+
+def change_learning_rate(record: Record, factor: float = 0.1) -> Prescription:
+    """Prescribe `factor` times the learning rate, as a number where a config tells the present one."""
+    verb = "lower" if factor < 1.0 else "raise"
+    rate = config_value(record, "training.optimizer.learning_rate")
+    if not isinstance(rate, float | int):
+        return Prescription(f"{verb} the learning rate {max(factor, 1.0 / factor):g}-fold")
+    other = float(f"{rate * factor:.3g}")
+    return Prescription(
+        f"{verb} the learning rate from {rate:g} to {other:g}", {"training.optimizer.learning_rate": other}
+    )
+
+
+def set_key(record: Record, why: str, key: str, value: object) -> Prescription:
+    """Prescribe a value for a config key; without a config the sentence stands alone."""
+    has_config = record.context is not None and record.context.config is not None
+    return Prescription(why, {key: value} if has_config else None)
+
+
+def config_value(record: Record, key: str) -> object:
+    """Give the config's value of a dotted key; None where there is no config or no such key."""
+    if record.context is None or record.context.config is None:
+        return None
+    return record.context.config.get(key)

@@ -1,0 +1,141 @@
+"""Diagnosis 2: ReLU units that are silent on every training example."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import (
+    change_learning_rate,
+    config_value,
+    judged,
+    not_applicable,
+    not_judged,
+    set_key,
+)
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record, Scan
+from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+INDICES_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DeadUnits:
+    """Symptom: units whose output, and so whose gradient, is 0 on every training example.
+
+    Cause: weights or biases driven (or initialised) so low that no input reaches the active side; usually one update
+    that was too long. Below the first layer a unit can still be revived by changes under it.
+    Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
+    Source: cs231n, neural-networks-1 ("can irreversibly die"); Lu et al. 2019 (born dead). Exact: the whole training
+    set is scanned.
+
+    Attributes:
+        warn: Share of a layer's units from which it is a warning.
+        error: Share from which it is an error if the network is impaired; a whole layer always is.
+        rise: Rise of the share since step 0 from which it is a warning.
+        persistence: Scans in a row that must agree; at the end of a run one is enough.
+    """
+
+    id: ClassVar[str] = "dead_units"
+    tier: ClassVar[Tier] = "fact"
+    warn: float = 0.5
+    error: float = 0.5
+    rise: float = 0.25
+    persistence: int = 2
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge every ReLU layer by its scans."""
+        context, scans = record.context, record.notes(Scan)
+        if context is None:
+            return not_judged(self, "not recorded")
+        units = {info.name: info.fan_out for info in context.layers if info.activation in RECTIFIED}
+        if not units:
+            return not_applicable(self, "no ReLU layer")
+        if not scans:
+            return not_judged(self, "no exact scan of the training set was recorded")
+        return judged(self, [self._judge_layer(record, gate, scans, layer, count) for layer, count in units.items()])
+
+    def _judge_layer(self, record: Record, gate: Gate, scans: list[Scan], layer: str, units: int) -> Finding | None:
+        shares = [len(scan.dead[layer]) / units for scan in scans]
+        checks = [
+            Check(
+                scan.step,
+                self._severity(share, share - shares[0], impaired=gate.impaired_at(scan.step)),
+                share,
+                final=scan is scans[-1],
+            )
+            for scan, share in zip(scans, shares, strict=True)
+        ]
+        standing = settle(checks, self.persistence)
+        return None if standing is None else self._finding(record, scans, layer, units, standing)
+
+    def _severity(self, share: float, rise: float, *, impaired: bool) -> Severity | None:
+        if share == 1.0 or (share >= self.error and impaired):
+            return Severity.ERROR
+        if share >= self.warn or rise >= self.rise:
+            return Severity.WARNING
+        return Severity.INFO if share > 0.0 else None
+
+    def _finding(self, record: Record, scans: list[Scan], layer: str, units: int, standing: Standing) -> Finding:
+        seen = next(scan for scan in reversed(scans) if scan.step <= standing.last_step and scan.dead[layer])
+        dead = seen.dead[layer]
+        born = set(scans[0].dead[layer])
+        born_dead = len(born.intersection(dead)) if scans[0].step == 0 else 0
+        listed = ", ".join(map(str, dead[:INDICES_SHOWN])) + (", …" if len(dead) > INDICES_SHOWN else "")
+        revived = len(set().union(*(scan.dead[layer] for scan in scans)) - set(scans[-1].dead[layer]))
+        origin = (
+            f"{born_dead} of them dead before the first update" if born_dead else self._when(scans, layer, len(dead))
+        )
+        evidence = (
+            f"{len(dead)} of {units} units of {layer} are silent on all {seen.rows} training examples"
+            f" (units {listed}); {origin}"
+        )
+        if revived and not standing.cleared:
+            evidence += f"; {revived} once dead fire again"
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=layer,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=1.0 if standing.value == 1.0 else self.warn,
+            evidence=evidence,
+            explanation=(
+                "A ReLU unit that is silent on every example gets no gradient and stops learning; the network is"
+                " smaller than it looks."
+                + (
+                    " With the whole layer silent, no gradient reaches anything below it."
+                    if len(dead) == units
+                    else " Units in the first layer stay dead; deeper ones may revive if the layers below change."
+                )
+            ),
+            prescriptions=self._cures(record, born=2 * born_dead > len(dead)),
+        )
+
+    def _when(self, scans: list[Scan], layer: str, count: int) -> str:
+        """Say between which scans at least half of the dead units died."""
+        shares = [(scan.step, len(scan.dead[layer])) for scan in scans]
+        for (before, few), (step, many) in pairwise(shares):
+            if 2 * (many - few) >= count:
+                return f"{many - few} of them died between steps {before} and {step}"
+        return "they died one after the other"
+
+    def _cures(self, record: Record, *, born: bool) -> tuple[Prescription, ...]:
+        leaky = set_key(
+            record,
+            "use leaky_relu, whose units keep a gradient where they are inactive",
+            "model.activation",
+            "leaky_relu",
+        )
+        if not born:
+            clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
+            return (change_learning_rate(record), clip, leaky)
+        initial = set_key(record, "initialise with he_normal", "model.init", "he_normal")
+        biases = set_key(record, "start from zero biases", "model.bias_init", "zeros")
+        zero_already = config_value(record, "model.bias_init") in (None, "zeros")
+        return (initial, leaky) if zero_already else (biases, initial, leaky)

@@ -1,0 +1,99 @@
+"""Diagnosis 11: the network does no better than a constant."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Arm, Gate
+from gradvitals.diagnostics.measurements import Probe, Record, Signal
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+SMALL_UPDATE, LARGE_UPDATE = 1e-4, 3e-2
+
+
+@dataclass(frozen=True, slots=True)
+class NoLearning:
+    """Symptom: after the warm-up the training loss is still that of the best constant output, or worse.
+
+    Cause: anything that keeps gradients from turning into progress: see the root that explains it. Data without signal
+    look the same, so before it speaks, simple models are tried on the same data, out of sample.
+    Cure: the root's; if there is none, overfit a tiny set first and work up from there.
+    Source: Karpathy 2019, "A recipe for training neural networks"; the gate's *not learning* arm.
+
+    Attributes:
+        persistence: Probes in a row that must agree.
+        signal: Standard errors by which a simple model must beat the constant.
+    """
+
+    id: ClassVar[str] = "no_learning"
+    tier: ClassVar[Tier] = "test"
+    persistence: int = 3
+    signal: float = 3.0
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge the gate's *not learning* arm."""
+        if gate.reason:
+            return not_judged(self, gate.reason)
+        considered = [check for check in gate.checks if check.judged]
+        checks = [
+            Check(check.step, Severity.ERROR if Arm.NOT_LEARNING in check.arms else None, 0.0) for check in considered
+        ]
+        standing = settle(checks, self.persistence)
+        if standing is None and len(checks) < self.persistence:
+            return not_judged(self, f"{len(checks)} of {self.persistence} checks")
+        if standing is None:
+            return judged(self, [])
+        signals = record.notes(Signal)
+        if not standing.cleared and not signals:
+            return not_judged(self, "whether the data hold any signal was not recorded")
+        if not standing.cleared and not signals[-1].gain > self.signal * signals[-1].gain_se:
+            return not_judged(self, "no signal that a linear model or nearest neighbours can detect")
+        return judged(self, [self._finding(record, standing)])
+
+    def _finding(self, record: Record, standing: Standing) -> Finding:
+        probe = next(probe for probe in reversed(record.notes(Probe)) if probe.step <= standing.last_step)
+        ratio = probe.loss_ratio if probe.loss_ratio is not None else float("nan")
+        constant = record.context.constant_loss if record.context else None
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=ratio,
+            threshold=0.95,
+            evidence=(
+                f"after {standing.last_step} updates the loss is {probe.loss:.4g}; the best constant output has"
+                f" {constant or float('nan'):.4g}, and simple models do find signal in these data"
+            ),
+            explanation=(
+                "The network has learned nothing from its inputs that a constant could not give."
+                " This is a consequence: its cause is the root finding, or, where there is none, the learning rate, the"
+                " labels or the loss."
+            ),
+            prescriptions=(
+                Prescription("try to overfit 20 examples first: if that fails, the program is wrong, not the data"),
+                *_rate_cures(record),
+            ),
+        )
+
+
+def _rate_cures(record: Record) -> tuple[Prescription, ...]:
+    """Prescribe another learning rate where the updates are clearly too small or too large for the weights.
+
+    Well-tuned runs have median update ratios of 8e-4 to 3e-2 (cs231n, neural-networks-3: about 1e-3).
+    """
+    names = [] if record.context is None else record.context.layer_names()
+    medians = [
+        float(np.median(values)) for name in names if len(values := record.series(f"update_ratio/{name}").values)
+    ]
+    if not medians:
+        return ()
+    if max(medians) < SMALL_UPDATE:
+        return (change_learning_rate(record, 100.0),)
+    return (change_learning_rate(record, 0.1),) if max(medians) > LARGE_UPDATE else ()

@@ -1,0 +1,68 @@
+"""Diagnosis 1: a NaN or an infinity."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Incident, Probe, Record
+
+WHERE = {
+    "outputs": "the first op with finite inputs and a non-finite output is the affine op of {layer}",
+    "parameters": "the parameters of {layer} are not finite",
+    "gradients": "the gradients of {layer} are not finite",
+    "update": "the update of {layer} is not finite",
+    "loss": "the loss is not finite although every layer's output is",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NonFinite:
+    """Symptom: NaN in the loss, or numbers that have grown beyond the range of floats.
+
+    Cause: nearly always steps too long for the loss surface, or weights so large that the forward pass overflows.
+    Cure: a lower learning rate, gradient clipping, a smaller initialisation.
+    Source: Pascanu et al. 2013, §2; exact, no statistics. It never clears.
+    """
+
+    id: ClassVar[str] = "non_finite"
+    tier: ClassVar[Tier] = "fact"
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact needs no gate
+        """Look for an incident."""
+        incidents = record.notes(Incident)
+        if not incidents:
+            seen = record.notes(Probe) or record.tags()
+            return judged(self, []) if seen else not_judged(self, "not recorded")
+        return judged(self, [self._finding(record, incidents[0])])
+
+    def _finding(self, record: Record, incident: Incident) -> Finding:
+        where = WHERE[incident.what].format(layer=incident.layer)
+        when = (
+            f"at step {incident.step}"
+            if incident.last_finite_step >= incident.step - 1
+            else f"between steps {incident.last_finite_step} and {incident.step}"
+        )
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=Severity.ERROR,
+            layer=incident.layer,
+            first_step=incident.step,
+            last_step=record.last_step,
+            value=float("nan"),
+            threshold=0.0,
+            evidence=f"{where}, first seen {when}",
+            explanation=(
+                "A single number that is not finite spreads to every parameter with the next update."
+                " The network cannot recover; training on only wastes time."
+            ),
+            prescriptions=self._cures(record, incident),
+        )
+
+    def _cures(self, record: Record, incident: Incident) -> tuple[Prescription, ...]:
+        smaller = Prescription("start from smaller weights: he_normal for ReLU, glorot_uniform for sigmoid and tanh")
+        slower = change_learning_rate(record)
+        clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
+        return (smaller, slower, clip) if incident.step <= 1 else (slower, clip, smaller)

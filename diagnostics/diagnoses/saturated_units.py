@@ -1,0 +1,132 @@
+"""Diagnosis 3: sigmoid and tanh layers that work at the flat ends of their activation."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Probe, Record
+from gradvitals.diagnostics.metrics import SLOPED
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+LEAST_HISTORY = 10
+"""Sampled steps that a median needs."""
+
+LEARNED = 0.2
+"""Below this loss ratio saturation is the sign of a finished job, never an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaturatedUnits:
+    """Symptom: S, the mean slope of the activation relative to its steepest, is near 0: outputs stick to their ends.
+
+    Cause: pre-activations far too large, from large initial weights or unscaled inputs. Saturation that comes late is
+    learning: converged networks at 97–100 % accuracy had S of .03–.17.
+    Cure: shrink the weights, standardise the inputs, glorot_uniform, ReLU.
+    Source: Glorot & Bengio 2010, §3; Rakitianskaia & Engelbrecht 2015; Karpathy 2016, "Yes you should understand
+    backprop".
+
+    Attributes:
+        warn: S below which it is worth a word, and a warning if the network is impaired.
+        error: S below which it is an error if the network is impaired.
+        early: Share of the plan in which a layer that is flat and stuck from the start is a warning without the gate.
+        movement: Median update ratio over that of the last layer below which a layer counts as stuck.
+        persistence: Probes in a row that must agree.
+    """
+
+    id: ClassVar[str] = "saturated_units"
+    tier: ClassVar[Tier] = "test"
+    warn: float = 0.2
+    error: float = 0.1
+    early: float = 0.2
+    movement: float = 0.1
+    persistence: int = 2
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge every sigmoid and tanh layer by its probes."""
+        context, probes = record.context, record.notes(Probe)
+        if context is None or not probes:
+            return not_judged(self, "not recorded")
+        layers = context.layer_names(SLOPED)
+        if not layers:
+            return not_applicable(self, "no sigmoid or tanh layer")
+        if len(probes) < self.persistence:
+            return not_judged(self, f"{len(probes)} of {self.persistence} checks")
+        return judged(self, [self._judge_layer(record, gate, probes, layer) for layer in layers])
+
+    def _judge_layer(self, record: Record, gate: Gate, probes: list[Probe], layer: str) -> Finding | None:
+        stuck = self._stuck_from_the_start(record, layer)
+        checks = [
+            Check(
+                probe.step,
+                self._severity(probe, probes[0], layer, impaired=gate.impaired_at(probe.step), stuck=stuck),
+                probe.relative_slopes[layer],
+                held=probe.relative_slopes[layer] < self.clear_at and (stuck or gate.impaired_at(probe.step)),
+                final=(check := gate.at(probe.step)) is not None and check.final,
+            )
+            for probe in probes
+        ]
+        standing = settle(checks, self.persistence)
+        return None if standing is None else self._finding(record, probes, layer, standing)
+
+    @property
+    def clear_at(self) -> float:
+        """S from which a standing finding clears: a third of the way back to 1."""
+        return self.warn + (1.0 - self.warn) / 3.0
+
+    def _stuck_from_the_start(self, record: Record, layer: str) -> bool:
+        """Tell whether the layer was flat, and hardly moved beside the last one, in the first part of the plan."""
+        context = record.context
+        if context is None or context.total_steps is None or layer == context.layers[-1].name:
+            return False
+        until = int(self.early * context.total_steps)
+        if record.last_step < until:
+            return False
+        slopes = record.series(f"sigmoid_slope/{layer}").between(0, until)
+        ratios = [record.series(f"update_ratio/{name}").between(0, until) for name in (layer, context.layers[-1].name)]
+        if min(len(slopes), *map(len, ratios)) < LEAST_HISTORY:
+            return False
+        flat = 4.0 * float(np.median(slopes)) < self.error
+        return flat and bool(np.median(ratios[0]) < self.movement * np.median(ratios[1]))
+
+    def _severity(self, probe: Probe, start: Probe, layer: str, *, impaired: bool, stuck: bool) -> Severity | None:
+        slope = probe.relative_slopes[layer]
+        if not slope < self.warn:
+            return None
+        learned = probe.loss_ratio is not None and probe.loss_ratio < LEARNED
+        if impaired and not learned:
+            return Severity.ERROR if slope < self.error else Severity.WARNING
+        if stuck and not learned and probe.step > 0:
+            return Severity.WARNING
+        return Severity.INFO if probe.step == 0 or probe.loss > 0.5 * start.loss else None
+
+    def _finding(self, record: Record, probes: list[Probe], layer: str, standing: Standing) -> Finding:
+        at_start = probes[0].relative_slopes[layer]
+        threshold = self.error if standing.severity is Severity.ERROR else self.warn
+        since = "already before the first update" if at_start < self.warn else f"{at_start:.3f} before the first update"
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=layer,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=threshold,
+            evidence=(
+                f"the activations of {layer} pass on {100 * standing.value:.2g} % of their steepest slope on average"
+                f" (healthy at the start: above {100 * self.warn:.0f} %), {since}"
+            ),
+            explanation=(
+                "Where the activation is flat, its slope multiplies every gradient by almost nothing, so this layer and"
+                " all layers below it hardly learn. The pre-activations are too large: the weights, or the inputs, are."
+            ),
+            prescriptions=(
+                set_key(record, "initialise with glorot_uniform", "model.init", "glorot_uniform"),
+                set_key(record, "standardise the inputs", "data.scale", "standard"),
+            ),
+        )

@@ -1,0 +1,128 @@
+"""Diagnosis 5: gradients that fade on their way down."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Probe, Record
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+
+@dataclass(frozen=True, slots=True)
+class VanishingGradient:
+    """Symptom: q, the rms gradient on a layer's pre-activations, is orders smaller in the first layer than in the last.
+
+    Cause: every layer multiplies the gradient by its weights and its activation's slope, at most ¼ for a sigmoid; a
+    product of many factors below 1 vanishes. It harms only if the first layers then hardly move (Adam rescales).
+    Cure: ReLU with he_normal; a larger initialisation; Adam; fewer layers.
+    Source: Bengio et al. 1994; Glorot & Bengio 2010, §4; He et al. 2015. The same ratio of 8e-5 never learns under SGD
+    and learns under Adam, hence the gate.
+
+    Attributes:
+        ratio: q_first/q_last below which gradients count as vanishing.
+        movement: Median update ratio of the first layer over that of the last below which the first counts as stuck.
+        persistence: Probes in a row that must agree.
+    """
+
+    id: ClassVar[str] = "vanishing_gradient"
+    tier: ClassVar[Tier] = "test"
+    ratio: float = 1e-3
+    movement: float = 0.1
+    persistence: int = 3
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge the first layer against the last by the probes."""
+        context, probes = record.context, record.notes(Probe)
+        if context is None or not probes:
+            return not_judged(self, "not recorded")
+        if len(context.layers) < 3:
+            return not_applicable(self, f"{len(context.layers)} layers; gradients vanish over three and more")
+        if len(probes) < self.persistence:
+            return not_judged(self, f"{len(probes)} of {self.persistence} checks")
+        first, last = context.layers[0].name, context.layers[-1].name
+        ratios = [gradient_ratio(probe, first, last) for probe in probes]
+        checks = [
+            Check(
+                probe.step,
+                self._severity(
+                    ratio,
+                    stuck=self._is_stuck(record, probe.step, first, last),
+                    impaired=gate.impaired_at(probe.step),
+                ),
+                1.0 if ratio is None else ratio,
+                held=ratio is not None and ratio < self.clear_at,
+            )
+            for probe, ratio in zip(probes, ratios, strict=True)
+        ]
+        standing = settle(checks, self.persistence)
+        return judged(self, [None if standing is None else self._finding(record, probes, standing)])
+
+    @property
+    def clear_at(self) -> float:
+        """Ratio from which a standing finding clears: a third of the way back to 1, in orders of magnitude."""
+        return float(self.ratio ** (2.0 / 3.0))
+
+    def _severity(self, ratio: float | None, *, stuck: bool, impaired: bool) -> Severity | None:
+        if ratio is None or not ratio < self.ratio:
+            return None
+        if not stuck:
+            return Severity.INFO
+        return Severity.ERROR if impaired else Severity.WARNING
+
+    def _is_stuck(self, record: Record, step: int, first: str, last: str) -> bool:
+        """Tell whether the first layer moved far less than the last one over an epoch (at least 20 updates)."""
+        context = record.context
+        per_epoch = 0 if context is None or not context.samples else -(-context.samples // context.batch_size)
+        after = step - max(per_epoch, 20)
+        moves = [record.series(f"update_ratio/{layer}").between(after, step) for layer in (first, last)]
+        if min(map(len, moves)) == 0:
+            return False
+        return bool(np.median(moves[0]) < self.movement * np.median(moves[1]))
+
+    def _finding(self, record: Record, probes: list[Probe], standing: Standing) -> Finding:
+        probe = next(probe for probe in reversed(probes) if probe.step <= standing.last_step)
+        names = list(probe.preactivation_gradients)
+        profile = ", ".join(f"{name} {probe.preactivation_gradients[name]:.1e}" for name in names)
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=names[0],
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=self.ratio,
+            evidence=(
+                f"the gradient shrinks {1.0 / standing.value:,.0f}-fold from {names[-1]} down to {names[0]}"
+                f" (rms: {profile})"
+            ),
+            explanation=(
+                "Each layer on the way down multiplies the gradient by its weights and by its activation's slope, and"
+                " the product has all but vanished. The first layers keep their random weights while the last ones"
+                " train on what these happen to compute."
+            ),
+            prescriptions=(
+                set_key(
+                    record, "use relu with he_normal, which pass gradients on at full size", "model.activation", "relu"
+                ),
+                set_key(
+                    record,
+                    "train with adam, which rescales each parameter's step",
+                    "training.optimizer",
+                    {"kind": "adam", "learning_rate": 0.001},
+                ),
+            ),
+        )
+
+
+def gradient_ratio(probe: Probe, first: str, last: str) -> float | None:
+    """Give q_first / q_last; None where either is 0 or not finite: nothing flows at all, which other rules judge."""
+    below, above = probe.preactivation_gradients[first], probe.preactivation_gradients[last]
+    if not (0.0 < below < float("inf") and 0.0 < above < float("inf")):
+        return None
+    return below / above

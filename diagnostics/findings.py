@@ -1,0 +1,149 @@
+"""Findings: what a diagnosis says, in a form that terminals, JSON and dashboards share."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, TypeAlias
+
+Tier: TypeAlias = Literal["fact", "test", "hint"]
+Outcome: TypeAlias = Literal["untested", "confirmed", "refuted"]
+Status: TypeAlias = Literal["fired", "clear", "not_applicable", "not_judged"]
+Judged: TypeAlias = Literal["healthy", "warning", "error", "not_judged"]
+
+
+class Severity(IntEnum):
+    """How bad it is; ordered."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Prescription:
+    """A cure to try: a hypothesis until it was re-run.
+
+    Attributes:
+        why: What to change and why it should help, in one sentence.
+        set: Config keys and their new values; None where there is no config, or no key for it.
+        outcome: Whether a re-run bore it out.
+    """
+
+    why: str
+    set: Mapping[str, Any] | None = None
+    outcome: Outcome = "untested"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is or was wrong.
+
+    Attributes:
+        id: The diagnosis.
+        tier: `fact` (exact), `test` (statistical) or `hint`.
+        severity: As it stands; a cleared finding is info.
+        layer: Where; None for the whole run.
+        first_step: When it was first seen.
+        last_step: When it was last seen.
+        cleared: Whether it has gone away again.
+        value: What was measured.
+        threshold: What it was held against.
+        evidence: The measurement in words, with its unit.
+        explanation: What it means and what it does to learning, in two sentences.
+        explained_by: Key of the finding that causes this one; None for a root.
+        prescriptions: Cures to try.
+    """
+
+    id: str
+    tier: Tier
+    severity: Severity
+    layer: str | None
+    first_step: int
+    last_step: int
+    value: float
+    threshold: float
+    evidence: str
+    explanation: str
+    prescriptions: tuple[Prescription, ...] = ()
+    cleared: bool = False
+    explained_by: str | None = None
+
+    @property
+    def key(self) -> str:
+        """`id@layer`, or the id alone."""
+        return self.id if self.layer is None else f"{self.id}@{self.layer}"
+
+    @property
+    def standing(self) -> bool:
+        """Whether it counts for the verdict."""
+        return not self.cleared
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the finding as the JSON contract words it."""
+        data = asdict(self)
+        data["severity"] = str(self.severity)
+        return {"key": self.key, **data, "root": self.explained_by is None}
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<b>{escape(self.key)}</b> ({self.severity}): {escape(self.evidence)}. {escape(self.explanation)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one diagnosis says of one run.
+
+    Attributes:
+        id: The diagnosis.
+        status: `fired` if a finding stands, else `clear`, `not_applicable` or `not_judged`.
+        reason: Why it was not judged or does not apply.
+        findings: Standing and cleared findings.
+    """
+
+    id: str
+    status: Status
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What all diagnoses together say of one run."""
+
+    judgements: tuple[Judgement, ...]
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def standing(self) -> tuple[Finding, ...]:
+        """The findings that have not cleared, roots first, then by severity."""
+        return tuple(finding for finding in self.findings if finding.standing)
+
+    @property
+    def not_judged(self) -> tuple[Judgement, ...]:
+        """The diagnoses that could say nothing, with their reasons."""
+        return tuple(judgement for judgement in self.judgements if judgement.status == "not_judged")
+
+    @property
+    def outcome(self) -> Judged:
+        """`error`, `warning` or `healthy`; `not_judged` if nothing that applies could be judged."""
+        worst = max((finding.severity for finding in self.standing), default=Severity.INFO)
+        if worst is Severity.ERROR:
+            return "error"
+        if worst is Severity.WARNING:
+            return "warning"
+        applicable = [judgement for judgement in self.judgements if judgement.status != "not_applicable"]
+        if all(judgement.status == "not_judged" for judgement in applicable):
+            return "not_judged"
+        return "healthy"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give verdict, findings and what was not judged as the JSON contract words them."""
+        return {
+            "verdict": self.outcome,
+            "findings": [finding.to_json() for finding in self.findings],
+            "not_judged": [{"id": judgement.id, "reason": judgement.reason} for judgement in self.not_judged],
+        }

@@ -1,0 +1,147 @@
+"""The impairment gate: is the network, at a given moment, provably not doing its job?
+
+A symptom is not a fault: solved networks saturate, and a deep sigmoid net with tiny gradients may learn under Adam.
+Only a symptom *and* impairment separates the sick from the healthy. The gate is judged at probes, against the best
+constant predictor (see `constant_predictor`), and has three arms: *not learning*, *memorising*, *blocked*.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gradvitals.diagnostics.measurements import Incident, Probe, Record, Scan
+
+CONFIDENCE = 3.09
+"""Standard errors of a one-sided 99.9 % bound."""
+
+LEAST_GAIN = 0.05
+"""A network whose gain over the constant is surely below this share of H is not learning."""
+
+SMALL_SAMPLE = 30
+"""Below this many samples a standard error means little: the whole set is judged by its mean."""
+
+WARM_UP_STEPS, WARM_UP_SHARE, LARGEST_WARM_UP_SHARE = 100, 0.2, 0.5
+
+
+class Arm(Enum):
+    """Why a network counts as impaired."""
+
+    NOT_LEARNING = "not learning"
+    MEMORISING = "memorising"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """The gate at one probe: its arms; `judged` is False during warm-up and where nothing could be compared."""
+
+    step: int
+    judged: bool
+    arms: frozenset[Arm]
+    last: bool
+
+    @property
+    def impaired(self) -> bool:
+        """Whether any arm holds."""
+        return bool(self.arms)
+
+    @property
+    def final(self) -> bool:
+        """Whether it needs no persistence: what is blocked at the end of a run stays blocked."""
+        return self.last and Arm.BLOCKED in self.arms
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The gate over a whole run, one check per probe."""
+
+    checks: tuple[GateCheck, ...]
+    reason: str = ""
+    """Why it could not be judged at all; empty where it was."""
+    _steps: tuple[int, ...] = field(default=())
+
+    def at(self, step: int) -> GateCheck | None:
+        """Give the last check at or before a step."""
+        position = bisect_right(self._steps, step)
+        return self.checks[position - 1] if position else None
+
+    def impaired_at(self, step: int) -> bool:
+        """Tell whether the network was impaired at the last check at or before a step."""
+        check = self.at(step)
+        return check is not None and check.impaired
+
+
+def judge_gate(record: Record) -> Gate:
+    """Judge the gate at every probe of a record."""
+    context, probes = record.context, record.notes(Probe)
+    if context is None or not probes:
+        return Gate((), "not recorded")
+    incident = next(iter(record.notes(Incident)), None)
+    scans = record.notes(Scan)
+    planned = context.total_steps
+    checks = []
+    for probe in probes:
+        last = probe is probes[-1]
+        warm = probe.step >= warm_up(planned) or (last and probe.step >= WARM_UP_STEPS)
+        arms = set()
+        if warm and is_not_learning(probe):
+            arms.add(Arm.NOT_LEARNING)
+        if warm and is_memorising(probe):
+            arms.add(Arm.MEMORISING)
+        if is_blocked(probe, scans, incident, {info.name: info.fan_out for info in context.layers}):
+            arms.add(Arm.BLOCKED)
+        judged = (warm and probe.gain is not None) or Arm.BLOCKED in arms
+        checks.append(GateCheck(probe.step, judged, frozenset(arms), last))
+    reason = "" if any(check.judged for check in checks) else _why_not(record, probes)
+    return Gate(tuple(checks), reason, tuple(check.step for check in checks))
+
+
+def warm_up(total_steps: int | None) -> int:
+    """Give the first step at which the gate is judged: 100 or 20 % of the plan, at most half of it."""
+    if total_steps is None:
+        return WARM_UP_STEPS
+    return int(min(max(WARM_UP_STEPS, WARM_UP_SHARE * total_steps), LARGEST_WARM_UP_SHARE * total_steps))
+
+
+def is_not_learning(probe: Probe) -> bool:
+    """Tell whether the network surely gains below 5 % on the constant and is right no oftener than the majority."""
+    if probe.gain is None or probe.gain_se is None or probe.loss_ratio is None:
+        return False
+    if probe.samples < SMALL_SAMPLE:
+        learned_nothing = probe.whole_set and not probe.loss_ratio < 0.98
+    else:
+        learned_nothing = not probe.gain + CONFIDENCE * probe.gain_se >= LEAST_GAIN
+    return learned_nothing and not beats_majority(probe)
+
+
+def beats_majority(probe: Probe) -> bool:
+    """Tell whether a classifier is right more often than one that always names the commonest class, by 2 SE."""
+    if probe.accuracy_excess is None or probe.accuracy_excess_se is None:
+        return False
+    return probe.accuracy_excess > 2.0 * probe.accuracy_excess_se
+
+
+def is_memorising(probe: Probe) -> bool:
+    """Tell whether the training loss is below H/2 while the validation loss is not below H by 3 SE."""
+    if probe.loss_ratio is None or probe.validation_gain is None or probe.validation_gain_se is None:
+        return False
+    return probe.loss_ratio < 0.5 and not probe.validation_gain > 3.0 * probe.validation_gain_se
+
+
+def is_blocked(probe: Probe, scans: list[Scan], incident: Incident | None, units: dict[str, int]) -> bool:
+    """Tell whether a number is not finite, a whole layer is dead, or all gradients are exactly zero with loss left."""
+    if incident is not None and incident.step <= probe.step:
+        return True
+    known = [scan for scan in scans if scan.step <= probe.step]
+    if known and any(len(dead) == units[layer] for layer, dead in known[-1].dead.items()):
+        return True
+    still_losing = probe.loss_ratio is None or probe.loss_ratio > LEAST_GAIN
+    return still_losing and all(value == 0.0 for value in probe.preactivation_gradients.values())
+
+
+def _why_not(record: Record, probes: list[Probe]) -> str:
+    if probes[-1].gain is None:
+        return "no targets or no known loss to compare with the best constant predictor"
+    context = record.context
+    planned = warm_up(context.total_steps if context else None)
+    return f"{probes[-1].step} updates made; judged from update {planned} on, or at the end of 100 and more"

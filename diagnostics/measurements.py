@@ -1,0 +1,247 @@
+"""Measurements: the recorded numbers from which alone diagnoses judge, live or replayed from an event file.
+
+Scalars keep the precision of an event file (float32) from the start, so that a verdict is the same live and replayed;
+what is no scalar is a *note*, plain data that survives JSON.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from gradvitals.engine.events import Array, LayerInfo
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What was known before the first step; the note `context`.
+
+    Attributes:
+        layers: Name, activation and sizes of every layer.
+        loss: The loss's name.
+        total_steps: Planned updates; None where nobody knew.
+        batch_size: Samples per step.
+        samples: Training examples the watcher holds; None without data.
+        constant_loss: H, the loss of the best constant predictor; None without targets or for an unknown loss.
+        classes: Number of classes; None for a regression.
+        config: The resolved config, flattened to dotted keys; None where the training has no config.
+    """
+
+    layers: tuple[LayerInfo, ...]
+    loss: str
+    total_steps: int | None
+    batch_size: int
+    samples: int | None
+    constant_loss: float | None
+    classes: int | None
+    config: Mapping[str, Any] | None
+
+    def layer_names(self, activations: frozenset[str] | None = None) -> list[str]:
+        """Name the layers, or those with one of these activations."""
+        return [info.name for info in self.layers if activations is None or info.activation in activations]
+
+    def depth(self, layer: str | None) -> int:
+        """Give a layer's position from the inputs, 0 for the first; the whole network (None) comes before it."""
+        names = self.layer_names()
+        return names.index(layer) if layer in names else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A frozen look at a fixed sample of the training set; the note `probe`.
+
+    Attributes:
+        step: Updates made so far.
+        samples: Rows of the sample.
+        whole_set: Whether the sample is the whole training set.
+        loss: Mean loss.
+        loss_ratio: Loss / H; None without H.
+        gain: Mean of (constant's loss − network's loss, floored at −H) / H, paired by sample; None without H.
+        gain_se: Its standard error.
+        accuracy_excess: Accuracy minus that of the majority class, paired by sample; None for a regression.
+        accuracy_excess_se: Its standard error.
+        validation_gain: As `gain`, on a sample of the validation set; None without one.
+        validation_gain_se: Its standard error.
+        preactivation_gradients: q of every layer: rms of the gradient on its pre-activations.
+        relative_slopes: S of every sigmoid and tanh layer: mean of φ′/φ′max.
+    """
+
+    step: int
+    samples: int
+    whole_set: bool
+    loss: float
+    loss_ratio: float | None
+    gain: float | None
+    gain_se: float | None
+    accuracy_excess: float | None
+    accuracy_excess_se: float | None
+    validation_gain: float | None
+    validation_gain_se: float | None
+    preactivation_gradients: Mapping[str, float]
+    relative_slopes: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """An exact scan of the training set; the note `scan`: dead ReLU units by layer, as indices."""
+
+    step: int
+    rows: int
+    dead: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """The first number that was not finite; the note `incident`.
+
+    Attributes:
+        step: The step it was seen at.
+        last_finite_step: The last step at which everything looked at was finite.
+        what: `parameters`, `outputs`, `loss`, `gradients` or `update`.
+        layer: Where; None for the loss.
+    """
+
+    step: int
+    last_finite_step: int
+    what: str
+    layer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Whether simple models find any signal in the data; the note `signal`, taken when a network learned nothing.
+
+    Attributes:
+        step: When it was taken.
+        gain: Out-of-sample gain of the better model over the best constant, in squared error, relative.
+        gain_se: Its standard error.
+    """
+
+    step: int
+    gain: float
+    gain_se: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the training ended; the note `ending`."""
+
+    step: int
+    reason: str
+
+
+Note: TypeAlias = Probe | Scan | Incident | Signal | Ending
+NOTES: dict[str, type[Note]] = {
+    "probe": Probe,
+    "scan": Scan,
+    "incident": Incident,
+    "signal": Signal,
+    "ending": Ending,
+}
+N = TypeVar("N", Probe, Scan, Incident, Signal, Ending)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A scalar over time: `steps` `(n,)` ascending, `values` `(n,)` float32."""
+
+    steps: Array
+    values: Array
+
+    def between(self, after: int, until: int) -> Array:
+        """Give the values at steps in (after, until]."""
+        return np.asarray(
+            self.values[np.searchsorted(self.steps, after, "right") : np.searchsorted(self.steps, until, "right")]
+        )
+
+
+@dataclass(slots=True)
+class Record:
+    """All measurements of one run, in the order they were taken."""
+
+    context: Context | None = None
+    _scalars: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
+    _notes: dict[str, list[Any]] = field(default_factory=dict)
+
+    def add_scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Add scalars under their tags."""
+        for tag, value in values.items():
+            steps, series = self._scalars.setdefault(tag, ([], []))
+            steps.append(step)
+            series.append(value)
+
+    def add_series(self, tag: str, steps: Iterable[int], values: Iterable[float]) -> None:
+        """Add a whole series, as read back."""
+        self._scalars[tag] = (list(steps), list(values))
+
+    def add(self, note: Note) -> None:
+        """Add a note."""
+        self._notes.setdefault(kind_of(note), []).append(note)
+
+    def series(self, tag: str) -> Series:
+        """Give a scalar's series; empty where it was never recorded."""
+        steps, values = self._scalars.get(tag, ([], []))
+        return Series(np.array(steps, np.int64), to_float32(values))
+
+    def tags(self) -> list[str]:
+        """Name every recorded scalar."""
+        return sorted(self._scalars)
+
+    def notes(self, kind: type[N]) -> list[N]:
+        """Give the notes of a kind, in order."""
+        return self._notes.get(_KINDS[kind], [])
+
+    @property
+    def last_step(self) -> int:
+        """The last step that anything was recorded for."""
+        noted = [note.step for notes in self._notes.values() for note in notes]
+        return max([*noted, *(steps[-1] for steps, _ in self._scalars.values() if steps)], default=0)
+
+
+_KINDS = {kind: name for name, kind in NOTES.items()}
+
+
+def kind_of(note: Note) -> str:
+    """Name the kind of a note."""
+    return _KINDS[type(note)]
+
+
+def to_float32(values: Iterable[float]) -> Array:
+    """Round to float32, finite values beyond its range to its largest: what was finite never reads as infinite."""
+    wide = np.array(list(values), np.float64)
+    finite = np.isfinite(wide)
+    wide[finite] = np.clip(wide[finite], -LARGEST, LARGEST)
+    return wide.astype(np.float32)
+
+
+def note_to_json(note: Context | Note) -> dict[str, Any]:
+    """Give the note as plain data."""
+    return asdict(note)
+
+
+def note_from_json(kind: str, data: Mapping[str, Any]) -> Note:
+    """Make a note from plain data; keys that this version does not know are passed over.
+
+    Raises:
+        KeyError: If the kind is unknown.
+        TypeError: If a field is missing.
+    """
+    cls = NOTES[kind]
+    fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+    if kind == "scan":
+        fields["dead"] = {layer: tuple(units) for layer, units in fields["dead"].items()}
+    return cls(**fields)
+
+
+def context_from_json(data: Mapping[str, Any]) -> Context:
+    """Make the context from plain data.
+
+    Raises:
+        KeyError: If a field is missing.
+    """
+    fields = {name: data[name] for name in Context.__dataclass_fields__}
+    fields["layers"] = tuple(LayerInfo(**layer) for layer in fields["layers"])
+    return Context(**fields)

@@ -1,0 +1,103 @@
+"""Metrics: pure functions from one moment's arrays to one number.
+
+Definitions are those of the logged tags; fractions are in [0, 1]. Arrays of activations are `(samples, units)`.
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradvitals.engine.events import Array
+
+SLOPED = frozenset({"sigmoid", "tanh"})
+"""Activations that saturate on both sides, so that their slope tells how far they are from it."""
+
+RECTIFIED = frozenset({"relu"})
+"""Activations whose output is exactly 0 where they are silent. A leaky unit is inactive, never dead."""
+
+SAFE = (1e-18, 1e30)
+"""Sums of squares between these bounds are exact enough in float32; outside they under- or overflow."""
+
+
+def sum_of_squares(array: Array) -> float:
+    """Sum of squares, in float64 where the array's own precision would under- or overflow."""
+    flat = array.reshape(-1)
+    total = float(flat.dot(flat))
+    if SAFE[0] < total < SAFE[1]:
+        return total
+    wide = flat.astype(np.float64)
+    return float(wide.dot(wide))
+
+
+def norm(*arrays: Array) -> float:
+    """‖·‖₂ of all entries of all arrays taken together."""
+    return math.sqrt(sum(map(sum_of_squares, arrays)))
+
+
+def rms(array: Array) -> float:
+    """Root of the mean square of the entries."""
+    return math.sqrt(sum_of_squares(array) / array.size)
+
+
+def update_ratio(update: Array, weight: Array) -> float:
+    """‖ΔW‖ / max(‖W‖, ‖he_normal of that shape‖), both weights `(fan_in, fan_out)`.
+
+    The second norm keeps zero-initialised layers from looking wild.
+
+    References:
+        cs231n, "Learning and evaluation" (neural-networks-3), "Ratio of weights:updates": healthy near 1e-3.
+    """
+    return norm(update) / max(norm(weight), he_norm(weight))
+
+
+def he_norm(weight: Array) -> float:
+    """√(2 fan_out): the norm to expect of weights `(fan_in, fan_out)` drawn by he_normal."""
+    return math.sqrt(2.0 * weight.shape[-1])
+
+
+def sigmoid_slope(outputs: Array) -> float:
+    """Mean of z(1−z) over units and samples, z the sigmoid's output: .25 none saturated, 0 all.
+
+    References:
+        Karpathy 2016, "Yes you should understand backprop", "Vanishing gradients on sigmoids".
+    """
+    flat = outputs.reshape(-1)
+    return (float(flat.sum(dtype=np.float64)) - sum_of_squares(flat)) / flat.size
+
+
+def tanh_slope(outputs: Array) -> float:
+    """Mean of (1−z²)/4, the slope of the sigmoid that the tanh is made of (tanh x = 2σ(2x) − 1); range [0, .25]."""
+    return 0.25 * (1.0 - sum_of_squares(outputs) / outputs.size)
+
+
+def slope(outputs: Array, activation: str) -> float:
+    """Slope on the sigmoid's scale, [0, .25], of a layer whose activation is in `SLOPED`."""
+    return sigmoid_slope(outputs) if activation == "sigmoid" else tanh_slope(outputs)
+
+
+def relative_slope(outputs: Array, activation: str) -> Array:
+    """φ′/φ′max of every entry: 4z(1−z) for a sigmoid, 1−z² for a tanh."""
+    slopes = 4.0 * outputs * (1.0 - outputs) if activation == "sigmoid" else 1.0 - outputs * outputs
+    return np.asarray(slopes)
+
+
+def saturated_fraction(outputs: Array, activation: str) -> float:
+    """Share of units whose φ′/φ′max is below .05 on at least 95 % of the samples."""
+    return share_of_flat_units(relative_slope(outputs, activation))
+
+
+def share_of_flat_units(relative_slopes: Array, *, limit: float = 0.05, share: float = 0.95) -> float:
+    """Share of units whose relative slope, `(samples, units)`, is below the limit on at least this share of samples."""
+    return float(((relative_slopes < limit).mean(axis=0) >= share).mean())
+
+
+def inactive_fraction(outputs: Array) -> float:
+    """Share of ReLU units that are silent on every sample of this batch. They need not be dead."""
+    sums = outputs.sum(axis=0)  # outputs are ≥ 0: the sum is 0 exactly where all are
+    return 1.0 - int(np.count_nonzero(sums)) / int(sums.size)
+
+
+def all_finite(arrays: Iterable[Array]) -> bool:
+    """Tell whether no entry of any array is NaN or infinite."""
+    return all(bool(np.isfinite(array).all()) for array in arrays)

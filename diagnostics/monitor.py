@@ -1,0 +1,280 @@
+"""The monitor: memory. It listens to a training in three rhythms, records measurements, and has them judged.
+
+*Step*: cheap scalars from arrays that are there anyway. *Probe*: a frozen look at a fixed sample. *Exact*: dead units
+over the whole training set. It never changes the training: parameters, gradients and generators stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from gradvitals.diagnostics.data_signal import measure_signal
+from gradvitals.diagnostics.dead_unit_scan import scan_dead_units
+from gradvitals.diagnostics.diagnoses.base import Diagnosis
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.findings import Severity, Verdict
+from gradvitals.diagnostics.gate import Arm, judge_gate
+from gradvitals.diagnostics.histogram import Histogram
+from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.measurements import Context, Ending, Incident, Note, Record, Scan
+from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
+from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
+from gradvitals.diagnostics.step_metrics import Fault, StepMetrics
+from gradvitals.engine.events import (
+    EpochEnded,
+    GradientsReady,
+    LayerForward,
+    Observable,
+    Removable,
+    StepEnded,
+    TrainingEnded,
+    TrainingStarted,
+)
+
+LIVE_WORK = 2e9
+"""Multiply-adds trained between two live judgements and histograms: some tenths of a second."""
+
+SUSPICIOUS, SUSPICIOUS_RISE = 0.5, 0.25
+"""Shares of a layer silent on the probe, absolute or beyond those known dead, that call for an exact scan at once."""
+
+
+class Sink(Protocol):
+    """Where measurements go: numbers, notes and verdicts, never live arrays."""
+
+    def context(self, context: Context) -> None:
+        """Take what is known before the first step."""
+        ...
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Take scalars by tag."""
+        ...
+
+    def note(self, note: Note) -> None:
+        """Take a note."""
+        ...
+
+    def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
+        """Take histograms by tag."""
+        ...
+
+    def verdict(self, step: int, verdict: Verdict) -> None:
+        """Take the verdict so far."""
+        ...
+
+    def epoch(self, event: EpochEnded) -> None:
+        """Take an epoch's scores."""
+        ...
+
+    def close(self) -> None:
+        """Take nothing more."""
+        ...
+
+
+class Monitor:
+    """Watches one training. Use it in a `with` block, or call `detach` when done.
+
+    Attributes:
+        record: The measurements so far.
+    """
+
+    def __init__(
+        self,
+        network: Observable,
+        data: WatchedData | None = None,
+        *,
+        total_steps: int | None = None,
+        every: Every = "auto",
+        exact: Exact = "auto",
+        sinks: Sequence[Sink] = (),
+        config: Mapping[str, Any] | None = None,
+        diagnoses: Sequence[Diagnosis] = CATALOGUE,
+    ) -> None:
+        """Subscribe to a network's hooks.
+
+        Args:
+            network: What to watch.
+            data: Training and validation set, for probes and exact scans; without it neither is taken.
+            total_steps: Planned updates, where the training itself does not say.
+            every: Rhythm of the step scalars, "auto" or every n steps.
+            exact: Rhythm of the exact scans between start and end: "auto", "epoch" or every n steps.
+            sinks: Receive everything that is recorded.
+            config: The resolved config by dotted keys, so that prescriptions can name keys and values.
+            diagnoses: The rules, with their thresholds.
+        """
+        self.record = Record()
+        self._network, self._data, self._diagnoses = network, data, diagnoses
+        self._total_steps, self._every, self._exact = total_steps, every, exact
+        self._sinks, self._config = sinks, config
+        self._prober = None if data is None else Prober(network, data)
+        self._step_metrics = StepMetrics(network)
+        self._last_finite_step = 0
+        self._live_step = 0
+        self._reported: tuple[object, ...] = ()
+        self._scans = any(info.activation in RECTIFIED for info in network.layers)
+        hooks = network.hooks
+        self._handles: list[Removable] = [
+            hooks.on(TrainingStarted, self._started),
+            hooks.on(EpochEnded, self._epoch_ended),
+            hooks.on(TrainingEnded, self._ended),
+        ]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the diagnoses say of everything recorded so far."""
+        return judge(self.record, self._diagnoses)
+
+    def detach(self) -> None:
+        """End every subscription and close the sinks."""
+        for handle in self._handles:
+            handle.remove()
+        for sink in self._sinks:
+            sink.close()
+        self._handles = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.detach()
+
+    def _started(self, event: TrainingStarted) -> None:
+        """Record the context, look at the network as it was born, and subscribe to its steps."""
+        total = event.total_steps if self._total_steps is None else self._total_steps
+        samples = 0 if self._data is None else len(self._data.inputs)
+        self._looks = Looks.plan(
+            self._exact, total, event.batch_size, samples, self._prober.cost if self._prober else 0.0
+        )
+        self._work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
+        constant = None if self._prober is None else self._prober.constant
+        self.record.context = Context(
+            layers=tuple(self._network.layers),
+            loss=self._network.loss_name,
+            total_steps=total,
+            batch_size=event.batch_size,
+            samples=samples or None,
+            constant_loss=None if constant is None else constant.mean_loss,
+            classes=len(constant.best) if constant is not None and constant.loss == "cross_entropy" else None,
+            config=self._config,
+        )
+        for sink in self._sinks:
+            sink.context(self.record.context)
+        self._look(event.step)
+        self._scan(event.step)
+        hooks, rhythm = self._network.hooks, StepRhythm(self._every, total)
+        self._handles += [
+            hooks.on(LayerForward, self._step_metrics.forward, every=rhythm),
+            hooks.on(GradientsReady, self._step_metrics.gradients, every=rhythm),
+            hooks.on(StepEnded, self._step_ended, every=rhythm),
+            hooks.on(StepEnded, self._look_due, every=self._looks),
+        ]
+
+    def _step_ended(self, event: StepEnded) -> None:
+        self._step_metrics.ended(event)
+        scalars, fault = self._step_metrics.take()
+        self._add_scalars(event.step, scalars)
+        self._settle_fault(event.step, fault)
+
+    def _look_due(self, event: StepEnded) -> None:
+        """Look between start and end; the last look belongs to the end of the training."""
+        if event.step == self._looks.total_steps:
+            return
+        if event.step in self._looks.steps:
+            live = (event.step - self._live_step) * self._work_per_step >= LIVE_WORK
+            suspicion = self._look(event.step, draw=live)
+            if live:
+                self._live_step = event.step
+                self._report(event.step)
+        else:
+            suspicion = False
+        if suspicion or self._looks.wants_scan(event.step):
+            self._scan(event.step)
+
+    def _epoch_ended(self, event: EpochEnded) -> None:
+        for sink in self._sinks:
+            sink.epoch(event)
+
+    def _ended(self, event: TrainingEnded) -> None:
+        """Take the last look, ask whether the data hold any signal if nothing was learned, and judge."""
+        self._look(event.step)
+        self._scan(event.step)
+        gate = judge_gate(self.record)
+        if self._data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
+            generator = np.random.default_rng(SEED)
+            self._add(measure_signal(self._data.inputs, self._data.targets, generator, step=event.step))
+        self._add(Ending(event.step, event.reason))
+        self._report(event.step)
+
+    def _look(self, step: int, *, draw: bool = True) -> bool:
+        """Take a probe; tell whether it saw so many silent units that only an exact scan can say what they are."""
+        if self._prober is None:
+            return False
+        look = self._prober.take(step, draw=draw and bool(self._sinks))
+        self._add(look.probe)
+        self._add_scalars(step, look.scalars)
+        self._settle_fault(step, look.fault)
+        if look.histograms:
+            for sink in self._sinks:
+                sink.histograms(step, look.histograms)
+        scans = self.record.notes(Scan)
+        known = dict(self._dead_shares(scans[-1].dead)) if scans else {}
+        return any(
+            share >= SUSPICIOUS or share - known.get(layer, 0.0) >= SUSPICIOUS_RISE
+            for layer, share in look.silent.items()
+        )
+
+    def _scan(self, step: int) -> None:
+        if self._data is None or not self._scans:
+            return
+        result = scan_dead_units(self._network, self._data.inputs)
+        self._looks.scanned(result.cost)
+        self._add(Scan(step, result.rows, result.dead))
+        units = {info.name: info.fan_out for info in self._network.layers}
+        self._add_scalars(
+            step, {f"dead_fraction/{name}": len(dead) / units[name] for name, dead in result.dead.items()}
+        )
+
+    def _settle_fault(self, step: int, fault: Fault | None) -> None:
+        """Record the first fault ever; it names non-finite parameters where they are what it comes from."""
+        if fault is None:
+            self._last_finite_step = step
+        elif not self.record.notes(Incident):
+            self._add(Incident(step, self._last_finite_step, fault.what, fault.layer))
+
+    def _report(self, step: int) -> None:
+        """Hand the verdict to the sinks if it has changed."""
+        if not self._sinks:
+            return
+        verdict = self.verdict
+        state = tuple((finding.key, finding.severity, finding.cleared) for finding in verdict.findings)
+        if state == self._reported and self._reported and not self.record.notes(Ending):
+            return
+        self._reported = state
+        standing = [finding.severity for finding in verdict.standing]
+        scans = self.record.notes(Scan)
+        summary = {
+            "verdict/errors": float(standing.count(Severity.ERROR)),
+            "verdict/warnings": float(standing.count(Severity.WARNING)),
+        }
+        if scans:
+            summary["verdict/worst_dead_fraction"] = max(share for _, share in self._dead_shares(scans[-1].dead))
+        for sink in self._sinks:
+            sink.scalars(step, summary)
+            sink.verdict(step, verdict)
+
+    def _dead_shares(self, dead: Mapping[str, Sequence[int]]) -> list[tuple[str, float]]:
+        units = {info.name: info.fan_out for info in self._network.layers}
+        return [(layer, len(indices) / units[layer]) for layer, indices in dead.items()]
+
+    def _add_scalars(self, step: int, values: Mapping[str, float]) -> None:
+        if values:
+            self.record.add_scalars(step, values)
+            for sink in self._sinks:
+                sink.scalars(step, values)
+
+    def _add(self, note: Note) -> None:
+        self.record.add(note)
+        for sink in self._sinks:
+            sink.note(note)

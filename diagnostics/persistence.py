@@ -1,0 +1,65 @@
+"""Persistence: a finding stands when K checks in a row agree, and clears only when the value is healthy again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradvitals.diagnostics.findings import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look of one rule at one layer.
+
+    Attributes:
+        step: When.
+        severity: What it would say by itself; None for nothing.
+        value: What was measured.
+        held: Whether a standing finding should go on standing: not yet at `clear_at`.
+        final: Whether no persistence is needed: a fact that nothing after it can undo.
+    """
+
+    step: int
+    severity: Severity | None
+    value: float
+    held: bool = False
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The outcome of a row of checks."""
+
+    severity: Severity
+    first_step: int
+    last_step: int
+    cleared: bool
+    value: float
+
+
+def settle(checks: Sequence[Check], persistence: int) -> Standing | None:
+    """Walk through the checks and say what stands at the end; None if nothing ever stood.
+
+    A severity stands once `persistence` checks in a row reached it; it sinks as soon as they no longer do, and the
+    finding clears at the first check that is not even `held`. `first_step` is that of the row's first check.
+    """
+    severity: Severity | None = None
+    first = last = began = 0
+    value = 0.0
+    ever = False
+    for position, check in enumerate(checks):
+        if check.severity is not None and (position == 0 or checks[position - 1].severity is None):
+            began = check.step
+        needed = 1 if check.final else persistence
+        recent = [other.severity or 0 for other in checks[max(position - needed + 1, 0) : position + 1]]
+        sustained = min(recent) if len(recent) >= needed else 0
+        if sustained:
+            if severity is None:
+                first = began
+            severity = Severity(sustained)
+        elif not (check.held or check.severity):
+            severity = None
+        if severity is not None:
+            ever, last, value = True, check.step, check.value
+    if not ever:
+        return None
+    return Standing(severity or Severity.INFO, first, last, severity is None, value)

@@ -1,0 +1,172 @@
+"""The probe: a frozen look at a fixed sample of the training set, compared with the best constant predictor."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradvitals.diagnostics import metrics
+from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
+from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
+from gradvitals.diagnostics.measurements import Probe
+from gradvitals.diagnostics.schedule import FROZEN_COST
+from gradvitals.diagnostics.step_metrics import Fault, forward_fault
+from gradvitals.engine.events import Array, LayerArrays, LayerBackward, LayerForward, Observable
+
+PROBE_ROWS = 256
+SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedData:
+    """The training set and perhaps the validation set: inputs `(samples, features)`, targets `(samples, outputs)`."""
+
+    inputs: Array
+    targets: Array
+    validation_inputs: Array | None = None
+    validation_targets: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a probe saw.
+
+    Attributes:
+        probe: The note.
+        scalars: For the dashboard.
+        histograms: Of activations, weights, and gradients on pre-activations; empty unless asked for.
+        silent: Share of every ReLU layer's units that are silent on the whole sample; they need not be dead.
+        fault: Set if something was not finite.
+    """
+
+    probe: Probe
+    scalars: dict[str, float]
+    histograms: dict[str, Histogram]
+    silent: dict[str, float]
+    fault: Fault | None
+
+
+@dataclass(slots=True)
+class _Collector:
+    """Reduces a probe's events to numbers."""
+
+    parameters: LayerArrays
+    draw: bool
+    histograms: dict[str, Histogram] = field(default_factory=dict)
+    slopes: dict[str, float] = field(default_factory=dict)
+    silent: dict[str, float] = field(default_factory=dict)
+    gradients: dict[str, float] = field(default_factory=dict)
+    scalars: dict[str, float] = field(default_factory=dict)
+    fault: Fault | None = None
+
+    def __call__(self, event: LayerForward | LayerBackward) -> None:
+        if isinstance(event, LayerBackward):
+            self.gradients[event.layer] = metrics.rms(event.grad_pre_activations)
+            if self.draw:
+                self.histograms[f"gradients/{event.layer}"] = reduce_histogram(event.grad_pre_activations)
+            return
+        if self.draw:
+            self.histograms[f"activations/{event.layer}"] = reduce_histogram(event.outputs)
+            self.histograms[f"weights/{event.layer}"] = reduce_histogram(self.parameters[event.layer]["weight"])
+        self.fault = self.fault or forward_fault(event, self.parameters)
+        if event.activation in metrics.RECTIFIED:
+            self.silent[event.layer] = metrics.inactive_fraction(event.outputs)
+        elif event.activation in metrics.SLOPED:
+            slopes = metrics.relative_slope(event.outputs, event.activation)
+            self.slopes[event.layer] = float(slopes.mean())
+            self.scalars[f"saturated_fraction/{event.layer}"] = metrics.share_of_flat_units(slopes)
+
+
+class Prober:
+    """Holds the fixed sample and the constant predictor, and takes probes."""
+
+    def __init__(self, network: Observable, data: WatchedData) -> None:
+        generator = np.random.default_rng(SEED)
+        rows = _sample(len(data.inputs), generator)
+        self._network = network
+        self._inputs, self._targets = data.inputs[rows], data.targets[rows]
+        self._whole_set = len(rows) == len(data.inputs)
+        self.constant = fit_constant(network.loss_name, data.targets)
+        self._validation: tuple[Array, Array] | None = None
+        if data.validation_inputs is not None and data.validation_targets is not None:
+            rows = _sample(len(data.validation_inputs), generator)
+            self._validation = data.validation_inputs[rows], data.validation_targets[rows]
+
+    @property
+    def cost(self) -> float:
+        """Rows of one probe, in units of a row trained."""
+        return len(self._inputs) + (0.0 if self._validation is None else FROZEN_COST * len(self._validation[0]))
+
+    def take(self, step: int, *, draw: bool = False) -> Look:
+        """Probe the network as it is after `step` updates; with `draw`, reduce histograms too."""
+        collect = _Collector(self._network.parameters_by_layer(), draw)
+        result = self._network.probe(self._inputs, self._targets, collect, step=step)
+        loss = float(result.losses.mean(dtype=np.float64))
+        gain, gain_se = _gain(self.constant, self._targets, result.losses)
+        excess, excess_se = self._accuracy_excess(result.outputs)
+        validation_gain = validation_se = None
+        if self._validation is not None:
+            inputs, targets = self._validation
+            losses = self._network.probe(inputs, targets, step=step).losses
+            validation_gain, validation_se = _gain(self.constant, targets, losses)
+        ratio = None
+        if self.constant is not None and self.constant.mean_loss > 0.0:
+            ratio = loss / self.constant.mean_loss
+            collect.scalars["loss_ratio"] = ratio
+        names = [info.name for info in self._network.layers]
+        probe = Probe(
+            step=step,
+            samples=len(self._inputs),
+            whole_set=self._whole_set,
+            loss=loss,
+            loss_ratio=ratio,
+            gain=gain,
+            gain_se=gain_se,
+            accuracy_excess=excess,
+            accuracy_excess_se=excess_se,
+            validation_gain=validation_gain,
+            validation_gain_se=validation_se,
+            preactivation_gradients={name: collect.gradients[name] for name in names},
+            relative_slopes=collect.slopes,
+        )
+        fault = collect.fault
+        if fault is None and not math.isfinite(loss):
+            fault = Fault("loss", None)
+        return Look(probe, collect.scalars, collect.histograms, collect.silent, fault)
+
+    def _accuracy_excess(self, outputs: Array) -> tuple[float | None, float | None]:
+        """Compare, sample by sample, with naming the commonest class: mean difference and its standard error."""
+        if self.constant is None or self.constant.loss == "mse":
+            return None, None
+        if self.constant.loss == "cross_entropy":
+            truth = self._targets.argmax(axis=1)
+            right = (outputs.argmax(axis=1) == truth).astype(float)
+            majority = (truth == self.constant.best.argmax()).astype(float)
+        else:
+            truth = self._targets > 0.5
+            right = ((outputs > 0.0) == truth).mean(axis=1)
+            majority = ((self.constant.best > 0.5) == truth).mean(axis=1)
+        return _mean_and_error(right - majority)
+
+
+def _sample(count: int, generator: np.random.Generator) -> Array:
+    """Choose the probe's rows, in ascending order."""
+    return np.sort(generator.choice(count, min(count, PROBE_ROWS), replace=False))
+
+
+def _gain(constant: ConstantPredictor | None, targets: Array, losses: Array) -> tuple[float | None, float | None]:
+    """Give the mean of (constant's loss − network's loss) / H, paired by sample, and its standard error.
+
+    Differences are floored at −H: a few monstrous losses would widen the error until nothing could be said. The floor
+    can only make the network look better.
+    """
+    if constant is None or not constant.mean_loss > 0.0:
+        return None, None
+    differences = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.mean_loss
+    return _mean_and_error(np.maximum(np.nan_to_num(differences, nan=-1.0), -1.0))
+
+
+def _mean_and_error(values: Array) -> tuple[float, float]:
+    if len(values) < 2:
+        return float(values.mean()), math.inf
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

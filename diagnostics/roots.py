@@ -1,0 +1,51 @@
+"""The provisional root order: which finding explains which, by time and kind.
+
+A cause is of an earlier group than its consequence, was seen no later, and touches the same layer or one upstream of it
+in the direction of its effect. Only an intervention can confirm it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.measurements import Context
+
+AT_START = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
+"""Symptoms that are causes when present before the first update, the more specific first."""
+
+CONSEQUENCES = ("no_learning", "non_finite")
+"""Symptoms that always have a cause if any other finding stands."""
+
+
+def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Finding, ...]:
+    """Set `explained_by` and sort: roots first, each followed by what it explains."""
+    standing = sorted(
+        (finding for finding in findings if finding.standing), key=lambda finding: _order(finding, context)
+    )
+    causes = {finding.key: _cause(finding, standing[:position]) for position, finding in enumerate(standing)}
+    explained = [replace(finding, explained_by=causes[finding.key]) for finding in standing]
+    explained.sort(key=lambda finding: finding.explained_by is not None)  # stable: roots first, in order
+    return (*explained, *(finding for finding in findings if not finding.standing))
+
+
+def _cause(finding: Finding, earlier: Sequence[Finding]) -> str | None:
+    """Give the key of the root among those earlier in the order that were seen no later; None for a root."""
+    for candidate in earlier:
+        strong = candidate.severity >= max(finding.severity, Severity.WARNING)
+        if strong and candidate.first_step <= finding.first_step and _group(candidate) <= _group(finding):
+            return candidate.key
+    return None
+
+
+def _order(finding: Finding, context: Context | None) -> tuple[int, int, int, int, int]:
+    """Sort key: errors first, then the group, then the kind, then what was seen first, then depth."""
+    kind = AT_START.index(finding.id) if finding.id in AT_START else len(AT_START)
+    depth = context.depth(finding.layer) if context is not None else 0
+    return (-finding.severity, _group(finding), finding.first_step, kind, depth)
+
+
+def _group(finding: Finding) -> int:
+    """Give the group: 2 a symptom present at step 0, 4 one that appeared later, 5 a consequence."""
+    if finding.id in CONSEQUENCES:
+        return 5
+    return 2 if finding.first_step == 0 else 4

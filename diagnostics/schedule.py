@@ -1,0 +1,119 @@
+"""The three rhythms: when a monitor looks. Everything depends on steps and rows, nothing on the clock.
+
+So a run has the same measurements, and the same verdict, on every machine.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias
+
+Every: TypeAlias = int | Literal["auto"]
+Exact: TypeAlias = int | Literal["auto", "epoch"]
+
+ROW_SHARE = 0.015
+"""Probes beyond the first few, and exact scans between start and end, stay below this share of the rows trained."""
+
+FROZEN_COST = 1.0 / 3.0
+"""A row passed forward only, in units of a row trained (forward, and backward into inputs and weights)."""
+
+LEAST_PROBES, MOST_PROBES = 5, 50
+
+
+@dataclass(frozen=True, slots=True)
+class StepRhythm:
+    """Steps 1, 2, 3, 5, 8, 13, … and every n-th; n = clamp(total // 100, 1, 50) where `every` is "auto".
+
+    With the total unknown, n is 10 for the first 500 steps and 50 after them.
+    """
+
+    every: Every
+    total_steps: int | None
+
+    def wants(self, step: int) -> bool:
+        """Tell whether the step is one of the rhythm's."""
+        if self.every != "auto":
+            return step % self.every == 0 or step == 1
+        unplanned = 10 if step <= 500 else 50
+        n = unplanned if self.total_steps is None else min(max(self.total_steps // 100, 1), 50)
+        return step % n == 0 or step in FIBONACCI
+
+
+def _fibonacci(limit: int) -> frozenset[int]:
+    a, b, numbers = 1, 2, set()
+    while a <= limit:
+        numbers.add(a)
+        a, b = b, a + b
+    return frozenset(numbers)
+
+
+FIBONACCI = _fibonacci(50)
+
+
+def plan_probes(total_steps: int | None, batch_size: int, probe_cost: float) -> frozenset[int]:
+    """Choose the steps after which to probe: evenly spread, at least 5 with start and end, more as rows allow.
+
+    Args:
+        total_steps: Planned steps; None where nobody knows.
+        batch_size: Rows per step.
+        probe_cost: Of one probe, in rows trained.
+    """
+    if total_steps is None:
+        return frozenset(_doubling_steps())
+    affordable = int(0.5 * ROW_SHARE * total_steps * batch_size / max(probe_cost, 1.0))
+    count = min(max(affordable, LEAST_PROBES), MOST_PROBES, total_steps + 1)
+    return frozenset(round(i * total_steps / max(count - 1, 1)) for i in range(count))
+
+
+def _doubling_steps() -> list[int]:
+    """Give steps a quarter further each time: a plan for runs of unknown length, never many probes."""
+    steps, step = [0], 100
+    while step < 10**9:
+        steps.append(step)
+        step += max(step // 4, 100)
+    return steps
+
+
+@dataclass(slots=True)
+class Looks:
+    """When to probe, and when to scan the whole training set for dead units, between start and end.
+
+    Attributes:
+        steps: The steps after which to probe.
+        total_steps: Planned steps; None where nobody knows.
+    """
+
+    steps: frozenset[int]
+    total_steps: int | None
+    _batch_size: int
+    _scan_every: int | None
+    _last_cost: float = 0.0
+    _spent: float = 0.0
+
+    @classmethod
+    def plan(cls, exact: Exact, total_steps: int | None, batch_size: int, samples: int, probe_cost: float) -> Self:
+        """Plan the looks of a training.
+
+        Args:
+            exact: "auto" (with the probes, as rows allow), "epoch", or every n steps.
+            total_steps: Planned steps; None where nobody knows.
+            batch_size: Rows per step.
+            samples: Rows of the training set; 0 where there is none to look at.
+            probe_cost: Of one probe, in rows trained.
+        """
+        scan_every = None if exact == "auto" else max(-(-samples // batch_size), 1) if exact == "epoch" else exact
+        steps = plan_probes(total_steps, batch_size, probe_cost) if samples else frozenset()
+        return cls(steps, total_steps, batch_size, scan_every if samples else None)
+
+    def wants(self, step: int) -> bool:
+        """Tell whether there is anything to look at after this step."""
+        return step in self.steps or (self._scan_every is not None and step % self._scan_every == 0)
+
+    def wants_scan(self, step: int) -> bool:
+        """Tell whether to scan; on "auto", whether the last scan's cost still fits half the share of rows trained."""
+        if self._scan_every is not None:
+            return step % self._scan_every == 0
+        return self._spent + self._last_cost <= 0.5 * ROW_SHARE * step * self._batch_size
+
+    def scanned(self, rows: float) -> None:
+        """Note what a scan cost, in rows passed forward through the whole network."""
+        self._last_cost = rows * FROZEN_COST
+        self._spent += self._last_cost

@@ -1,0 +1,71 @@
+"""Reading a run back: its event files as the record that diagnoses judge, with what was damaged."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradvitals.diagnostics.measurements import Ending, Record, context_from_json, note_from_json
+from gradvitals.diagnostics.tensorboard.reader import Damage, RunLog, read_run
+from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
+from gradvitals.diagnostics.tensorboard.series import Series
+from gradvitals.diagnostics.tensorboard.strict_json import decode_json
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run's folder holds.
+
+    Attributes:
+        record: The measurements; without context where the folder holds no record of ours.
+        training: Scores of every epoch, by tag.
+        validation: Scores of every epoch, by tag.
+        damage: Where its event files stop being readable.
+    """
+
+    record: Record
+    training: dict[str, Series]
+    validation: dict[str, Series]
+    damage: tuple[Damage, ...]
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there is a record to judge."""
+        return self.record.context is not None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the record reaches the training's end."""
+        return bool(self.record.notes(Ending))
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read the event files of a run: those at the top of its folder, and those of `train/` and `validation/`."""
+    logs = [read_run(part) if part.is_dir() else None for part in (folder, folder / "train", folder / "validation")]
+    top, training, validation = logs
+    record = Record() if top is None else _to_record(top)
+    return RunRecord(
+        record,
+        {} if training is None else training.scalars,
+        {} if validation is None else validation.scalars,
+        tuple(damage for log in logs if log is not None for damage in log.damage),
+    )
+
+
+def _to_record(log: RunLog) -> Record:
+    record = Record()
+    for tag, series in log.scalars.items():
+        record.add_series(tag, series.steps.tolist(), series.values.tolist())
+    for _, content in log.tensors.get(MEASUREMENTS, []):
+        notes = decode_json(content)
+        if not isinstance(notes, dict):
+            continue
+        for kind, fields in notes.items():
+            if not isinstance(fields, dict):
+                continue
+            try:
+                if kind == "context":
+                    record.context = context_from_json(fields)
+                else:
+                    record.add(note_from_json(kind, fields))
+            except (KeyError, TypeError):
+                continue  # written by another version: what it would have told is not recorded
+    return record

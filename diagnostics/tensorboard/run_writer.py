@@ -1,0 +1,76 @@
+"""The sink: one run's measurements, notes, scores and verdicts in TensorBoard event files.
+
+At the top of the run's folder are the diagnostics, in `train/` and `validation/` the scores of every epoch under the
+same tags, so that the stock charts overlay the two.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.histogram import Histogram
+from gradvitals.diagnostics.markdown import verdict_markdown
+from gradvitals.diagnostics.measurements import Context, Note, kind_of, note_to_json
+from gradvitals.diagnostics.tensorboard import summaries
+from gradvitals.diagnostics.tensorboard.event_file import EventFile
+from gradvitals.engine.events import EpochEnded, Scores
+
+MEASUREMENTS = "gradvitals/measurements"
+"""Series of everything recorded that is no scalar: one JSON object per note, `{kind: fields}`."""
+
+FINDINGS = "gradvitals/findings"
+"""Series of verdicts, each whole; the last one counts."""
+
+
+class RunWriter:
+    """Writes a run's event files; each event is on its way to the disk when the call returns."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the event file at the top of the folder; those of `train/` and `validation/` open when needed."""
+        self._folder = folder
+        self._files = {"": EventFile(folder)}
+
+    @property
+    def top(self) -> EventFile:
+        """The event file at the top of the run's folder."""
+        return self._files[""]
+
+    def context(self, context: Context) -> None:
+        """Write what is known before the first step."""
+        self.top.summary(0, summaries.json_tensor(MEASUREMENTS, {"context": note_to_json(context)}))
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Write scalars as one event."""
+        self.top.scalars(step, values)
+
+    def note(self, note: Note) -> None:
+        """Write a note."""
+        self.top.summary(note.step, summaries.json_tensor(MEASUREMENTS, {kind_of(note): note_to_json(note)}))
+
+    def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
+        """Write histograms, all in one event."""
+        self.top.summary(step, *(summaries.histogram(tag, reduced) for tag, reduced in histograms.items()))
+
+    def verdict(self, step: int, verdict: Verdict) -> None:
+        """Write the verdict so far, as data and as text."""
+        data = summaries.json_tensor(FINDINGS, verdict.to_json())
+        self.top.summary(step, data, summaries.text("findings", verdict_markdown(verdict)))
+
+    def epoch(self, event: EpochEnded) -> None:
+        """Write an epoch's scores."""
+        self._scores("train", event.step, event.training, {"learning_rate": event.learning_rate})
+        if event.validation is not None:
+            self._scores("validation", event.step, event.validation, {})
+
+    def close(self) -> None:
+        """Close every file."""
+        for file in self._files.values():
+            file.close()
+
+    def _scores(self, part: str, step: int, scores: Scores, further: Mapping[str, float]) -> None:
+        if part not in self._files:
+            self._files[part] = EventFile(self._folder / part)
+        values = {"epoch_loss": scores.loss, **further}
+        if scores.accuracy is not None:
+            values["epoch_accuracy"] = scores.accuracy
+        self._files[part].scalars(step, values)
