@@ -100,10 +100,10 @@ class EpochEnded:
 
 @dataclass(frozen=True, slots=True)
 class TrainingEnded:
-    """The training is over, by plan, by early stopping, or because the loss is no longer finite."""
+    """The training is over: by plan, early, because the loss is not finite, or cut short from outside or by an error."""
 
     step: int
-    reason: Literal["completed", "early_stopping", "non_finite", "interrupted"]
+    reason: Literal["completed", "early_stopping", "non_finite", "interrupted", "failed"]
 
 
 Event: TypeAlias = (

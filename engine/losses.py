@@ -68,7 +68,7 @@ class SoftmaxCrossEntropy(Loss):
     name = "cross_entropy"
 
     def prepare(self) -> None:
-        """Lay the scratch space out `(classes, batch)`: NumPy is several times faster over long rows than short ones."""
+        """Lay the scratch space out `(classes, batch)`: NumPy is several times faster over long rows."""
         super().prepare()
         logits = self._outputs
         self._logits_by_class = logits.swapaxes(-1, -2)

@@ -26,7 +26,7 @@ from gradvitals.engine.optimizers import Optimizer
 Average: TypeAlias = Callable[[Array], None]
 """Averages a gradient vector over data-parallel workers, in place."""
 
-Reason: TypeAlias = Literal["completed", "early_stopping", "non_finite"]
+Reason: TypeAlias = Literal["completed", "early_stopping", "non_finite", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,10 @@ class EarlyStopping:
 
 @dataclass(slots=True)
 class History:
-    """What a training did: scores after every epoch, the number of steps, and why it ended."""
+    """What a training did: scores after every epoch, the number of steps, and why it ended.
+
+    `reason` is `failed` where an observer or a gate raised, `interrupted` after Ctrl-C or a signal to end.
+    """
 
     training: list[Scores] = field(default_factory=list)
     validation: list[Scores] = field(default_factory=list)
@@ -146,6 +149,7 @@ def train(
     early_stopping: EarlyStopping | None = None,
     average: Average | None = None,
     clip: Clip | None = None,
+    history: History | None = None,
 ) -> History:
     """Train for some epochs of mini-batches, each epoch a fresh permutation of the rows; the last batch may be smaller.
 
@@ -163,6 +167,7 @@ def train(
         early_stopping: When to stop early.
         average: Averages the gradient over data-parallel workers.
         clip: Clips the averaged gradient.
+        history: Is filled and returned; hand one in to keep it should the training be interrupted.
 
     Returns:
         The scores of every epoch, the number of steps, and why the training ended.
@@ -171,28 +176,35 @@ def train(
     validation = None if validation is None else _as_dtype(validation, network.dtype)
     batch_size = min(batch_size, len(samples))
     trainer = Trainer(network, optimizer, average=average, clip=clip)
-    history = History()
+    history = History() if history is None else history
     hooks = network.hooks
     if hooks.wants(TrainingStarted):
         hooks.emit(TrainingStarted(0, epochs * math.ceil(len(samples) / batch_size), batch_size))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the loop reports what is not finite itself
-        for epoch in range(1, epochs + 1):
-            scores = _train_epoch(trainer, samples, generator.permutation(len(samples)), batch_size)
-            history.training.append(scores)
-            validated = None if validation is None else _score(network, validation)
-            if validated is not None:
-                history.validation.append(validated)
-            if hooks.wants(EpochEnded):
-                hooks.emit(EpochEnded(epoch, trainer.steps, optimizer.learning_rate, scores, validated))
-            if not math.isfinite(scores.loss):
-                history.reason = "non_finite"
-                break
-            if history.should_stop(early_stopping):
-                history.reason = "early_stopping"
-                break
-    history.steps = trainer.steps
-    if hooks.wants(TrainingEnded):
-        hooks.emit(TrainingEnded(trainer.steps, history.reason))
+    try:
+        with np.errstate(
+            over="ignore", invalid="ignore", divide="ignore"
+        ):  # the loop itself reports what is not finite
+            for epoch in range(1, epochs + 1):
+                scores = _train_epoch(trainer, samples, generator.permutation(len(samples)), batch_size)
+                history.training.append(scores)
+                validated = None if validation is None else _score(network, validation)
+                if validated is not None:
+                    history.validation.append(validated)
+                if hooks.wants(EpochEnded):
+                    hooks.emit(EpochEnded(epoch, trainer.steps, optimizer.learning_rate, scores, validated))
+                if not math.isfinite(scores.loss):
+                    history.reason = "non_finite"
+                    break
+                if history.should_stop(early_stopping):
+                    history.reason = "early_stopping"
+                    break
+    except BaseException as error:
+        history.reason = "failed" if isinstance(error, Exception) else "interrupted"
+        raise
+    finally:
+        history.steps = trainer.steps
+        if hooks.wants(TrainingEnded):
+            hooks.emit(TrainingEnded(trainer.steps, history.reason))
     return history
 
 

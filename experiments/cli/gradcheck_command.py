@@ -1,0 +1,81 @@
+"""`gradvitals gradcheck`: backpropagation against numeric gradients, parameter by parameter."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.table import Table
+
+from gradvitals.engine.gradient_check import KINKED, ParameterCheck, check_gradients
+from gradvitals.experiments.assemble import assemble
+from gradvitals.experiments.cli.options import load, make_console
+from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.plan import expand
+from gradvitals.experiments.runner import Place, load_dataset
+
+LIMIT, LIMIT_WITH_KINKS = 1e-4, 1e-2
+"""Relative errors above which two gradients disagree (cs231n, neural-networks-3, "Gradient checks")."""
+
+
+@click.command("gradcheck")
+@click.argument("config")
+@click.option("--samples", type=click.IntRange(1, 1024), default=16, show_default=True, help="Training rows to use.")
+@click.option("--entries", type=click.IntRange(min=1), default=100, show_default=True, help="Entries per parameter.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Replace the config's seed.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only what disagrees.")
+def command(
+    config: str, samples: int, entries: int, seed: int | None, overrides: tuple[str, ...], *, quiet: bool
+) -> int:
+    """Compare the two gradients of every parameter of CONFIG's network, in float64, at its initial weights.
+
+    Exits with 1 if any relative error exceeds 1e-4 (1e-2 in networks with kinks: relu, leaky_relu).
+
+    \b
+    gradvitals gradcheck learning_rate_x_initialization
+    """  # noqa: D301 - \b keeps click from filling the lines
+    loaded = load(config, (*overrides, "training.dtype=float64"), seed)
+    planned = expand(loaded.config, origin=loaded.origin)[0]
+    dataset = load_dataset(planned, Place(Path(), loaded.origin, loaded.base_dir, {}))
+    experiment = assemble(planned.config, dataset, check_fit(planned.config, dataset, origin=loaded.origin))
+    rows = slice(0, samples)
+    checks = check_gradients(
+        experiment.network,
+        experiment.samples.inputs[rows],
+        experiment.samples.targets[rows],
+        generator=np.random.default_rng(planned.config.seed),
+        entries=entries,
+    )
+    kinked = any(info.activation in KINKED for info in experiment.network.layers)
+    limit = LIMIT_WITH_KINKS if kinked else LIMIT
+    wrong = [check for check in checks if check.checked and not check.relative_error <= limit]
+    console = make_console()
+    shown = wrong if quiet else checks
+    if shown:
+        console.print(_table(shown, limit))
+    if not any(check.checked for check in checks):
+        console.print("not judged: every entry crosses a kink; other initial weights or fewer samples would help")
+        return Exit.NOT_JUDGED
+    if not quiet or wrong:
+        console.print(f"{len(checks) - len(wrong)} of {len(checks)} parameters agree to {limit:g}")
+    return Exit.FAILED if wrong else Exit.DONE
+
+
+def _table(checks: list[ParameterCheck], limit: float) -> Table:
+    table = Table(pad_edge=False)
+    for name in ("parameter", "entries", "at a kink", "relative error", "worst entry", "analytic", "numeric"):
+        table.add_column(name, justify="left" if name in {"parameter", "worst entry"} else "right")
+    for check in checks:
+        agrees = check.relative_error <= limit
+        table.add_row(
+            check.name,
+            str(check.checked),
+            str(check.skipped),
+            f"{check.relative_error:.1e}" if check.checked else "",
+            str(list(check.index)),
+            f"{check.analytic:.6g}",
+            f"{check.numeric:.6g}",
+            style=None if agrees or not check.checked else "red",
+        )
+    return table

@@ -1,0 +1,88 @@
+"""`gradvitals list`: runs, outcomes and findings as a table, CSV or JSON."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from gradvitals.diagnostics.report import STYLES
+from gradvitals.experiments.cli.options import LOGS, make_console
+from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.files import json_text
+from gradvitals.experiments.run_folder import find_runs, read_summary
+
+COLUMNS = ("run", "status", "steps", "seconds", "accuracy", "loss", "verdict", "findings")
+
+
+@click.command("list")
+@click.argument("logdir", default=LOGS, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+def command(logdir: Path, form: str) -> int:
+    """List the runs below LOGDIR (default: logs) with their last scores on validation and their findings.
+
+    \b
+    gradvitals list
+    gradvitals list logs/learning_rate_x_initialization --format csv > runs.csv
+    """  # noqa: D301 - \b keeps click from filling the lines
+    if not logdir.is_dir():
+        sentence = f"{logdir}: no such folder; runs land in {LOGS} unless --logdir says otherwise"
+        raise UserError(sentence)
+    rows = [_row(folder, logdir) for folder in find_runs(logdir)]
+    if form == "json":
+        click.echo(json_text({"version": 1, "runs": rows}), nl=False)
+    elif form == "csv":
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "findings": " ".join(row["findings"])} for row in rows)
+        click.echo(buffer.getvalue(), nl=False)
+    else:
+        make_console().print(_table(rows) if rows else f"{logdir}: no runs")
+    return Exit.DONE
+
+
+def _row(folder: Path, root: Path) -> dict[str, Any]:
+    name = str(folder.relative_to(root)) if folder != root else folder.resolve().name
+    summary = read_summary(folder)
+    if summary is None:
+        return dict.fromkeys(COLUMNS) | {"run": name, "status": "foreign", "findings": []}
+    return {
+        "run": name,
+        "status": summary.status,
+        "steps": summary.steps,
+        "seconds": summary.seconds,
+        "accuracy": summary.score("accuracy"),
+        "loss": summary.score("loss"),
+        "verdict": summary.verdict,
+        "findings": list(summary.findings),
+        "axes": dict(summary.axes),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(pad_edge=False)
+    for column in COLUMNS:
+        number = column in {"steps", "seconds", "accuracy", "loss"}
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        verdict = row["verdict"] or ""
+        table.add_row(
+            row["run"],
+            row["status"],
+            _number(row["steps"], "d"),
+            _number(row["seconds"], ".2f"),
+            _number(row["accuracy"], ".3f"),
+            _number(row["loss"], ".4g"),
+            Text(verdict.replace("_", " "), STYLES.get(verdict, "")),
+            " ".join(row["findings"]),
+        )
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

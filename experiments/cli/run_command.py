@@ -1,0 +1,91 @@
+"""`gradvitals run`: one training run, watched, with its findings at the end."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gradvitals.diagnostics.report import report
+from gradvitals.engine.events import EpochEnded
+from gradvitals.experiments.checking import check_path
+from gradvitals.experiments.cli.options import (
+    LOGS,
+    config_options,
+    existing,
+    existing_options,
+    load,
+    make_console,
+    print_plan,
+)
+from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.executor import limited_blas
+from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.runner import run_one
+from gradvitals.experiments.sweep import make_plan, place_runs
+
+
+@click.command("run")
+@config_options
+@existing_options
+@click.option("--check", is_flag=True, help="Exit with 1 if an error stands or a limit of [check] is exceeded.")
+@click.option("--verbose", "-v", is_flag=True, help="Show also what is only info or has cleared.")
+def command(
+    config: str,
+    logdir: Path | None,
+    workers: int | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    *,
+    quiet: bool,
+    dry_run: bool,
+    resume: bool,
+    force_new: bool,
+    check: bool,
+    verbose: bool,
+) -> int:
+    """Train the network of CONFIG, a TOML file or the name of a bundled config, and say what ails it.
+
+    \b
+    gradvitals run dying_relu
+    gradvitals run experiment.toml --set training.epochs=50 --seed 1
+    """  # noqa: D301 - \b keeps click from filling the lines
+    console = make_console()
+    plan = make_plan(load(config, overrides, seed), logdir or LOGS)
+    if dry_run:
+        print_plan(console, plan)
+        return Exit.DONE
+    if len(plan.runs) > 1:
+        sentence = f"{config}: a sweep of {len(plan.runs)} runs — use `gradvitals sweep {config}`"
+        raise UserError(sentence)
+    pending, kept = place_runs(plan, existing(resume=resume, force_new=force_new))
+    if kept:
+        console.print(f"finished already: {plan.folder / kept[0].name}", soft_wrap=True)
+        return check_path(plan.folder / kept[0].name, {}, "all").exit if check else Exit.DONE
+    (planned, place), epochs = pending[0], plan.runs[0].config.training.epochs
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[scores]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress, limited_blas(workers):
+        task = progress.add_task(f"{epochs} epochs", total=epochs, scores="")
+        summary, verdict = run_one(
+            planned, place, lambda event: progress.update(task, advance=1, scores=describe_scores(event))
+        )
+    if not quiet:
+        scores = ", ".join(_last(summary.scores.get(part, {}), part) for part in summary.scores)
+        console.print(f"{summary.steps} updates in {summary.seconds:.2f} s; {scores}")
+    console.print(report(planned.name, verdict, verbose=verbose))
+    if not quiet:
+        console.print(f"in {place.folder} — look at it with: gradvitals board {plan.folder}", soft_wrap=True)
+    return check_path(place.folder, {}, "all").exit if check else Exit.DONE
+
+
+def describe_scores(event: EpochEnded) -> str:
+    """Write an epoch's scores for the progress bar."""
+    text = f"loss {event.training.loss:.4g}"
+    if event.validation is not None and event.validation.accuracy is not None:
+        return f"{text}, validation accuracy {event.validation.accuracy:.3f}"
+    return text if event.validation is None else f"{text}, validation loss {event.validation.loss:.4g}"
+
+
+def _last(scores: Mapping[str, float | None], part: str) -> str:
+    accuracy = scores.get("accuracy")
+    return f"{part} loss {scores['loss']:.4g}" + ("" if accuracy is None else f", accuracy {accuracy:.3f}")

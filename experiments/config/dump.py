@@ -1,0 +1,59 @@
+"""A resolved config as TOML, as plain data, and as a short hash."""
+
+import hashlib
+import json
+from typing import Any
+
+import tomlkit
+from tomlkit.items import InlineTable, Item
+
+from gradvitals.experiments.config.root import Config
+
+
+def as_plain(config: Config) -> dict[str, Any]:
+    """Return the config as TOML would hold it: defaults written out, unset keys left out."""
+    plain = config.model_dump(mode="json", exclude_none=True)
+    if not plain["sweep"]:
+        del plain["sweep"]
+    return plain
+
+
+def dump(config: Config) -> str:
+    """Return the config as TOML; reading it gives an equal config."""
+    document = tomlkit.document()
+    for key, value in as_plain(config).items():
+        if not isinstance(value, dict):
+            document.add(key, _item(value))
+            continue
+        table = tomlkit.table()
+        for inner, item in value.items():
+            table.add(inner, _item(item))
+        document.add(key, table)
+    return tomlkit.dumps(document)
+
+
+def config_hash(config: Config, digits: int = 6) -> str:
+    """Return the first hexadecimal digits of the SHA-256 of the resolved config.
+
+    The order of keys, comments, and whether a default was written do not change it.
+    """
+    canonical = json.dumps(as_plain(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:digits]
+
+
+def _item(value: Any) -> Item:  # noqa: ANN401 - any value of a config
+    """Return a TOML value with tables inline, also within lists."""
+    match value:
+        case dict():
+            table: InlineTable = tomlkit.inline_table()
+            for key, inner in value.items():
+                table.add(key, _item(inner))
+            return table
+        case list():
+            array = tomlkit.array()
+            for inner in value:
+                array.append(_item(inner))
+            return array
+        case _:
+            item: Item = tomlkit.item(value)
+            return item

@@ -1,0 +1,132 @@
+"""From the [data] table to a data set: found, read, checked, split and scaled."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gradvitals.experiments.config.data import BUNDLED, TOYS, DataConfig
+from gradvitals.experiments.data.arrays import read_npy, read_npz
+from gradvitals.experiments.data.bundled import load_bundled
+from gradvitals.experiments.data.csv_table import read_csv
+from gradvitals.experiments.data.dataset import Dataset, Floats, Table, Targets
+from gradvitals.experiments.data.idx import read_idx_folder
+from gradvitals.experiments.data.scale import fit_scaler
+from gradvitals.experiments.data.split import split_rows
+from gradvitals.experiments.data.tasks import Encoded, encode
+from gradvitals.experiments.data.toys import make_toy
+from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.paths import is_file, is_folder
+from gradvitals.experiments.suggest import did_you_mean
+
+LEAST_ROWS = 10
+
+
+def load_data(data: DataConfig, seed: int, base_dir: Path, *, origin: str = "config") -> Dataset:
+    """Return the data set that a config asks for.
+
+    The same config and seed give the same arrays. Making toy data and splitting draw from separate streams.
+
+    Args:
+        data: The [data] table.
+        seed: Seeds toy data and the split.
+        base_dir: What a relative path is relative to; if nothing is there, the working directory is tried.
+        origin: The config's file, for errors.
+
+    Raises:
+        UserError: If the source does not exist or cannot be trained on.
+    """
+    making, splitting = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
+    where, table = _read(data, base_dir, origin, making)
+    if len(table.inputs) < LEAST_ROWS:
+        sentence = f"{where}: {len(table.inputs)} rows of data; at least {LEAST_ROWS} are needed"
+        raise UserError(sentence)
+    encoded = encode(table, data.task, where)
+    if data.scale_targets != "none" and encoded.task != "regression":
+        sentence = f"{origin}: data.scale_targets: {data.scale_targets!r} needs a regression, not a {encoded.task}"
+        raise UserError(sentence)
+    parts = _split(table, encoded, data.validation, splitting, origin)
+    return _scaled(Path(data.source).name, table, encoded, parts, data)
+
+
+_Parts = tuple[tuple[Floats, Targets], tuple[Floats, Targets]]
+"""Inputs and targets for training, and for validation."""
+
+
+def _read(data: DataConfig, base_dir: Path, origin: str, rng: np.random.Generator) -> tuple[str, Table]:
+    """Return what to call the source in errors, and its examples. A name is never taken for a path."""
+    match data.source:
+        case "digits" | "iris" | "wine" | "breast_cancer" | "diabetes" as name:
+            return name, load_bundled(name)
+        case "moons" | "circles" | "spiral" | "xor" | "blobs" as toy:
+            return toy, make_toy(toy, data.n, data.noise, rng)
+        case source:
+            path = _find(source, base_dir, origin)
+    try:
+        return str(path), _read_path(path, data.target, origin)
+    except OSError as error:
+        sentence = f"{path}: cannot be read: {error.strerror}"
+        raise UserError(sentence) from error
+
+
+def _find(source: str, base_dir: Path, origin: str) -> Path:
+    """Return the path of a file or folder, relative to the config first."""
+    wanted = Path(source).expanduser()
+    for path in (base_dir / wanted, wanted):
+        if is_file(path) or is_folder(path):
+            return path
+    meant = did_you_mean(source, (*BUNDLED, *TOYS))
+    known = "" if wanted.suffix else f", and no data set of that name ({', '.join((*BUNDLED, *TOYS))})"
+    sentence = f"{origin}: data.source: {source!r}: no such file{known}{meant}"
+    raise UserError(sentence)
+
+
+def _read_path(path: Path, target: str | None, origin: str) -> Table:
+    if is_folder(path):
+        return read_idx_folder(path)
+    match path.suffix.lower():
+        case ".csv":
+            return read_csv(path, target)
+        case ".npz":
+            return read_npz(path)
+        case ".npy":
+            return read_npy(path)
+        case suffix:
+            sentence = (
+                f"{origin}: data.source: {path.name!r}: {suffix or 'no suffix'} is not one of .csv, .npz, .npy"
+                " or a folder of IDX files"
+            )
+            raise UserError(sentence)
+
+
+def _split(table: Table, encoded: Encoded, share: float, rng: np.random.Generator, origin: str) -> _Parts:
+    """Return the parts as the source fixes them, or split at random; stratified where there are classes."""
+    if table.validation is not None and encoded.validation_targets is not None:
+        return (table.inputs, encoded.targets), (table.validation[0], encoded.validation_targets)
+    classes = encoded.targets.astype(np.int64) if encoded.task == "classification" else None
+    try:
+        training, held_out = split_rows(len(table.inputs), share, classes, rng)
+    except UserError as error:
+        sentence = f"{origin}: {error}"
+        raise UserError(sentence) from error
+    return (table.inputs[training], encoded.targets[training]), (table.inputs[held_out], encoded.targets[held_out])
+
+
+def _scaled(name: str, table: Table, encoded: Encoded, parts: _Parts, data: DataConfig) -> Dataset:
+    """Return the data set, scaled with statistics of its training part."""
+    (inputs, targets), (held_out_inputs, held_out_targets) = parts
+    scaler = fit_scaler(data.scale, inputs)
+    if data.scale_targets != "none":
+        target_scaler = fit_scaler(data.scale_targets, targets.astype(np.float64))
+        targets = target_scaler(targets.astype(np.float64))
+        held_out_targets = target_scaler(held_out_targets.astype(np.float64))
+    return Dataset(
+        name=name,
+        task=encoded.task,
+        inputs=scaler(inputs),
+        targets=targets,
+        validation_inputs=scaler(held_out_inputs),
+        validation_targets=held_out_targets,
+        feature_names=table.feature_names,
+        class_names=encoded.class_names,
+        description=table.description,
+    )

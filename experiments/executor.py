@@ -1,0 +1,100 @@
+"""Runs many trainings at once: a pool of processes, each on a core of its own with one BLAS thread."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from threadpoolctl import threadpool_limits
+
+from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.run_folder import RunSummary
+from gradvitals.experiments.runner import Place, run_one
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run of many went: its summary, or the sentence that says why there is none."""
+
+    planned: PlannedRun
+    summary: RunSummary | None
+    error: str = ""
+
+
+def allowed_cores() -> list[int]:
+    """The cores this process may use, in order."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+@contextmanager
+def limited_blas(threads: int | None) -> Iterator[None]:
+    """Limit BLAS to some threads, one by default: more only pay from networks of MNIST's size on."""
+    with threadpool_limits(threads or 1):
+        yield
+
+
+def run_many(runs: Sequence[tuple[PlannedRun, Place]], workers: int) -> Iterator[Outcome]:
+    """Run all, yielding each outcome as it comes; one that fails does not stop the others.
+
+    Args:
+        runs: What to run, and where.
+        workers: Processes; 1 runs everything here.
+    """
+    if workers <= 1 or len(runs) <= 1:
+        with threadpool_limits(1):
+            for planned, place in runs:
+                yield _attempt(planned, place)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would copy BLAS threads and locks half alive
+    turns = context.Value("i", 0)
+    with ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(turns, allowed_cores())) as pool:
+        futures: dict[Future[Outcome], PlannedRun] = {
+            pool.submit(_attempt, planned, place): planned for planned, place in runs
+        }
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    yield Outcome(futures[future], None, "its worker process died; is there enough memory?")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _stop_children()
+            raise
+
+
+def _attempt(planned: PlannedRun, place: Place) -> Outcome:
+    try:
+        summary, _ = run_one(planned, place)
+    except UserError as error:
+        return Outcome(planned, None, str(error))
+    except Exception as error:  # noqa: BLE001 - a run that fails must not take the sweep with it
+        return Outcome(planned, None, f"{type(error).__name__}: {error}")
+    return Outcome(planned, summary)
+
+
+def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequence[int]) -> None:
+    """Pin this worker to a core of its own, limit BLAS to one thread, and leave Ctrl-C to the parent.
+
+    Without the pin, two fresh processes often share one core for half a second and more.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with turns.get_lock():
+        turn = turns.value
+        turns.value += 1
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {cores[turn % len(cores)]})
+    threadpool_limits(1)
+
+
+def _stop_children() -> None:
+    """Ask the workers to end; a run under way writes its folder first."""
+    for child in multiprocessing.active_children():
+        child.terminate()

@@ -1,0 +1,63 @@
+"""The map of a sweep as a picture."""
+
+from pathlib import Path
+
+from gradvitals.experiments.map_terminal import score_text
+from gradvitals.experiments.sweep_map import SYMBOLS, SweepMap
+
+COLOURS = {
+    "": "#2f9e63",
+    "non_finite": "#1b1b1e",
+    "dead_units": "#6b4c9a",
+    "saturated_units": "#d9822b",
+    "vanishing_gradient": "#3b7dd8",
+    "exploding_gradient": "#c0392b",
+    "no_learning": "#8a8f98",
+    "failed": "#d6d9de",
+}
+"""A colour per root diagnosis; each cell also carries its symbol."""
+
+
+def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
+    """Write the map as a PNG file; the file appears whole or not at all."""
+    from io import BytesIO
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch, Rectangle
+
+    from gradvitals.experiments.files import write_bytes
+
+    columns, rows = len(drawn.columns), len(drawn.rows)
+    longest = max((len(row) for row in drawn.rows), default=0)
+    figure = Figure(figsize=(1.6 + 0.09 * longest + 0.95 * columns, 2.1 + 0.7 * rows), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for (row, column), cell in drawn.cells.items():
+        if row not in drawn.rows or column not in drawn.columns:
+            continue
+        x, y = drawn.columns.index(column), drawn.rows.index(row)
+        strong = 1.0 if cell.score is None or cell.root else 0.35 + 0.65 * min(max(cell.score, 0.0), 1.0)
+        axes.add_patch(Rectangle((x, y), 1, 1, color=COLOURS.get(cell.root, "#444"), alpha=strong, linewidth=0))
+        score = "" if cell.score is None else score_text(cell.score)
+        ink = "black" if cell.root == "failed" else "white"
+        if cell.root:
+            axes.text(x + 0.5, y + 0.36, SYMBOLS.get(cell.root, "?"), color=ink, ha="center", va="center", size=13)
+        axes.text(x + 0.5, y + (0.72 if cell.root else 0.5), score, color=ink, ha="center", va="center", size=9.5)
+    axes.set(xlim=(0, columns), ylim=(rows, 0), xlabel=drawn.column_axis, ylabel=drawn.row_axis)
+    axes.set_xticks([x + 0.5 for x in range(columns)], drawn.columns, rotation=0 if columns <= 10 else 90)
+    axes.set_yticks([y + 0.5 for y in range(rows)], drawn.rows)
+    axes.tick_params(length=0)
+    for x in range(1, columns):
+        axes.axvline(x, color="white", linewidth=1.5)
+    for y in range(1, rows):
+        axes.axhline(y, color="white", linewidth=1.5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    present = [root for root in COLOURS if root in {cell.root for cell in drawn.cells.values()}]
+    patches = [Patch(color=COLOURS[root], label=f"{SYMBOLS[root]} {root or 'healthy'}") for root in present]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False)
+    axes.set_title(f"{title}: root diagnosis and {drawn.score_name} on validation", loc="left", size=11)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,122 @@
+"""A run's folder: what it is called, what is in it, and that no finished one is ever overwritten."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from gradvitals.diagnostics.tensorboard.file_names import find_event_files
+from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.files import read_json, write_json
+
+RUN_FILE, CONFIG_FILE, FINDINGS_FILE, SWEEP_FILE, MAP_FILE = (
+    "run.json",
+    "config.toml",
+    "findings.json",
+    "sweep.json",
+    "map.png",
+)
+Status: TypeAlias = Literal["running", "completed", "early_stopping", "non_finite", "interrupted", "failed"]
+FINISHED = frozenset({"completed", "early_stopping", "non_finite"})
+Existing: TypeAlias = Literal["refuse", "resume", "new"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What `run.json` says of a run.
+
+    Attributes:
+        name: Of the run: its folder's name.
+        status: How far it came.
+        axes: The swept keys and their values.
+        seconds: Wall time of the training, watching included.
+        steps: Updates made.
+        scores: Last loss and accuracy, by `training` and `validation`.
+        verdict: What the diagnoses say together.
+        findings: Keys of the standing warnings and errors, roots first.
+        model: Layers, sizes and number of parameters.
+        versions: Of what it ran on.
+        error: What went wrong, for a failed run.
+    """
+
+    name: str
+    status: Status
+    axes: Mapping[str, Any]
+    seconds: float = 0.0
+    steps: int = 0
+    scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    verdict: str = "not_judged"
+    findings: tuple[str, ...] = ()
+    model: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to an end of its own."""
+        return self.status in FINISHED
+
+    @property
+    def root(self) -> str:
+        """Id of the first root finding; empty for a healthy run."""
+        return self.findings[0].partition("@")[0] if self.findings else ""
+
+    def score(self, name: str) -> float | None:
+        """Give the last validation score of this name, or the training score where there is no validation."""
+        for part in ("validation", "training"):
+            value = self.scores.get(part, {}).get(name)
+            if value is not None:
+                return value
+        return None
+
+
+def write_summary(folder: Path, summary: RunSummary) -> None:
+    """Write `run.json`."""
+    write_json(folder / RUN_FILE, {"version": 1, **asdict(summary)})
+
+
+def read_summary(folder: Path) -> RunSummary | None:
+    """Read `run.json`; None where there is none that is ours."""
+    data = read_json(folder / RUN_FILE)
+    if not isinstance(data, dict) or not {"name", "status", "axes"} <= data.keys():
+        return None
+    known = {name: data[name] for name in RunSummary.__dataclass_fields__ if name in data}
+    known["findings"] = tuple(known.get("findings", ()))
+    return RunSummary(**known)
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is a run: ours, or any with event files at its top that is no part of one of ours."""
+    return (folder / RUN_FILE).is_file() or bool(find_event_files(folder))
+
+
+def find_runs(folder: Path) -> Iterator[Path]:
+    """Yield the run folders at and below a folder, in order; the parts of a run are not runs of their own."""
+    if is_run(folder):
+        yield folder
+        return
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
+            yield from find_runs(child)
+
+
+def choose_folder(parent: Path, name: str, existing: Existing) -> Path | None:
+    """Choose where a run goes; None for a finished run that `resume` leaves as it is.
+
+    Raises:
+        UserError: If there is a run of that name already and nothing says what to do with it.
+    """
+    folder = parent / name
+    if not folder.exists():
+        return folder
+    if existing == "new":
+        numbers = (number for number in range(2, 10_000))
+        return next(candidate for number in numbers if not (candidate := parent / f"{name}-{number}").exists())
+    summary = read_summary(folder)
+    if existing == "resume":
+        return None if summary is not None and summary.finished else folder
+    state = summary.status if summary is not None else "no run of ours"
+    sentence = (
+        f"{folder}: exists already ({state}) — use --resume to keep what is finished, or --force-new for another folder"
+    )
+    raise UserError(sentence)

@@ -1,0 +1,194 @@
+"""Runs one training: its folder, its monitor, its event files, its findings."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradvitals import __version__
+from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.tensorboard import hparams
+from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.engine.events import EpochEnded, Scores
+from gradvitals.engine.training import History, train
+from gradvitals.experiments.assemble import Experiment, assemble
+from gradvitals.experiments.config.data import DataConfig
+from gradvitals.experiments.config.dump import as_plain, dump
+from gradvitals.experiments.data.dataset import Dataset
+from gradvitals.experiments.data.load import load_data
+from gradvitals.experiments.files import write_json, write_text
+from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.plan import PlannedRun, label
+from gradvitals.experiments.rules import configured
+from gradvitals.experiments.run_folder import CONFIG_FILE, FINDINGS_FILE, FINISHED, RunSummary, write_summary
+
+OUTCOMES = (
+    hparams.Metric("epoch_accuracy", "validation"),
+    hparams.Metric("epoch_loss", "validation"),
+    hparams.Metric("epoch_loss", "train"),
+    hparams.Metric("verdict/errors"),
+    hparams.Metric("verdict/worst_dead_fraction"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run belongs.
+
+    Attributes:
+        folder: Its folder.
+        origin: The config's file, for errors.
+        base_dir: What relative paths in the config are relative to.
+        axes: All values of every swept key, for the hyperparameter table.
+    """
+
+    folder: Path
+    origin: str
+    base_dir: Path
+    axes: Mapping[str, Sequence[Any]]
+
+
+def run_one(
+    planned: PlannedRun, place: Place, on_epoch: Callable[[EpochEnded], None] | None = None
+) -> tuple[RunSummary, Verdict]:
+    """Train one run, watched, and write its folder; whatever stops it, the folder says how far it came.
+
+    Raises:
+        UserError: If data and config do not fit; nothing is written then.
+    """
+    config = planned.config
+    dataset = load_dataset(planned, place)
+    fit = check_fit(config, dataset, origin=place.origin)
+    experiment = assemble(config, dataset, fit)
+    diagnoses = configured(config.diagnostics.rules, origin=place.origin)
+
+    place.folder.mkdir(parents=True, exist_ok=True)
+    write_text(place.folder / CONFIG_FILE, dump(config))
+    model = _describe(experiment)
+    versions = {"gradvitals": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    summary = RunSummary(planned.name, "running", planned.axes, model=model, versions=versions)
+    write_summary(place.folder, summary)
+
+    writer = RunWriter(place.folder)
+    _write_hparams(writer, planned, place)
+    monitor = Monitor(
+        experiment.network,
+        WatchedData(
+            experiment.samples.inputs,
+            experiment.samples.targets,
+            experiment.validation.inputs,
+            experiment.validation.targets,
+        ),
+        every=config.diagnostics.every,
+        exact=config.diagnostics.exact,
+        sinks=(writer,),
+        config=flatten(as_plain(config)),
+        diagnoses=diagnoses,
+    )
+    if on_epoch is not None:
+        experiment.network.hooks.on(EpochEnded, on_epoch)
+    started = time.perf_counter()
+    error = ""
+    history = History()
+    try:
+        _train(planned, experiment, history)
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+        raise
+    finally:
+        verdict = monitor.verdict
+        writer.top.summary(history.steps, hparams.session_end("success" if history.reason in FINISHED else "failure"))
+        monitor.detach()
+        summary = RunSummary(
+            planned.name,
+            history.reason,
+            planned.axes,
+            seconds=round(time.perf_counter() - started, 3),
+            steps=history.steps,
+            scores=_last_scores(history),
+            verdict=verdict.outcome,
+            findings=tuple(finding.key for finding in verdict.standing if finding.severity > 1),
+            model=model,
+            versions=versions,
+            error=error,
+        )
+        write_json(place.folder / FINDINGS_FILE, {"version": 1, "run": planned.name, **verdict.to_json()})
+        write_summary(place.folder, summary)
+    return summary, verdict
+
+
+def load_dataset(planned: PlannedRun, place: Place) -> Dataset:
+    """Load a run's data; the runs of one process that share data and seed load them once."""
+    return _load(planned.config.data, planned.config.seed, place.base_dir, place.origin)
+
+
+@lru_cache(maxsize=2)
+def _load(data: DataConfig, seed: int, base_dir: Path, origin: str) -> Dataset:
+    return load_data(data, seed, base_dir, origin=origin)
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give a nested table by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _train(planned: PlannedRun, experiment: Experiment, history: History) -> None:
+    training = planned.config.training
+    train(
+        experiment.network,
+        experiment.samples,
+        experiment.optimizer,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        generator=experiment.generator,
+        validation=experiment.validation,
+        early_stopping=experiment.early_stopping,
+        clip=experiment.clip,
+        history=history,
+    )
+
+
+def _describe(experiment: Experiment) -> dict[str, Any]:
+    network = experiment.network
+    layers = [
+        {"name": info.name, "activation": info.activation, "fan_in": info.fan_in, "fan_out": info.fan_out}
+        for info in network.layers
+    ]
+    return {"loss": network.loss_name, "layers": layers, "parameters": int(network.parameters.size)}
+
+
+def _last_scores(history: History) -> dict[str, dict[str, float | None]]:
+    parts: dict[str, list[Scores]] = {"training": history.training, "validation": history.validation}
+    return {
+        name: {"loss": scores[-1].loss, "accuracy": scores[-1].accuracy} for name, scores in parts.items() if scores
+    }
+
+
+def _write_hparams(writer: RunWriter, planned: PlannedRun, place: Place) -> None:
+    """Write what TensorBoard's HParams tab needs: the same experiment in every run, and this run's own values."""
+    axes = {key: [_hparam(value) for value in values] for key, values in place.axes.items()}
+    own = {key: _hparam(value) for key, value in planned.axes.items()}
+    if not own:
+        return
+    group = ",".join(f"{key}={value}" for key, value in own.items() if key != "seed")
+    writer.top.summary(0, hparams.experiment(axes, OUTCOMES), hparams.session_start(own, group_name=group))
+
+
+def _hparam(value: object) -> str | float | bool:
+    """Give a swept value as TensorBoard can show it."""
+    if isinstance(value, bool | str):
+        return value
+    return float(value) if isinstance(value, int | float) else label(value)  # type: ignore[arg-type]

@@ -1,0 +1,122 @@
+"""A sweep: the runs of a plan, started, followed and summed up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradvitals.experiments.config.load import LoadedConfig
+from gradvitals.experiments.config.sweep import axis_values
+from gradvitals.experiments.data.dataset import Dataset
+from gradvitals.experiments.executor import Outcome, run_many
+from gradvitals.experiments.files import read_json, write_json
+from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.map_picture import save_map
+from gradvitals.experiments.plan import PlannedRun, expand
+from gradvitals.experiments.rules import configured
+from gradvitals.experiments.run_folder import MAP_FILE, SWEEP_FILE, Existing, RunSummary, choose_folder, read_summary
+from gradvitals.experiments.runner import Place, load_dataset
+from gradvitals.experiments.sweep_map import draw_map
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a config asks for, and where it goes.
+
+    Attributes:
+        loaded: The config.
+        folder: Where its runs' folders are: the log root and the config's name.
+        runs: All of them.
+        axes: All values of every swept key.
+    """
+
+    loaded: LoadedConfig
+    folder: Path
+    runs: tuple[PlannedRun, ...]
+    axes: dict[str, Sequence[Any]]
+
+
+def make_plan(loaded: LoadedConfig, logdir: Path) -> Plan:
+    """Expand a config into its runs.
+
+    Raises:
+        UserError: If a combination of the sweep is no valid config.
+    """
+    axes: dict[str, Sequence[Any]] = {key: axis_values(axis) for key, axis in loaded.config.sweep.items()}
+    return Plan(loaded, logdir / loaded.config.name, expand(loaded.config, origin=loaded.origin), axes)
+
+
+def place_runs(plan: Plan, existing: Existing) -> tuple[list[tuple[PlannedRun, Place]], list[RunSummary]]:
+    """Give what is still to run, with its place, and the summaries of what is finished and kept.
+
+    Every run is checked against its data before the first starts, so that nothing is half done when one cannot run.
+
+    Raises:
+        UserError: If a run's folder exists and nothing says what to do with it, or a run does not fit its data.
+    """
+    pending: list[tuple[PlannedRun, Place]] = []
+    kept: list[RunSummary] = []
+    for planned in plan.runs:
+        folder = choose_folder(plan.folder, planned.name, existing)
+        if folder is None:
+            summary = read_summary(plan.folder / planned.name)
+            kept += [summary] if summary is not None else []
+            continue
+        place = Place(folder, plan.loaded.origin, plan.loaded.base_dir, plan.axes)
+        dataset: Dataset = load_dataset(planned, place)
+        check_fit(planned.config, dataset, origin=place.origin)
+        configured(planned.config.diagnostics.rules, origin=place.origin)
+        pending.append((planned, place))
+    return pending, kept
+
+
+def run_sweep(
+    plan: Plan, existing: Existing, workers: int, on_outcome: Callable[[Outcome], None]
+) -> tuple[list[RunSummary], list[Outcome]]:
+    """Run a sweep; its summary and its map are written at the end, also after an interruption.
+
+    Returns:
+        The summaries in the plan's order, and the outcomes of the runs that failed.
+
+    Raises:
+        UserError: Before anything is started or written, if a run cannot be.
+    """
+    pending, kept = place_runs(plan, existing)
+    summaries = {summary.name: summary for summary in kept}
+    failed: list[Outcome] = []
+    try:
+        for outcome in run_many(pending, workers):
+            if outcome.summary is None:
+                failed.append(outcome)
+            else:
+                summaries[outcome.planned.name] = outcome.summary
+            on_outcome(outcome)
+    finally:
+        ordered = [summaries[planned.name] for planned in plan.runs if planned.name in summaries]
+        if ordered:
+            write_sweep(plan, ordered)
+    return ordered, failed
+
+
+def write_sweep(plan: Plan, summaries: Sequence[RunSummary]) -> None:
+    """Write `sweep.json` and `map.png`."""
+    runs = [
+        {
+            "name": summary.name,
+            "axes": dict(summary.axes),
+            "status": summary.status,
+            "verdict": summary.verdict,
+            "findings": list(summary.findings),
+            "scores": summary.scores,
+        }
+        for summary in summaries
+    ]
+    axes = {key: list(values) for key, values in plan.axes.items()}
+    write_json(plan.folder / SWEEP_FILE, {"version": 1, "name": plan.loaded.config.name, "axes": axes, "runs": runs})
+    save_map(draw_map(plan.axes, summaries), plan.folder / MAP_FILE, title=plan.loaded.config.name)
+
+
+def is_sweep(folder: Path) -> bool:
+    """Tell whether a folder holds a sweep of ours."""
+    data = read_json(folder / SWEEP_FILE)
+    return isinstance(data, dict) and "runs" in data

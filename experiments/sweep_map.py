@@ -1,0 +1,108 @@
+"""The map of a sweep: two axes, and per cell what broke there, or how well it trained."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradvitals.experiments.plan import label
+from gradvitals.experiments.run_folder import RunSummary
+
+SYMBOLS = {
+    "": "·",
+    "non_finite": "∞",
+    "dead_units": "†",
+    "saturated_units": "⊓",
+    "vanishing_gradient": "↓",
+    "exploding_gradient": "↑",
+    "no_learning": "○",
+    "failed": "!",
+}
+"""A symbol per root diagnosis: colour alone is not enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The runs at one place of the map, combined.
+
+    Attributes:
+        runs: How many there are.
+        root: The commonest root diagnosis, empty if most are healthy.
+        verdict: The verdict that goes with it.
+        score: Mean accuracy, or mean loss where there is no accuracy; None without scores.
+    """
+
+    runs: int
+    root: str
+    verdict: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepMap:
+    """The map.
+
+    Attributes:
+        column_axis: Key along the top; empty for a sweep without axes.
+        row_axis: Key along the side; empty for a sweep over one axis.
+        columns: Its values, as labels.
+        rows: Likewise.
+        cells: By (row, column); absent where no run is there yet.
+        score_name: `accuracy` or `loss`.
+    """
+
+    column_axis: str
+    row_axis: str
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    cells: dict[tuple[str, str], Cell]
+    score_name: str
+
+    @property
+    def roots(self) -> list[str]:
+        """The diagnoses on the map, the commonest first."""
+        counts = Counter(cell.root for cell in self.cells.values() if cell.root)
+        return [root for root, _ in counts.most_common()]
+
+
+def draw_map(axes: dict[str, Sequence[Any]], summaries: Sequence[RunSummary]) -> SweepMap:
+    """Draw the map over the two axes with the most values; runs that differ in other axes share a cell."""
+    keys = sorted((key for key in axes if key != "seed"), key=lambda key: -len(axes[key])) or list(axes)
+    column_axis, row_axis = (*keys, "", "")[:2]
+    score_name = "accuracy" if any(summary.score("accuracy") is not None for summary in summaries) else "loss"
+    groups: dict[tuple[str, str], list[RunSummary]] = {}
+    for summary in summaries:
+        place = (_value(summary, row_axis), _value(summary, column_axis))
+        groups.setdefault(place, []).append(summary)
+    cells = {place: _combine(group, score_name) for place, group in groups.items()}
+    columns = tuple(label(value) for value in axes[column_axis]) if column_axis else ("",)
+    rows = tuple(label(value) for value in axes[row_axis]) if row_axis else ("",)
+    return SweepMap(column_axis, row_axis, columns, rows, cells, score_name)
+
+
+def best_run(summaries: Sequence[RunSummary]) -> RunSummary | None:
+    """Give the finished run with the best validation accuracy, then the lowest validation loss."""
+    scored = [summary for summary in summaries if summary.score("loss") is not None]
+
+    def quality(summary: RunSummary) -> tuple[float, float]:
+        accuracy, loss = summary.score("accuracy"), summary.score("loss")
+        finite = loss is not None and loss == loss  # noqa: PLR0124 - NaN is the worst
+        return (accuracy if accuracy is not None and finite else -1.0, -loss if loss is not None and finite else -1e300)
+
+    return max(scored, key=quality, default=None)
+
+
+def _value(summary: RunSummary, axis: str) -> str:
+    return label(summary.axes[axis]) if axis else ""
+
+
+def _combine(runs: Sequence[RunSummary], score_name: str) -> Cell:
+    roots = Counter(_root(summary) for summary in runs)
+    root = roots.most_common(1)[0][0]
+    verdict = next(summary.verdict for summary in runs if _root(summary) == root)
+    scores = [score for summary in runs if (score := summary.score(score_name)) is not None]
+    return Cell(len(runs), root, verdict, sum(scores) / len(scores) if scores else None)
+
+
+def _root(summary: RunSummary) -> str:
+    return "failed" if summary.status in {"failed", "interrupted", "running"} else summary.root
