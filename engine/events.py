@@ -100,7 +100,7 @@ class EpochEnded:
 
 @dataclass(frozen=True, slots=True)
 class TrainingEnded:
-    """The training is over: by plan, early, because the loss is not finite, or cut short from outside or by an error."""
+    """The training is over: by plan, early, as the loss is not finite, or cut short from outside or by an error."""
 
     step: int
     reason: Literal["completed", "early_stopping", "non_finite", "interrupted", "failed"]

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from gradvitals.engine.events import Event, Observer, Rhythm
+from gradvitals.engine.events import (
+    Event,
+    GradientsReady,
+    LayerBackward,
+    LayerForward,
+    Observer,
+    Rhythm,
+    StepEnded,
+)
+
+STEP_EVENTS = frozenset({LayerForward, LayerBackward, GradientsReady, StepEnded})
+"""The events that a step may bring; the others come when they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ class Hooks:
     def _refresh(self) -> None:
         unique: list[Rhythm] = []
         for handle in self._handles:
-            if handle.rhythm not in unique:
+            if handle.event_type in STEP_EVENTS and handle.rhythm not in unique:
                 unique.append(handle.rhythm)
         self._rhythms = tuple(unique)
 

@@ -1,5 +1,6 @@
 """The map of a sweep in the terminal."""
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -10,16 +11,17 @@ COLOURS = {"healthy": "green", "warning": "yellow", "error": "red", "not_judged"
 
 def terminal_map(drawn: SweepMap) -> Table:
     """Render the map: per cell the symbol of what broke, and the mean score."""
+    across = f"{_last(drawn.column_axis)} →" if drawn.column_axis else ""
+    down = f", {_last(drawn.row_axis)} ↓" if drawn.row_axis else ""
     table = Table(
-        title=f"{drawn.score_name} on validation, and what broke",
+        title=f"{drawn.score_name} on validation, and what broke ({across}{down})",
         caption=_legend(drawn),
         title_justify="left",
         caption_justify="left",
-        pad_edge=False,
-        collapse_padding=True,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    corner = f"{_last(drawn.row_axis)} ╲ {_last(drawn.column_axis)}" if drawn.row_axis else _last(drawn.column_axis)
-    table.add_column(corner, no_wrap=True)
+    table.add_column("", no_wrap=True)
     for column in drawn.columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in drawn.rows:

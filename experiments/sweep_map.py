@@ -1,7 +1,7 @@
 """The map of a sweep: two axes, and per cell what broke there, or how well it trained."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,18 +65,18 @@ class SweepMap:
         return [root for root, _ in counts.most_common()]
 
 
-def draw_map(axes: dict[str, Sequence[Any]], summaries: Sequence[RunSummary]) -> SweepMap:
+def draw_map(axes: Mapping[str, Sequence[Any]], summaries: Sequence[RunSummary]) -> SweepMap:
     """Draw the map over the two axes with the most values; runs that differ in other axes share a cell."""
     keys = sorted((key for key in axes if key != "seed"), key=lambda key: -len(axes[key])) or list(axes)
     column_axis, row_axis = (*keys, "", "")[:2]
     score_name = "accuracy" if any(summary.score("accuracy") is not None for summary in summaries) else "loss"
+    columns = _labels(axes[column_axis]) if column_axis else ("",)
+    rows = _labels(axes[row_axis]) if row_axis else ("",)
     groups: dict[tuple[str, str], list[RunSummary]] = {}
     for summary in summaries:
-        place = (_value(summary, row_axis), _value(summary, column_axis))
+        place = (_place(summary, row_axis, axes, rows), _place(summary, column_axis, axes, columns))
         groups.setdefault(place, []).append(summary)
     cells = {place: _combine(group, score_name) for place, group in groups.items()}
-    columns = tuple(label(value) for value in axes[column_axis]) if column_axis else ("",)
-    rows = tuple(label(value) for value in axes[row_axis]) if row_axis else ("",)
     return SweepMap(column_axis, row_axis, columns, rows, cells, score_name)
 
 
@@ -92,8 +92,18 @@ def best_run(summaries: Sequence[RunSummary]) -> RunSummary | None:
     return max(scored, key=quality, default=None)
 
 
-def _value(summary: RunSummary, axis: str) -> str:
-    return label(summary.axes[axis]) if axis else ""
+def _labels(values: Sequence[Any]) -> tuple[str, ...]:
+    """Label an axis: numbers with as few digits as tell them apart."""
+    for digits in range(2, 13):
+        labels = tuple(f"{value:.{digits}g}" if isinstance(value, float) else label(value) for value in values)
+        if len(set(labels)) == len(values):
+            return labels
+    return tuple(label(value) for value in values)
+
+
+def _place(summary: RunSummary, axis: str, axes: Mapping[str, Sequence[Any]], labels: Sequence[str]) -> str:
+    """Give the label of a run's value on an axis."""
+    return labels[list(axes[axis]).index(summary.axes[axis])] if axis else ""
 
 
 def _combine(runs: Sequence[RunSummary], score_name: str) -> Cell:
