@@ -3,6 +3,7 @@
 So a run has the same measurements, and the same verdict, on every machine.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
@@ -14,6 +15,9 @@ ROW_SHARE = 0.015
 
 FROZEN_COST = 1.0 / 3.0
 """A row passed forward only, in units of a row trained (forward, and backward into inputs and weights)."""
+
+FIBONACCI = (1, 2, 3, 5, 8, 13, 21, 34)
+"""The steps looked at besides the regular ones: much happens early."""
 
 LEAST_PROBES, MOST_PROBES = 5, 50
 
@@ -28,24 +32,17 @@ class StepRhythm:
     every: Every
     total_steps: int | None
 
-    def wants(self, step: int) -> bool:
-        """Tell whether the step is one of the rhythm's."""
+    def next_after(self, step: int) -> int:
+        """Give the next step of the rhythm."""
         if self.every != "auto":
-            return step % self.every == 0 or step == 1
-        unplanned = 10 if step <= 500 else 50
+            return 1 if step < 1 else _next_multiple(step, self.every)
+        unplanned = 10 if step < 500 else 50
         n = unplanned if self.total_steps is None else min(max(self.total_steps // 100, 1), 50)
-        return step % n == 0 or step in FIBONACCI
+        return min([_next_multiple(step, n), *(number for number in FIBONACCI if number > step)])
 
 
-def _fibonacci(limit: int) -> frozenset[int]:
-    a, b, numbers = 1, 2, set()
-    while a <= limit:
-        numbers.add(a)
-        a, b = b, a + b
-    return frozenset(numbers)
-
-
-FIBONACCI = _fibonacci(50)
+def _next_multiple(step: int, n: int) -> int:
+    return (step // n + 1) * n
 
 
 def plan_probes(total_steps: int | None, batch_size: int, probe_cost: float) -> frozenset[int]:
@@ -103,9 +100,10 @@ class Looks:
         steps = plan_probes(total_steps, batch_size, probe_cost) if samples else frozenset()
         return cls(steps, total_steps, batch_size, scan_every if samples else None)
 
-    def wants(self, step: int) -> bool:
-        """Tell whether there is anything to look at after this step."""
-        return step in self.steps or (self._scan_every is not None and step % self._scan_every == 0)
+    def next_after(self, step: int) -> float:
+        """Give the next step after which there is anything to look at."""
+        probe = min((planned for planned in self.steps if planned > step), default=math.inf)
+        return probe if self._scan_every is None else min(probe, _next_multiple(step, self._scan_every))
 
     def wants_scan(self, step: int) -> bool:
         """Tell whether to scan; on "auto", whether the last scan's cost still fits half the share of rows trained."""

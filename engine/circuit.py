@@ -88,6 +88,8 @@ class ConnectedCircuit:
         values: Every value's array by name. Inputs are written by the caller; parameters are the caller's own arrays.
         gradients: By name, the gradient of the last gate's output on each value that was asked for or lies between.
         gates: The connected gates by the name of their output.
+        readonly_values: Views of `values` for observers, through which nothing can be written.
+        readonly_gradients: Views of `gradients` likewise.
     """
 
     def __init__(
@@ -151,6 +153,8 @@ class ConnectedCircuit:
             self.gates[name] = gate
             if name in self.gradients:
                 backward += [gate.backward, *additions]
+        self.readonly_values = {name: readonly(array) for name, array in self.values.items()}
+        self.readonly_gradients = {name: readonly(array) for name, array in self.gradients.items()}
         self._backward = tuple(backward)
         self._forward = tuple(self.gates[placed.output.name].forward for placed in circuit.gates)
 
@@ -163,6 +167,13 @@ class ConnectedCircuit:
         """Compute every wanted gradient, in reverse order."""
         for compute in self._backward:
             compute()
+
+
+def readonly(array: Array) -> Array:
+    """Give a view of the array through which nothing can be written."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _adder(gradient: Array, contribution: Array) -> Callable[[], None]:

@@ -115,8 +115,8 @@ Observer: TypeAlias = Callable[[Any], None]
 class Rhythm(Protocol):
     """Which steps an observer wants to see."""
 
-    def wants(self, step: int, /) -> bool:
-        """Tell whether the observer wants this step (the first step is 1)."""
+    def next_after(self, step: int, /) -> float:
+        """Give the next step wanted after this one (the first step is 1), infinity if there is none."""
         ...
 
 

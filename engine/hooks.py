@@ -1,6 +1,7 @@
 """Subscriptions: who wants which event, on which steps."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -30,9 +31,9 @@ class EveryN:
             msg = f"every must be a positive number of steps, got {self.n}"
             raise ValueError(msg)
 
-    def wants(self, step: int) -> bool:
-        """Tell whether n divides the step."""
-        return step % self.n == 0
+    def next_after(self, step: int) -> int:
+        """Give the next multiple of n."""
+        return (step // self.n + 1) * self.n
 
 
 @dataclass(eq=False, slots=True)
@@ -65,6 +66,9 @@ class Hooks:
 
     _handles: list[Handle] = field(default_factory=list)
     _rhythms: tuple[Rhythm, ...] = ()
+    _asked: int = 0
+    _next: float = 0.0
+    _dues: dict[tuple[int, ...], "Due"] = field(default_factory=dict)
 
     def on(self, event_type: type[Any], observer: Observer, *, every: int | Rhythm = 1) -> Handle:
         """Send events of this type, on the steps that `every` wants, to the observer.
@@ -97,38 +101,52 @@ class Hooks:
                 handle.observer(event)
 
     def due(self, step: int, loss: float) -> "Due | None":
-        """Ask, once a step, who wants it; None if nobody does, so that no event need be built."""
+        """Ask, once a step, who wants it; None if nobody does, so that no event need be built.
+
+        The rhythms are asked only on a step that one of them wants, or where the steps do not go up one by one.
+        """
         if not self._rhythms:
             return None
-        if math.isfinite(loss):
-            wanted = [rhythm for rhythm in self._rhythms if rhythm.wants(step)]
-            if not wanted:
-                return None
-            handles = [handle for handle in self._handles if handle.rhythm in wanted]
-        else:
-            handles = self._handles
-        return Due(handles)
+        finite = math.isfinite(loss)
+        if self._asked < step < self._next and finite:
+            self._asked = step
+            return None
+        wanted = tuple(rhythm for rhythm in self._rhythms if not finite or rhythm.next_after(step - 1) == step)
+        self._asked, self._next = step, min(rhythm.next_after(step) for rhythm in self._rhythms)
+        return self._due_for(wanted) if wanted else None
+
+    def _due_for(self, rhythms: tuple[Rhythm, ...]) -> "Due":
+        """Give those who share these rhythms; combinations recur, so each is put together once."""
+        key = tuple(map(id, rhythms))
+        if key not in self._dues:
+            observers: dict[type[Any], list[Observer]] = {}
+            for handle in self._handles:
+                if any(handle.rhythm is rhythm for rhythm in rhythms):
+                    observers.setdefault(handle.event_type, []).append(handle.observer)
+            self._dues[key] = Due(observers)
+        return self._dues[key]
 
     def _refresh(self) -> None:
-        unique: list[Rhythm] = []
+        unique: dict[int, Rhythm] = {}
         for handle in self._handles:
-            if handle.event_type in STEP_EVENTS and handle.rhythm not in unique:
-                unique.append(handle.rhythm)
-        self._rhythms = tuple(unique)
+            if handle.event_type in STEP_EVENTS:
+                unique.setdefault(id(handle.rhythm), handle.rhythm)
+        self._rhythms = tuple(unique.values())
+        self._dues = {}
+        self._asked, self._next = 0, 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The subscriptions that want the present step."""
+    """Those who want the present step, by the event they want."""
 
-    handles: list[Handle]
+    observers: Mapping[type[Any], Sequence[Observer]]
 
     def wants(self, event_type: type[Any]) -> bool:
         """Tell whether an event of this type is worth building."""
-        return any(handle.event_type is event_type for handle in self.handles)
+        return event_type in self.observers
 
     def emit(self, event: Event) -> None:
         """Send the event to those who want it now."""
-        for handle in self.handles:
-            if handle.event_type is type(event):
-                handle.observer(event)
+        for observer in self.observers.get(type(event), ()):
+            observer(event)

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gradvitals.engine.circuit import Circuit, ConnectedCircuit
+from gradvitals.engine.circuit import Circuit, ConnectedCircuit, readonly
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
@@ -89,6 +89,8 @@ class Network:
         self.parameters = np.zeros(sum(info.fan_in * info.fan_out + info.fan_out for info in self.layers), self.dtype)
         self.gradients = np.zeros_like(self.parameters)
         self._arrays = self.views(self.parameters)
+        self._seen_parameters = self.readonly_views(self.parameters)
+        self._seen_gradients = self.readonly_views(self.gradients)
         self._connected: dict[tuple[int, Purpose], ConnectedCircuit] = {}
 
         for info, initialize, bias in zip(self.layers, initializers, biases or [0.0] * count, strict=True):
@@ -113,8 +115,12 @@ class Network:
         return self.views(readonly(flat))
 
     def parameters_by_layer(self) -> LayerArrays:
-        """Give read-only views of the parameters as they are now."""
-        return self.readonly_views(self.parameters)
+        """Give read-only views of the parameters."""
+        return self._seen_parameters
+
+    def gradients_by_layer(self) -> LayerArrays:
+        """Give read-only views of the gradients of the last training batch."""
+        return self._seen_gradients
 
     def training_circuit(self, batch: int) -> ConnectedCircuit:
         """Give the circuit that trains on batches of this size; it writes into `gradients`."""
@@ -171,18 +177,19 @@ class Network:
 
     def emit_forward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerForward per layer, from the first to the last."""
-        inputs = circuit.values["inputs"]
+        values = circuit.readonly_values
+        inputs = values["inputs"]
         for info in self.layers:
-            outputs = circuit.values[info.name]
-            arrays = (readonly(inputs), readonly(circuit.values[_pre_activations(info)]), readonly(outputs))
-            observer(LayerForward(info.name, step, *arrays, info.activation, source))
+            outputs = values[info.name]
+            pre_activations = values[_pre_activations(info)]
+            observer(LayerForward(info.name, step, inputs, pre_activations, outputs, info.activation, source))
             inputs = outputs
 
     def emit_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerBackward per layer, from the last to the first."""
+        gradients = circuit.readonly_gradients
         for info in reversed(self.layers):
-            grad_pre_activations, grad_outputs = circuit.gradients[_pre_activations(info)], circuit.gradients[info.name]
-            observer(LayerBackward(info.name, step, readonly(grad_pre_activations), readonly(grad_outputs), source))
+            observer(LayerBackward(info.name, step, gradients[_pre_activations(info)], gradients[info.name], source))
 
     def _draw_circuit(self) -> Circuit:
         circuit = Circuit()
@@ -221,13 +228,6 @@ def loss_gate(circuit: ConnectedCircuit) -> Loss:
     gate = circuit.gates["loss"]
     assert isinstance(gate, Loss)  # noqa: S101 - for the type checker: `_draw_circuit` put it there
     return gate
-
-
-def readonly(array: Array) -> Array:
-    """Give a view of the array through which nothing can be written."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _require_known(kind: str, name: str, known: Mapping[str, object]) -> None:

@@ -19,7 +19,6 @@ from gradvitals.engine.events import (
     TrainingEnded,
     TrainingStarted,
 )
-from gradvitals.engine.hooks import Due
 from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 
@@ -87,6 +86,8 @@ class Trainer:
     ) -> None:
         self.network, self.optimizer, self.average, self.clip = network, optimizer, average, clip
         self.steps = 0
+        self._update = np.zeros_like(network.parameters)
+        self._seen_update = network.readonly_views(self._update)
         self.correct: int | None = None
         """Samples of the last batch that were classified rightly before its update; None for a regression."""
 
@@ -105,36 +106,24 @@ class Trainer:
             self.average(network.gradients)
 
         due = network.hooks.due(self.steps, loss)
-        before: Array | None = None
         if due is not None:
             if due.wants(LayerForward):
                 network.emit_forward(circuit, due.emit, self.steps, "training")
             if due.wants(LayerBackward):
                 network.emit_backward(circuit, due.emit, self.steps, "training")
             if due.wants(GradientsReady):
-                due.emit(GradientsReady(self.steps, network.readonly_views(network.gradients)))
+                due.emit(GradientsReady(self.steps, network.gradients_by_layer()))
             if due.wants(StepEnded):
-                before = network.parameters.copy()
+                np.copyto(self._update, network.parameters)
 
         clip_factor = 1.0 if self.clip is None else self.clip(network.gradients)
         self.optimizer.step(network.parameters, network.gradients)
-        if due is not None and before is not None:
-            self._emit_step_ended(due, loss, clip_factor, before)
+        if due is not None and due.wants(StepEnded):
+            np.subtract(network.parameters, self._update, out=self._update)
+            rate = self.optimizer.learning_rate
+            parameters = network.parameters_by_layer()
+            due.emit(StepEnded(self.steps, loss, clip_factor, rate, self._seen_update, parameters))
         return loss
-
-    def _emit_step_ended(self, due: Due, loss: float, clip_factor: float, before: Array) -> None:
-        network = self.network
-        updates = np.subtract(network.parameters, before, out=before)
-        due.emit(
-            StepEnded(
-                self.steps,
-                loss,
-                clip_factor,
-                self.optimizer.learning_rate,
-                network.readonly_views(updates),
-                network.parameters_by_layer(),
-            )
-        )
 
 
 def train(

@@ -15,15 +15,15 @@ ENDED = TrainingEnded(1, "completed")
 
 @dataclass(eq=False)
 class Asked:
-    """A rhythm that notes when it is asked."""
+    """A rhythm of every n-th step that notes when it is asked."""
 
-    answer: bool
+    n: int
     steps: list[int] = field(default_factory=list)
 
-    def wants(self, step: int) -> bool:
+    def next_after(self, step: int) -> int:
         """Note the step and answer."""
         self.steps.append(step)
-        return self.answer
+        return (step // self.n + 1) * self.n
 
 
 def test_an_event_goes_to_the_subscribers_of_its_type_in_order() -> None:
@@ -83,16 +83,19 @@ def test_an_observer_may_remove_itself_while_it_is_being_told() -> None:
     assert len(seen) == 3
 
 
-def test_a_rhythm_is_asked_once_a_step_however_many_share_it() -> None:
-    hooks, rhythm = Hooks(), Asked(answer=True)
+def test_a_rhythm_is_asked_only_at_the_first_step_and_at_those_it_wants_however_many_share_it() -> None:
+    hooks, rhythm = Hooks(), Asked(10)
     for event_type in (GradientsReady, StepEnded, GradientsReady):
         hooks.on(event_type, print, every=rhythm)
-    for step in (1, 2, 3):
-        due = hooks.due(step, 0.5)
-        assert due is not None
-        due.wants(GradientsReady)
-        due.wants(StepEnded)
-    assert rhythm.steps == [1, 2, 3]
+    assert [step for step in range(1, 31) if hooks.due(step, 0.5) is not None] == [10, 20, 30]
+    assert sorted(set(rhythm.steps)) == [0, 1, 9, 10, 19, 20, 29, 30]
+
+
+def test_a_second_training_starts_its_rhythms_anew() -> None:
+    hooks = Hooks()
+    hooks.on(StepEnded, print, every=4)
+    for _ in range(2):
+        assert [step for step in range(1, 11) if hooks.due(step, 0.5) is not None] == [4, 8]
 
 
 def test_a_step_goes_only_to_those_whose_rhythm_wants_it() -> None:
@@ -122,7 +125,7 @@ def test_an_event_is_wanted_only_if_its_own_subscriber_is_due() -> None:
 def test_a_loss_that_is_not_finite_goes_to_everybody(loss: float) -> None:
     hooks, seen = Hooks(), list[Any]()
     hooks.on(GradientsReady, seen.append, every=1000)
-    hooks.on(GradientsReady, seen.append, every=Asked(answer=False))
+    hooks.on(GradientsReady, seen.append, every=Asked(1000))
     due = hooks.due(7, loss)
     assert due is not None
     due.emit(GRADIENTS)
@@ -140,4 +143,4 @@ def test_a_rhythm_below_one_is_refused(every: int) -> None:
 
 
 def test_every_n_wants_the_multiples() -> None:
-    assert [step for step in range(1, 11) if EveryN(4).wants(step)] == [4, 8]
+    assert [step for step in range(1, 11) if EveryN(4).next_after(step - 1) == step] == [4, 8]

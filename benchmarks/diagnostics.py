@@ -1,0 +1,168 @@
+"""What watching costs: whole trainings with monitor and event files at the default rhythm, against the same without.
+
+    python benchmarks/diagnostics.py [--quick] [--json FILE]
+
+Two trainings of one network take turns, some steps each, one of them watched; times are CPU seconds of this process,
+float32, one BLAS thread, one core. What the monitor does before the first step and after the last is reported apart.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from step import describe_machine, pin_to_one_core
+from threadpoolctl import threadpool_limits
+
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.engine.events import TrainingEnded, TrainingStarted
+from gradvitals.engine.initializers import he_normal
+from gradvitals.engine.network import Network
+from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.training import Samples, Trainer
+
+TURN_SECONDS = 0.05
+LIMIT = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A network, its data, and how long it trains."""
+
+    name: str
+    sizes: tuple[int, ...]
+    batch: int
+    rows: int
+    steps: int
+
+
+TRAININGS = (
+    Training("toy", (2, 16, 16, 2), 32, 1000, 5000),
+    Training("digits", (64, 64, 32, 10), 64, 1437, 2000),
+    Training("deep", (64, *[64] * 10, 10), 128, 1437, 2000),
+    Training("mnist", (784, 256, 128, 10), 128, 20000, 1000),
+    Training("wide", (784, 1024, 1024, 10), 256, 20000, 200),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of watching one training, as shares of the unwatched steps' time."""
+
+    training: str
+    steps: int
+    step_microseconds: float
+    during: float
+    at_start: float
+    at_end: float
+
+
+class Runner:
+    """One of the two trainings: takes its steps in turns, and counts its seconds."""
+
+    def __init__(self, training: Training, samples: Samples) -> None:
+        self._training, self._samples = training, samples
+        self._generator = np.random.default_rng(0)
+        hidden = ["relu"] * (len(training.sizes) - 2)
+        self.network = Network(
+            training.sizes,
+            hidden,
+            "cross_entropy",
+            initializers=[he_normal] * (len(hidden) + 1),
+            generator=self._generator,
+        )
+        self._trainer = Trainer(self.network, Sgd(0.01, momentum=0.9))
+        self._order = np.empty(0, np.int64)
+        self.seconds = 0.0
+
+    def take(self, steps: int) -> None:
+        """Take some steps."""
+        started = time.process_time()
+        for _ in range(steps):
+            if len(self._order) < self._training.batch:
+                self._order = self._generator.permutation(len(self._samples))
+            rows, self._order = self._order[: self._training.batch], self._order[self._training.batch :]
+            self._trainer.step(self._samples, rows)
+        self.seconds += time.process_time() - started
+
+
+def measure(training: Training) -> Cost:
+    """Run both trainings to their end, in turns."""
+    generator = np.random.default_rng(1)
+    inputs = generator.standard_normal((training.rows, training.sizes[0]), np.float32)
+    teacher = generator.standard_normal((training.sizes[0], training.sizes[-1]), np.float32)
+    targets = np.eye(training.sizes[-1], dtype=np.float32)[(inputs @ teacher).argmax(axis=1)]
+    samples = Samples(inputs, targets)
+    plain, watched = Runner(training, samples), Runner(training, samples)
+    with tempfile.TemporaryDirectory() as folder:
+        held_out = slice(0, max(training.rows // 5, 2))
+        data = WatchedData(inputs, targets, inputs[held_out], targets[held_out])
+        monitor = Monitor(watched.network, data, sinks=(RunWriter(Path(folder)),))
+        start = _timed(watched.network, TrainingStarted(0, training.steps, training.batch))
+        plain.take(5)
+        watched.take(5)
+        turn = max(5, round(TURN_SECONDS / (plain.seconds / 5)))
+        plain.seconds, done = 0.0, 0
+        watched.seconds = 0.0
+        while done < training.steps - 5:
+            steps = min(turn, training.steps - 5 - done)
+            for runner in (plain, watched) if (done // turn) % 2 else (watched, plain):
+                runner.take(steps)
+            done += steps
+        end = _timed(watched.network, TrainingEnded(training.steps, "completed"))
+        monitor.detach()
+    base = plain.seconds
+    return Cost(
+        training.name, training.steps, 1e6 * base / done, watched.seconds / base - 1.0, start / base, end / base
+    )
+
+
+def _timed(network: Network, event: TrainingStarted | TrainingEnded) -> float:
+    started = time.process_time()
+    network.hooks.emit(event)
+    return time.process_time() - started
+
+
+def main() -> None:
+    """Measure every training and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one round instead of five")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+    options = parser.parse_args()
+    machine = describe_machine()
+    for key, value in machine.items():
+        print(f"{key}: {value}")
+    print(f"core: {pin_to_one_core()}\n")
+    print(f"{'training':<10}{'steps':>7}{'step µs':>10}{'during':>9}{'limit':>7}{'start':>8}{'end':>8}")
+    costs: list[Cost] = []
+    with threadpool_limits(1):
+        measure(TRAININGS[1])  # imports and caches
+        for training in TRAININGS:
+            rounds = [measure(training) for _ in range(1 if options.quick else 5)]
+            cost = Cost(
+                training.name,
+                training.steps,
+                *(
+                    statistics.median(getattr(one, name) for one in rounds)
+                    for name in ("step_microseconds", "during", "at_start", "at_end")
+                ),
+            )
+            costs.append(cost)
+            limit = "" if training.name == "toy" else f"{100 * LIMIT:.0f} %"
+            print(
+                f"{cost.training:<10}{cost.steps:>7}{cost.step_microseconds:>10.1f}"
+                f"{100 * cost.during:>7.1f} %{limit:>7}{100 * cost.at_start:>6.1f} %{100 * cost.at_end:>6.1f} %"
+            )
+    if options.json is not None:
+        record = {"machine": machine, "costs": [asdict(cost) for cost in costs]}
+        options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
