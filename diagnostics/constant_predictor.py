@@ -36,6 +36,7 @@ def fit_constant(loss: str, targets: Array) -> ConstantPredictor | None:
     return ConstantPredictor(loss, best, float(_sample_losses(loss, best, targets).mean()))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # targets of any size, also infinite ones
 def _sample_losses(loss: str, best: Array, targets: Array) -> Array:
     if loss == "mse":
         return np.asarray(((targets - best) ** 2).mean(axis=1))

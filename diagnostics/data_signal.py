@@ -1,21 +1,25 @@
 """Is there any signal in the data at all? Two simple models, judged out of sample, before a network is blamed."""
 
+import math
+
 import numpy as np
 
 from gradvitals.diagnostics.measurements import Signal
 from gradvitals.engine.events import Array
 
-MOST_ROWS = 2000
+LEAST_ROWS, MOST_ROWS = 10, 2000
 FOLDS = 5
 NEIGHBOURS = 5
 RIDGE = 1e-2
 """Penalty per sample on standardised inputs: enough for a stable solution, no more."""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator, *, step: int) -> Signal:
     """Compare a ridge regression and nearest neighbours with the mean, on squared error, by cross-validation.
 
-    Linear regression on one-hot targets is a classifier; neighbours see what no line can (XOR, circles, spirals).
+    Linear regression on one-hot targets is a classifier; neighbours see what no line can (XOR, circles, spirals). Too
+    few rows to try show no signal: a gain of 0 with an infinite error.
 
     Args:
         inputs: `(samples, features)`.
@@ -23,6 +27,8 @@ def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator
         generator: Draws the sample and the folds.
         step: The step the note carries.
     """
+    if len(inputs) < LEAST_ROWS:  # two a fold
+        return Signal(step, 0.0, math.inf)
     rows = generator.permutation(len(inputs))[:MOST_ROWS]
     x, y = np.asarray(inputs[rows], np.float64), np.asarray(targets[rows], np.float64)
     deviation = x.std(axis=0)
@@ -31,8 +37,6 @@ def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator
     errors = {name: np.empty(len(x)) for name in ("mean", "ridge", "neighbours")}
     for fold in range(FOLDS):
         train, test = folds != fold, folds == fold
-        if not train.any() or not test.any():
-            continue
         predictions = {
             "mean": y[train].mean(axis=0),
             "ridge": _ridge(x[train], y[train], x[test]),

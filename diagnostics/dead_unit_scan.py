@@ -8,6 +8,7 @@ is through after a chunk or two; only dead units that the bound cannot certify c
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +34,17 @@ class ScanResult:
     cost: float
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
 def scan_dead_units(network: Observable, inputs: Array) -> ScanResult:
-    """Find every ReLU unit that is silent on all rows of `inputs` `(samples, features)`; exact, not sampled."""
+    """Find every ReLU unit that is silent on all rows of `inputs` `(samples, features)`; exact, not sampled.
+
+    It computes in the network's own precision: what fires in float64 may round to silence in float32.
+    """
     layers = network.layers
+    dtype = network.parameters_by_layer()[layers[0].name]["weight"].dtype
     suspects = {index: np.arange(info.fan_out) for index, info in enumerate(layers) if info.activation in RECTIFIED}
     dead: dict[int, list[int]] = {index: [] for index in suspects}
-    for index, certified in enumerate(certify(network, inputs.min(axis=0), inputs.max(axis=0))):
+    for index, certified in enumerate(certify(network, *_box(inputs, dtype))):
         if index in suspects:
             dead[index] += np.flatnonzero(certified).tolist()
             suspects[index] = np.flatnonzero(~certified)
@@ -48,7 +54,7 @@ def scan_dead_units(network: Observable, inputs: Array) -> ScanResult:
         deepest = max((index for index, units in suspects.items() if len(units)), default=-1)
         if deepest < 0:
             break
-        hidden = inputs[start : start + CHUNK]
+        hidden = np.asarray(inputs[start : start + CHUNK], dtype)
         rows = len(hidden)
         for index in range(deepest + 1):
             units = suspects.get(index)
@@ -64,6 +70,12 @@ def scan_dead_units(network: Observable, inputs: Array) -> ScanResult:
     return ScanResult(found, len(inputs), work / work_of_a_row)
 
 
+def _box(inputs: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Give the smallest and the largest value of every feature, rounded as the network sees them."""
+    return inputs.min(axis=0).astype(dtype), inputs.max(axis=0).astype(dtype)
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def certify(network: Observable, low: Array, high: Array) -> Iterator[Array]:
     """Yield for every layer which units' pre-activations are ≤ 0 for any input in the box [low, high].
 

@@ -59,10 +59,11 @@ class Probe:
         whole_set: Whether the sample is the whole training set.
         loss: Mean loss.
         loss_ratio: Loss / H; None without H.
-        gain: Mean of (constant's loss − network's loss, floored at −H) / H, paired by sample; None without H.
+        gain: Mean of (constant's loss − network's loss, floored at −10 H) / H, paired by sample; None without H.
         gain_se: Its standard error.
         accuracy_excess: Accuracy minus that of the majority class, paired by sample; None for a regression.
         accuracy_excess_se: Its standard error.
+        majority_accuracy: That of the majority class; None for a regression.
         validation_gain: As `gain`, on a sample of the validation set; None without one.
         validation_gain_se: Its standard error.
         preactivation_gradients: q of every layer: rms of the gradient on its pre-activations.
@@ -78,6 +79,7 @@ class Probe:
     gain_se: float | None
     accuracy_excess: float | None
     accuracy_excess_se: float | None
+    majority_accuracy: float | None
     validation_gain: float | None
     validation_gain_se: float | None
     preactivation_gradients: Mapping[str, float]
@@ -100,8 +102,8 @@ class Incident:
     Attributes:
         step: The step it was seen at.
         last_finite_step: The last step at which everything looked at was finite.
-        what: `parameters`, `outputs`, `loss`, `gradients` or `update`.
-        layer: Where; None for the loss.
+        what: `inputs` (the data), `parameters`, `outputs`, `loss`, `gradients` or `update`.
+        layer: Where; None for the data and the loss.
     """
 
     step: int

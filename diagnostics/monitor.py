@@ -18,7 +18,7 @@ from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Context, Ending, Incident, Note, Record, Scan
+from gradvitals.diagnostics.measurements import Context, Ending, Incident, Note, Probe, Record, Scan
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
@@ -212,9 +212,11 @@ class Monitor:
         if self._prober is None:
             return False
         look = self._prober.take(step, draw=draw and bool(self._sinks))
-        self._add(look.probe)
-        self._add_scalars(step, look.scalars)
-        self._settle_fault(step, look.fault)
+        probes = self.record.notes(Probe)
+        if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
+            self._add(look.probe)
+            self._add_scalars(step, look.scalars)
+            self._settle_fault(step, look.fault)
         if look.histograms:
             for sink in self._sinks:
                 sink.histograms(step, look.histograms)
@@ -226,7 +228,8 @@ class Monitor:
         )
 
     def _scan(self, step: int) -> None:
-        if self._data is None or not self._scans:
+        scans = self.record.notes(Scan)
+        if self._data is None or not self._scans or (scans and scans[-1].step == step):
             return
         result = scan_dead_units(self._network, self._data.inputs)
         self._looks.scanned(result.cost)

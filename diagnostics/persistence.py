@@ -14,14 +14,14 @@ class Check:
         step: When.
         severity: What it would say by itself; None for nothing.
         value: What was measured.
-        held: Whether a standing finding should go on standing: not yet at `clear_at`.
+        held: As what a standing finding goes on standing while not yet at `clear_at`; None once it is.
         final: Whether no persistence is needed: a fact that nothing after it can undo.
     """
 
     step: int
     severity: Severity | None
     value: float
-    held: bool = False
+    held: Severity | None = None
     final: bool = False
 
 
@@ -39,7 +39,7 @@ class Standing:
 def settle(checks: Sequence[Check], persistence: int) -> Standing | None:
     """Walk through the checks and say what stands at the end; None if nothing ever stood.
 
-    A severity stands once `persistence` checks in a row reached it; it sinks as soon as they no longer do, and the
+    A severity stands once `persistence` checks in a row reached it; it sinks as soon as one check says less, and the
     finding clears at the first check that is not even `held`. `first_step` is that of the row's first check.
     """
     severity: Severity | None = None
@@ -56,8 +56,9 @@ def settle(checks: Sequence[Check], persistence: int) -> Standing | None:
             if severity is None:
                 first = began
             severity = Severity(sustained)
-        elif not (check.held or check.severity):
-            severity = None
+        elif severity is not None:
+            mildest = check.severity or check.held
+            severity = None if mildest is None else min(severity, mildest)
         if severity is not None:
             ever, last, value = True, check.step, check.value
     if not ever:

@@ -14,6 +14,13 @@ from gradvitals.diagnostics.step_metrics import Fault, forward_fault
 from gradvitals.engine.events import Array, LayerArrays, LayerBackward, LayerForward, Observable
 
 PROBE_ROWS = 256
+LARGEST_LOSS = -10.0
+"""Floor of a sample's gain, in units of H."""
+
+LARGEST_VALIDATION_LOSS = -1.0
+"""The same on the validation set. It is tighter, for there a wide error raises the alarm: a confident classifier that
+is right on 95 % of new samples, and loses 20 H on each of the others, must not look as if it had only memorised."""
+
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
 
 
@@ -97,18 +104,19 @@ class Prober:
         """Rows of one probe, in units of a row trained."""
         return len(self._inputs) + (0.0 if self._validation is None else FROZEN_COST * len(self._validation[0]))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def take(self, step: int, *, draw: bool = False) -> Look:
         """Probe the network as it is after `step` updates; with `draw`, reduce histograms too."""
         collect = _Collector(self._network.parameters_by_layer(), draw)
         result = self._network.probe(self._inputs, self._targets, collect, step=step)
         loss = float(result.losses.mean(dtype=np.float64))
         gain, gain_se = _gain(self.constant, self._targets, result.losses)
-        excess, excess_se = self._accuracy_excess(result.outputs)
+        excess, excess_se, majority = self._accuracy_excess(result.outputs)
         validation_gain = validation_se = None
         if self._validation is not None:
             inputs, targets = self._validation
             losses = self._network.probe(inputs, targets, step=step).losses
-            validation_gain, validation_se = _gain(self.constant, targets, losses)
+            validation_gain, validation_se = _gain(self.constant, targets, losses, floor=LARGEST_VALIDATION_LOSS)
         ratio = None
         if self.constant is not None and self.constant.mean_loss > 0.0:
             ratio = loss / self.constant.mean_loss
@@ -124,6 +132,7 @@ class Prober:
             gain_se=gain_se,
             accuracy_excess=excess,
             accuracy_excess_se=excess_se,
+            majority_accuracy=majority,
             validation_gain=validation_gain,
             validation_gain_se=validation_se,
             preactivation_gradients={name: collect.gradients[name] for name in names},
@@ -134,10 +143,10 @@ class Prober:
             fault = Fault("loss", None)
         return Look(probe, collect.scalars, collect.histograms, collect.silent, fault)
 
-    def _accuracy_excess(self, outputs: Array) -> tuple[float | None, float | None]:
-        """Compare, sample by sample, with naming the commonest class: mean difference and its standard error."""
+    def _accuracy_excess(self, outputs: Array) -> tuple[float | None, float | None, float | None]:
+        """Compare, sample by sample, with naming the commonest class: mean difference, its error, that accuracy."""
         if self.constant is None or self.constant.loss == "mse":
-            return None, None
+            return None, None, None
         if self.constant.loss == "cross_entropy":
             truth = self._targets.argmax(axis=1)
             right = (outputs.argmax(axis=1) == truth).astype(float)
@@ -146,7 +155,7 @@ class Prober:
             truth = self._targets > 0.5
             right = ((outputs > 0.0) == truth).mean(axis=1)
             majority = ((self.constant.best > 0.5) == truth).mean(axis=1)
-        return _mean_and_error(right - majority)
+        return *_mean_and_error(right - majority), float(majority.mean())
 
 
 def _sample(count: int, generator: np.random.Generator) -> Array:
@@ -154,16 +163,18 @@ def _sample(count: int, generator: np.random.Generator) -> Array:
     return np.sort(generator.choice(count, min(count, PROBE_ROWS), replace=False))
 
 
-def _gain(constant: ConstantPredictor | None, targets: Array, losses: Array) -> tuple[float | None, float | None]:
+def _gain(
+    constant: ConstantPredictor | None, targets: Array, losses: Array, *, floor: float = LARGEST_LOSS
+) -> tuple[float | None, float | None]:
     """Give the mean of (constant's loss − network's loss) / H, paired by sample, and its standard error.
 
-    Differences are floored at −H: a few monstrous losses would widen the error until nothing could be said. The floor
-    can only make the network look better.
+    Differences are floored: a few monstrous losses would widen the error until nothing could be said. The floor can
+    only make the network look better.
     """
     if constant is None or not constant.mean_loss > 0.0:
         return None, None
     differences = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.mean_loss
-    return _mean_and_error(np.maximum(np.nan_to_num(differences, nan=-1.0), -1.0))
+    return _mean_and_error(np.maximum(np.nan_to_num(differences, nan=floor), floor))
 
 
 def _mean_and_error(values: Array) -> tuple[float, float]:

@@ -13,6 +13,9 @@ from gradvitals.diagnostics.measurements import Context
 AT_START = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
 """Symptoms that are causes when present before the first update, the more specific first."""
 
+ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_finite"})
+"""Symptoms of all layers together, named by the one where they show."""
+
 CONSEQUENCES = ("no_learning", "non_finite")
 """Symptoms that always have a cause if any other finding stands."""
 
@@ -22,19 +25,33 @@ def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Findi
     standing = sorted(
         (finding for finding in findings if finding.standing), key=lambda finding: _order(finding, context)
     )
-    causes = {finding.key: _cause(finding, standing[:position]) for position, finding in enumerate(standing)}
+    causes: dict[str, str | None] = {}
+    for position, finding in enumerate(standing):
+        cause = _cause(finding, standing[:position], context)
+        causes[finding.key] = causes[cause] or cause if cause else None  # the root, not a link of the chain
     explained = [replace(finding, explained_by=causes[finding.key]) for finding in standing]
     explained.sort(key=lambda finding: finding.explained_by is not None)  # stable: roots first, in order
     return (*explained, *(finding for finding in findings if not finding.standing))
 
 
-def _cause(finding: Finding, earlier: Sequence[Finding]) -> str | None:
-    """Give the key of the root among those earlier in the order that were seen no later; None for a root."""
+def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None) -> str | None:
+    """Give the key of the first of those earlier in the order that can explain the finding; None for a root."""
     for candidate in earlier:
         strong = candidate.severity >= max(finding.severity, Severity.WARNING)
-        if strong and candidate.first_step <= finding.first_step and _group(candidate) <= _group(finding):
+        in_time = candidate.first_step <= finding.first_step and _group(candidate) <= _group(finding)
+        if strong and in_time and _reaches(candidate, finding, context):
             return candidate.key
     return None
+
+
+def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
+    """Tell whether the cause touches the finding's layer or one upstream of it.
+
+    What concerns the whole network, as a gradient's way through it does, every layer touches.
+    """
+    if context is None or cause.layer is None or finding.layer is None or finding.id in ALONG_THE_WAY:
+        return True
+    return context.depth(cause.layer) <= context.depth(finding.layer)
 
 
 def _order(finding: Finding, context: Context | None) -> tuple[int, int, int, int, int]:

@@ -26,6 +26,7 @@ class StepMetrics:
         self._scalars: dict[str, float] = {}
         self._fault: Fault | None = None
 
+    @np.errstate(over="ignore", invalid="ignore")
     def forward(self, event: LayerForward) -> None:
         """Measure a layer's outputs."""
         outputs = event.outputs
@@ -34,12 +35,11 @@ class StepMetrics:
         if event.activation in metrics.SLOPED:
             value = metrics.slope(outputs, event.activation)
             self._scalars[f"sigmoid_slope/{event.layer}"] = value
-        elif event.activation in metrics.RECTIFIED:
-            value = float(outputs[0].sum())
-            self._scalars[f"inactive_fraction/{event.layer}"] = metrics.inactive_fraction(outputs)
         else:
             value = float(outputs.sum())
-        if not math.isfinite(value):
+        if event.activation in metrics.RECTIFIED:
+            self._scalars[f"inactive_fraction/{event.layer}"] = metrics.inactive_fraction(outputs)
+        if not math.isfinite(value):  # a sum may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
     def gradients(self, event: GradientsReady) -> None:
@@ -62,9 +62,11 @@ class StepMetrics:
             self._scalars[f"weight_norm/{layer}"] = weight_norm
             self._scalars[f"update_ratio/{layer}"] = update_norm / max(weight_norm, metrics.he_norm(weight))
             finite = finite and math.isfinite(weight_norm + update_norm)
+        if not math.isfinite(event.loss) and (self._fault is None or self._fault.what == "gradients"):
+            self._fault = Fault("loss", None)  # it came before the gradients
         if not finite and self._fault is None:
             found = (_array_fault(event.parameters, "parameters"), _array_fault(event.updates, "update"))
-            self.note_fault(next((fault for fault in found if fault), Fault("loss", None)))
+            self.note_fault(next((fault for fault in found if fault), None))
 
     def note_fault(self, fault: Fault | None) -> None:
         """Keep the first fault of the step: the others follow from it."""
@@ -78,9 +80,13 @@ class StepMetrics:
 
 
 def forward_fault(event: LayerForward, parameters: LayerArrays) -> Fault | None:
-    """Give the fault if this layer turned finite inputs into something that is not, or has parameters that are not."""
+    """Give the fault of the first layer, from the inputs on, at which something is not finite.
+
+    Either it turned finite inputs into something that is not, or its parameters or, in the first layer, the data are
+    not finite.
+    """
     if not np.isfinite(event.inputs).all():
-        return None
+        return Fault("inputs", None)
     computed: list[Array] = [event.outputs] if event.pre_activations is None else [event.pre_activations, event.outputs]
     if metrics.all_finite(computed):
         return None

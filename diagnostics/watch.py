@@ -35,7 +35,7 @@ def watch(
 
     Raises:
         TypeError: If the model is of a kind that cannot be watched.
-        ValueError: If a loss or an optimizer is given for a model that has its own.
+        ValueError: If a loss or an optimizer is given for a model that has its own, or if the data do not fit it.
     """
     if not isinstance(model, Observable):
         msg = f"cannot watch a {type(model).__name__}: it is no gradvitals.Network and does not offer hooks as one does"
@@ -44,6 +44,8 @@ def watch(
         msg = "this model carries its loss, and its steps are seen through its hooks: leave out loss and optimizer"
         raise ValueError(msg)
     watched = data if data is None or isinstance(data, WatchedData) else _watched(model, *data)
+    if watched is not None:
+        _require_fit(model, watched)
     sinks = []
     if logdir is not None:
         from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
@@ -59,11 +61,24 @@ def _watched(model: Observable, inputs: Any, targets: Any) -> WatchedData:  # no
         targets = (
             _one_hot(targets, model.layers[-1].fan_out) if model.loss_name == "cross_entropy" else targets[:, None]
         )
-    if inputs.ndim != 2 or len(inputs) != len(targets):
-        msg = f"data must be (inputs, targets) with a row per sample, got shapes {inputs.shape} and {targets.shape}"
-        raise ValueError(msg)
     return WatchedData(inputs, targets)
 
 
+def _require_fit(model: Observable, data: WatchedData) -> None:
+    """Say now what would otherwise stop the training later."""
+    inputs, targets = data.inputs, data.targets
+    if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets) or not len(inputs):
+        msg = f"data must be (inputs, targets) with a row per sample, got shapes {inputs.shape} and {targets.shape}"
+        raise ValueError(msg)
+    width, outputs = model.layers[0].fan_in, model.layers[-1].fan_out
+    if (inputs.shape[1], targets.shape[1]) != (width, outputs):
+        found = f"{inputs.shape[1]} features and {targets.shape[1]} targets"
+        msg = f"data have {found} per sample, the model takes {width} and gives {outputs}"
+        raise ValueError(msg)
+
+
 def _one_hot(classes: Array, count: int) -> Array:
+    if not np.isin(classes, np.arange(count)).all():
+        msg = f"class indices must be whole numbers from 0 to {count - 1}, got {classes.min()} to {classes.max()}"
+        raise ValueError(msg)
     return np.asarray(np.eye(count)[classes.astype(np.int64)])

@@ -34,7 +34,8 @@ class DeadUnits:
     Attributes:
         warn: Share of a layer's units from which it is a warning.
         error: Share from which it is an error if the network is impaired; a whole layer always is.
-        rise: Rise of the share since step 0 from which it is a warning.
+        rise: Rise of the share since step 0 from which it is a warning, as a sign of worse to come: not once most of
+            the loss is gone, when networks of moderate size often have units to spare.
         persistence: Scans in a row that must agree; at the end of a run one is enough.
     """
 
@@ -62,7 +63,11 @@ class DeadUnits:
         checks = [
             Check(
                 scan.step,
-                self._severity(share, share - shares[0], impaired=gate.impaired_at(scan.step)),
+                self._severity(
+                    share,
+                    rise=0.0 if gate.learned_at(scan.step) else share - shares[0],
+                    impaired=gate.impaired_at(scan.step),
+                ),
                 share,
                 final=scan is scans[-1],
             )
@@ -71,7 +76,7 @@ class DeadUnits:
         standing = settle(checks, self.persistence)
         return None if standing is None else self._finding(record, scans, layer, units, standing)
 
-    def _severity(self, share: float, rise: float, *, impaired: bool) -> Severity | None:
+    def _severity(self, share: float, *, rise: float, impaired: bool) -> Severity | None:
         if share == 1.0 or (share >= self.error and impaired):
             return Severity.ERROR
         if share >= self.warn or rise >= self.rise:
@@ -137,5 +142,5 @@ class DeadUnits:
             return (change_learning_rate(record), clip, leaky)
         initial = set_key(record, "initialise with he_normal", "model.init", "he_normal")
         biases = set_key(record, "start from zero biases", "model.bias_init", "zeros")
-        zero_already = config_value(record, "model.bias_init") in (None, "zeros")
-        return (initial, leaky) if zero_already else (biases, initial, leaky)
+        biased = config_value(record, "model.bias_init.value") is not None
+        return (biases, initial, leaky) if biased else (initial, leaky)

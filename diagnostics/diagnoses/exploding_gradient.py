@@ -16,7 +16,7 @@ from gradvitals.diagnostics.diagnoses.base import (
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import gradient_ratio
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.measurements import Probe, Record
+from gradvitals.diagnostics.measurements import Incident, Probe, Record
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 SETTLED = 20
@@ -69,7 +69,7 @@ class ExplodingGradient:
         gradients = probes[0].preactivation_gradients
         names = list(gradients)
         growth = gradient_ratio(probes[0], names[0], names[-1]) or 0.0
-        if not all(map(math.isfinite, gradients.values())):
+        if not all(map(math.isfinite, gradients.values())) and not _came_from_outside(record, probes[0]):
             growth = math.inf
         if probes[0].step > 0 or not growth > self.growth:
             return None
@@ -149,6 +149,14 @@ class ExplodingGradient:
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
         slower = change_learning_rate(record)
         return (initial, clip, slower) if born else (slower, clip, initial)
+
+
+def _came_from_outside(record: Record, probe: Probe) -> bool:
+    """Tell whether NaN in data, targets or parameters made the gradients infinite, which shows no growth."""
+    incident = next(iter(record.notes(Incident)), None)
+    if incident is None:
+        return False
+    return incident.what in {"inputs", "parameters"} or (incident.what == "loss" and math.isnan(probe.loss))
 
 
 def _with_previous(probes: list[Probe]) -> Iterator[tuple[int, Probe]]:

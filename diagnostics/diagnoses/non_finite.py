@@ -9,11 +9,12 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Incident, Probe, Record
 
 WHERE = {
+    "inputs": "the training data hold values that are not finite",
     "outputs": "the first op with finite inputs and a non-finite output is the affine op of {layer}",
     "parameters": "the parameters of {layer} are not finite",
     "gradients": "the gradients of {layer} are not finite",
     "update": "the update of {layer} is not finite",
-    "loss": "the loss is not finite although every layer's output is",
+    "loss": "the loss is not finite although every layer's output is: it overflows, or the targets are not finite",
 }
 
 
@@ -62,6 +63,8 @@ class NonFinite:
         )
 
     def _cures(self, record: Record, incident: Incident) -> tuple[Prescription, ...]:
+        if incident.what == "inputs":
+            return (Prescription("remove or replace the values of the data that are NaN or infinite"),)
         smaller = Prescription("start from smaller weights: he_normal for ReLU, glorot_uniform for sigmoid and tanh")
         slower = change_learning_rate(record)
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)

@@ -7,16 +7,13 @@ import numpy as np
 
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Gate, has_learned
 from gradvitals.diagnostics.measurements import Probe, Record
 from gradvitals.diagnostics.metrics import SLOPED
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 LEAST_HISTORY = 10
 """Sampled steps that a median needs."""
-
-LEARNED = 0.2
-"""Below this loss ratio saturation is the sign of a finished job, never an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +56,20 @@ class SaturatedUnits:
 
     def _judge_layer(self, record: Record, gate: Gate, probes: list[Probe], layer: str) -> Finding | None:
         stuck = self._stuck_from_the_start(record, layer)
-        checks = [
-            Check(
-                probe.step,
-                self._severity(probe, probes[0], layer, impaired=gate.impaired_at(probe.step), stuck=stuck),
-                probe.relative_slopes[layer],
-                held=probe.relative_slopes[layer] < self.clear_at and (stuck or gate.impaired_at(probe.step)),
-                final=(check := gate.at(probe.step)) is not None and check.final,
+        checks = []
+        for probe in probes:
+            slope, impaired = probe.relative_slopes[layer], gate.impaired_at(probe.step)
+            held = Severity.ERROR if impaired else Severity.WARNING if stuck else None
+            check = gate.at(probe.step)
+            checks.append(
+                Check(
+                    probe.step,
+                    self._severity(probe, probes[0], layer, impaired=impaired, stuck=stuck),
+                    slope,
+                    held=held if slope < self.clear_at else None,
+                    final=check is not None and check.final,
+                )
             )
-            for probe in probes
-        ]
         standing = settle(checks, self.persistence)
         return None if standing is None else self._finding(record, probes, layer, standing)
 
@@ -96,7 +97,7 @@ class SaturatedUnits:
         slope = probe.relative_slopes[layer]
         if not slope < self.warn:
             return None
-        learned = probe.loss_ratio is not None and probe.loss_ratio < LEARNED
+        learned = has_learned(probe)
         if impaired and not learned:
             return Severity.ERROR if slope < self.error else Severity.WARNING
         if stuck and not learned and probe.step > 0:

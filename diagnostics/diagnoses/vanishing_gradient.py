@@ -45,19 +45,19 @@ class VanishingGradient:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
         first, last = context.layers[0].name, context.layers[-1].name
         ratios = [gradient_ratio(probe, first, last) for probe in probes]
-        checks = [
-            Check(
-                probe.step,
-                self._severity(
-                    ratio,
-                    stuck=self._is_stuck(record, probe.step, first, last),
-                    impaired=gate.impaired_at(probe.step),
-                ),
-                1.0 if ratio is None else ratio,
-                held=ratio is not None and ratio < self.clear_at,
+        checks = []
+        for probe, ratio in zip(probes, ratios, strict=True):
+            shrunk = 1.0 if ratio is None else ratio
+            impaired = gate.impaired_at(probe.step)
+            severity = self._severity(stuck=self._is_stuck(record, probe.step, first, last), impaired=impaired)
+            checks.append(
+                Check(
+                    probe.step,
+                    severity if shrunk < self.ratio else None,
+                    shrunk,
+                    held=severity if shrunk < self.clear_at else None,
+                )
             )
-            for probe, ratio in zip(probes, ratios, strict=True)
-        ]
         standing = settle(checks, self.persistence)
         return judged(self, [None if standing is None else self._finding(record, probes, standing)])
 
@@ -66,9 +66,7 @@ class VanishingGradient:
         """Ratio from which a standing finding clears: a third of the way back to 1, in orders of magnitude."""
         return float(self.ratio ** (2.0 / 3.0))
 
-    def _severity(self, ratio: float | None, *, stuck: bool, impaired: bool) -> Severity | None:
-        if ratio is None or not ratio < self.ratio:
-            return None
+    def _severity(self, *, stuck: bool, impaired: bool) -> Severity:
         if not stuck:
             return Severity.INFO
         return Severity.ERROR if impaired else Severity.WARNING

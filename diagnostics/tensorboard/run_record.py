@@ -66,6 +66,6 @@ def _to_record(log: RunLog) -> Record:
                     record.context = context_from_json(fields)
                 else:
                     record.add(note_from_json(kind, fields))
-            except (KeyError, TypeError):
+            except (AttributeError, KeyError, TypeError):
                 continue  # written by another version: what it would have told is not recorded
     return record

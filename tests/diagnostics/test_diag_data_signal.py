@@ -1,0 +1,116 @@
+"""Is there signal in the data? Found where there is some, not where there is none."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradvitals.diagnostics.data_signal import measure_signal
+from gradvitals.diagnostics.measurements import Signal
+
+
+def judge(inputs: Any, targets: Any) -> Signal:
+    return measure_signal(inputs, targets, np.random.default_rng(20100), step=7)
+
+
+def finds(inputs: Any, targets: Any) -> bool:
+    signal = judge(inputs, targets)
+    return signal.gain > 3.0 * signal.gain_se
+
+
+def one_hot(labels: Any, classes: int = 2) -> Any:
+    return np.eye(classes)[np.asarray(labels, int)]
+
+
+def linear(rng: np.random.Generator, n: int) -> tuple[Any, Any]:
+    inputs = rng.normal(size=(n, 5))
+    return inputs, inputs[:, :1] + rng.normal(size=(n, 1))
+
+
+def classes_apart(rng: np.random.Generator, n: int) -> tuple[Any, Any]:
+    labels = rng.integers(0, 4, n)
+    return rng.normal(size=(n, 3)) + 2.0 * one_hot(labels, 4)[:, :3], one_hot(labels, 4)
+
+
+def xor(rng: np.random.Generator, n: int) -> tuple[Any, Any]:
+    inputs = rng.normal(size=(n, 2))
+    return inputs, one_hot(inputs[:, 0] * inputs[:, 1] > 0)
+
+
+def circles(rng: np.random.Generator, n: int) -> tuple[Any, Any]:
+    inputs = rng.normal(size=(n, 2))
+    return inputs, one_hot(np.hypot(*inputs.T) > 1.2)
+
+
+@pytest.mark.parametrize("draw", [linear, classes_apart, xor, circles])
+@pytest.mark.parametrize("seed", range(5))
+def test_signal_is_found_also_where_no_line_can(draw: Any, seed: int) -> None:
+    assert finds(*draw(np.random.default_rng(seed), 300))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12], ids=str)
+def test_units_of_inputs_and_targets_do_not_matter(scale: float) -> None:
+    inputs, targets = linear(np.random.default_rng(0), 200)
+    plain, scaled = judge(inputs, targets), judge(inputs * scale + scale, targets * scale - scale)
+    assert scaled.gain == pytest.approx(plain.gain, rel=1e-3)
+    assert scaled.gain_se == pytest.approx(plain.gain_se, rel=1e-3)
+
+
+def noise(kind: str, seed: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(120, 6))
+    match kind:
+        case "regression":
+            return inputs, rng.normal(size=(120, 1))
+        case "heavy tails":
+            return inputs, rng.standard_t(2, size=(120, 1))
+        case "balanced classes":
+            return inputs, one_hot(rng.integers(0, 3, 120), 3)
+        case _:
+            return inputs, one_hot(rng.random(120) < 0.05)
+
+
+@pytest.mark.parametrize("kind", ["regression", "heavy tails", "balanced classes", "rare class"])
+def test_pure_noise_is_nearly_never_called_signal(kind: str) -> None:
+    assert sum(finds(*noise(kind, seed)) for seed in range(250)) <= 2
+
+
+def test_a_regression_of_two_percent_explained_variance_is_mostly_beyond_detection() -> None:
+    found = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        inputs = rng.normal(size=(300, 10))
+        targets = math.sqrt(0.02) * inputs[:, :1] + math.sqrt(0.98) * rng.normal(size=(300, 1))
+        found += finds(inputs, targets)
+    assert found <= 10
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 9])
+def test_too_few_rows_show_no_signal(rows: int) -> None:
+    inputs = np.arange(rows, dtype=float)[:, None]
+    assert judge(inputs, inputs) == Signal(7, 0.0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [
+        (np.ones((50, 3)), np.random.default_rng(0).normal(size=(50, 1))),
+        (np.random.default_rng(0).normal(size=(50, 3)), np.ones((50, 1))),
+        (np.full((50, 2), np.nan), np.ones((50, 1))),
+        (np.where(np.eye(50), np.inf, 0.0), np.random.default_rng(0).normal(size=(50, 1))),
+        (np.random.default_rng(0).normal(size=(50, 3)) * 1e300, np.random.default_rng(1).normal(size=(50, 1))),
+        (np.random.default_rng(0).normal(size=(12, 400)), np.random.default_rng(1).normal(size=(12, 1))),
+    ],
+    ids=["constant inputs", "constant targets", "NaN", "infinite", "huge", "more features than rows"],
+)
+def test_odd_data_show_no_signal_and_raise_nothing(inputs: Any, targets: Any) -> None:
+    assert not finds(inputs, targets)
+
+
+def test_large_sets_are_sampled() -> None:
+    inputs, targets = linear(np.random.default_rng(0), 50_000)
+    inputs = np.hstack([inputs] * 4)
+    signal = judge(inputs, targets)
+    assert signal.gain == pytest.approx(0.5, abs=0.05)
+    assert signal.gain_se > 0.005  # of 2,000 rows, not of 50,000

@@ -1,0 +1,357 @@
+"""The six diagnoses, each on a network that is really sick and on its healthy twin."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
+from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.measurements import Context, Ending, Incident, Probe, Record, Scan, Signal
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.engine.events import LayerForward
+from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros
+from gradvitals.engine.network import Network
+from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.training import Samples, train
+
+Train = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sick network, what is wrong with it, and what makes the twin healthy."""
+
+    id: str
+    layer: str | None
+    sick: dict[str, Any]
+    healthy: dict[str, Any]
+    rate: float = 0.1
+    healthy_rate: float | None = None
+
+
+CASES = [
+    Case("non_finite", "hidden_2", {}, {}, rate=1e4, healthy_rate=0.1),
+    Case("dead_units", "hidden_1", {"bias": -50.0}, {}),
+    Case(
+        "saturated_units",
+        "hidden_1",
+        {"hidden": [64] * 4, "activation": "sigmoid", "init": normal(10.0)},
+        {"hidden": [64], "activation": "sigmoid", "init": glorot_uniform},
+        rate=0.01,
+        healthy_rate=1.0,
+    ),
+    Case(
+        "vanishing_gradient",
+        "hidden_1",
+        {"hidden": [32] * 6, "activation": "sigmoid"},
+        {"hidden": [32] * 6, "activation": "relu"},
+    ),
+    Case("exploding_gradient", "hidden_1", {"hidden": [64] * 8, "init": normal(0.5)}, {"hidden": [64] * 8}, rate=0.01),
+    Case(
+        "no_learning",
+        None,
+        {"activation": "tanh", "init": zeros},
+        {"activation": "tanh", "init": [glorot_uniform, glorot_uniform, zeros]},
+    ),
+]
+
+
+def found(verdict: Verdict, diagnosis: str) -> list[Finding]:
+    return [finding for finding in verdict.standing if finding.id == diagnosis]
+
+
+def alarms(verdict: Verdict) -> list[str]:
+    return [f"{finding.severity} {finding.key}" for finding in verdict.standing if finding.severity > Severity.INFO]
+
+
+def status_of(verdict: Verdict, diagnosis: str) -> Judgement:
+    return next(judgement for judgement in verdict.judgements if judgement.id == diagnosis)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_a_sick_network_is_found_sick_and_its_twin_healthy(
+    case: Case, seed: int, digits: WatchedData, train_watched: Train
+) -> None:
+    sick = train_watched(digits, optimizer=Sgd(case.rate), seed=seed, **case.sick).monitor.verdict
+    findings = found(sick, case.id)
+    assert findings, alarms(sick)
+    assert findings[0].severity is Severity.ERROR
+    assert findings[0].layer == case.layer
+    assert sick.outcome == "error"
+    assert status_of(sick, case.id).status == "fired"
+    twin = train_watched(digits, optimizer=Sgd(case.healthy_rate or case.rate), seed=seed, **case.healthy)
+    assert twin.monitor.record.notes(Probe)[-1].loss_ratio < 0.3
+    assert alarms(twin.monitor.verdict) == []
+    assert twin.monitor.verdict.outcome == "healthy"
+
+
+@pytest.mark.parametrize("case", CASES[1:5], ids=[case.id for case in CASES[1:5]])
+def test_no_learning_is_explained_by_what_causes_it(case: Case, digits: WatchedData, train_watched: Train) -> None:
+    verdict = train_watched(digits, optimizer=Sgd(case.rate), **case.sick).monitor.verdict
+    assert verdict.findings[0].explained_by is None
+    if effects := found(verdict, "no_learning"):
+        assert effects[0].explained_by == verdict.findings[0].key
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden", "expected"),
+    [
+        ("tanh", [16, 16], {"dead_units"}),
+        ("leaky_relu", [16, 16], {"dead_units", "saturated_units"}),
+        ("relu", [16], {"saturated_units", "vanishing_gradient"}),
+        ("relu", [], {"dead_units", "saturated_units", "vanishing_gradient"}),
+    ],
+    ids=["tanh", "leaky_relu", "two layers", "one layer"],
+)
+def test_rules_without_an_object_do_not_apply(
+    activation: str, hidden: list[int], expected: set[str], digits: WatchedData, train_watched: Train
+) -> None:
+    verdict = train_watched(digits, epochs=5, activation=activation, hidden=hidden).monitor.verdict
+    silent = {judgement.id for judgement in verdict.judgements if judgement.status == "not_applicable"}
+    assert silent == expected
+    assert all(judgement.reason for judgement in verdict.judgements if judgement.status == "not_applicable")
+    assert verdict.outcome == "healthy"
+
+
+def test_an_empty_record_is_judged_by_no_rule() -> None:
+    verdict = judge(Record())
+    assert {judgement.status for judgement in verdict.judgements} == {"not_judged"}
+    assert {judgement.reason for judgement in verdict.judgements} == {"not recorded"}
+    assert verdict.outcome == "not_judged"
+
+
+def test_a_run_too_short_for_the_gate_says_so(digits: WatchedData, train_watched: Train) -> None:
+    verdict = train_watched(digits, epochs=2, activation="tanh", watching={"total_steps": 1000}).monitor.verdict
+    assert "42 updates made" in status_of(verdict, "no_learning").reason
+
+
+def test_a_network_on_noise_is_not_blamed(train_watched: Train) -> None:
+    rng = np.random.default_rng(0)
+    data = WatchedData(rng.normal(size=(400, 5)), np.eye(2)[rng.integers(0, 2, 400)])
+    verdict = train_watched(data, hidden=[], optimizer=Sgd(1e-6), epochs=60).monitor.verdict
+    judgement = status_of(verdict, "no_learning")
+    assert judgement.status == "not_judged"
+    assert "no signal" in judgement.reason
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
+@pytest.mark.parametrize("layer", ["hidden_1", "hidden_2", "output"])
+def test_a_bad_weight_is_named_by_its_layer(
+    value: float, layer: str, digits: WatchedData, make_network: Callable[..., Network], train_watched: Train
+) -> None:
+    network = make_network(digits, activation="leaky_relu")
+    network.views(network.parameters)[layer]["weight"][0] = value
+    verdict = train_watched(digits, network).monitor.verdict
+    assert verdict.findings[0].key == f"non_finite@{layer}"
+    assert verdict.findings[0].first_step == 0
+    assert f"the parameters of {layer} are not finite" in verdict.findings[0].evidence
+
+
+def data_with(digits: WatchedData, *, row: int, value: float, of: str = "inputs") -> WatchedData:
+    inputs, targets = digits.inputs.copy(), digits.targets.copy()
+    (inputs if of == "inputs" else targets)[row, 3] = value
+    return replace(digits, inputs=inputs, targets=targets)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "linear"])
+@pytest.mark.parametrize("row", [0, 700, 1299])
+def test_an_overflow_names_the_first_op_whichever_row_it_came_from(
+    row: int, activation: str, digits: WatchedData, train_watched: Train
+) -> None:
+    data = data_with(digits, row=row, value=3e38)
+    watched = train_watched(data, init=[normal(4.0), he_normal, he_normal], activation=activation, optimizer=Sgd(1e-6))
+    finding = found(watched.monitor.verdict, "non_finite")[0]
+    assert finding.layer == "hidden_1"
+    assert "first op with finite inputs and a non-finite output is the affine op of hidden_1" in finding.evidence
+    assert watched.reason == "non_finite"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
+def test_data_that_are_not_finite_are_named_as_the_cause(
+    value: float, digits: WatchedData, train_watched: Train
+) -> None:
+    verdict = train_watched(data_with(digits, row=700, value=value)).monitor.verdict
+    assert verdict.findings[0].key == "non_finite"
+    assert verdict.findings[0].explained_by is None
+    assert "the training data" in verdict.findings[0].evidence
+    assert "data" in verdict.findings[0].prescriptions[0].why
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
+def test_targets_that_are_not_finite_are_seen_in_the_loss(
+    value: float, digits: WatchedData, train_watched: Train
+) -> None:
+    verdict = train_watched(data_with(digits, row=700, value=value, of="targets")).monitor.verdict
+    assert verdict.findings[0].key == "non_finite"
+    assert "the loss is not finite although every layer's output is" in verdict.findings[0].evidence
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
+@pytest.mark.parametrize("rate", [1e4, 1e9, 1e20, 1e38], ids=str)
+def test_a_rate_far_too_high_names_the_layer_whose_output_overflows_first(
+    rate: float, activation: str, digits: WatchedData, make_network: Callable[..., Network], train_watched: Train
+) -> None:
+    """The oracle: the same training again, every layer's pre-activations looked at by hand at its last step."""
+    watched = train_watched(digits, optimizer=Sgd(rate), activation=activation)
+    findings = found(watched.monitor.verdict, "non_finite")
+    if watched.reason != "non_finite":
+        assert not findings
+        return
+    network, expected = make_network(digits, activation=activation), []
+
+    def look(event: LayerForward) -> None:
+        if np.isfinite(event.inputs).all() and not np.isfinite(event.outputs).all():
+            expected.append(event.layer)
+
+    network.hooks.on(LayerForward, look)
+    samples, generator = Samples(digits.inputs, digits.targets), np.random.default_rng(0)
+    train(network, samples, Sgd(rate), epochs=12, batch_size=64, generator=generator)
+    assert findings[0].layer == (expected[0] if expected else None)
+
+
+def test_non_finite_says_between_which_steps_and_never_clears(
+    make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context())
+    record.add(make_probe(0))
+    record.add(Incident(300, 250, "gradients", "hidden_1"))
+    for step in (400, 700, 1000):
+        record.add(make_probe(step, loss_ratio=0.1, gain=0.9, gain_se=0.01))
+    finding = found(judge(record), "non_finite")[0]
+    assert finding.standing
+    assert "between steps 250 and 300" in finding.evidence
+    assert (finding.first_step, finding.last_step) == (300, 1000)
+
+
+@pytest.fixture
+def scanned(make_context: Callable[..., Context], make_probe: Callable[..., Probe]) -> Callable[..., list[Finding]]:
+    """Judge scans of a layer of eight ReLU units, `dead` of them dead at each; the gate is shut at this loss ratio."""
+
+    def judged(dead: Sequence[int], ratio: float = 0.5, rule: DeadUnits | None = None) -> list[Finding]:
+        record = Record(make_context())
+        for number, count in enumerate(dead):
+            record.add(make_probe(100 * number, loss_ratio=ratio, gain=1 - ratio, gain_se=0.01))
+            record.add(Scan(100 * number, 100, {"hidden_1": tuple(range(count))}))
+        record.add(Ending(100 * len(dead), "completed"))
+        return list(judge(record, [rule or DeadUnits()]).findings)
+
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("dead", "ratio", "expected"),
+    [
+        ([0, 0, 0], 0.5, []),
+        ([1, 1, 1], 0.5, ["info"]),
+        ([1, 1, 2], 0.5, ["info"]),
+        ([0, 2, 2], 0.5, ["warning"]),
+        ([0, 2, 2], 0.1, ["info"]),
+        ([4, 4, 4], 0.1, ["warning"]),
+        ([0, 0, 8], 0.1, ["error"]),
+        ([0, 6, 1, 1], 0.5, ["info"]),
+        ([0, 6, 6, 0], 0.5, ["cleared"]),
+    ],
+    ids=[
+        "none",
+        "one",
+        "one more",
+        "a rise of a quarter",
+        "the same rise once learned",
+        "half of them once learned",
+        "all of them at the end",
+        "revived",
+        "all revived",
+    ],
+)
+def test_dead_units_by_their_share(
+    dead: list[int], ratio: float, expected: list[str], scanned: Callable[..., list[Finding]]
+) -> None:
+    assert ["cleared" if finding.cleared else str(finding.severity) for finding in scanned(dead, ratio)] == expected
+
+
+def test_dead_units_are_listed_by_index_with_their_origin(scanned: Callable[..., list[Finding]]) -> None:
+    assert "(units 0, 1, 2); 3 of them dead before the first update" in scanned([3, 3])[0].evidence
+    assert "(units 0, 1, 2, 3); 4 of them died between steps 100 and 200" in scanned([0, 0, 4])[0].evidence
+    assert "2 once dead fire again" in scanned([0, 6, 4])[0].evidence
+
+
+def test_findings_that_cleared_stay_as_info(scanned: Callable[..., list[Finding]]) -> None:
+    (finding,) = scanned([0, 6, 6, 0, 0])
+    assert finding.severity is Severity.INFO
+    assert not finding.standing
+    assert (finding.first_step, finding.last_step) == (100, 200)
+
+
+def test_a_threshold_of_its_own_changes_what_a_rule_says(scanned: Callable[..., list[Finding]]) -> None:
+    assert scanned([3, 3], rule=DeadUnits(warn=0.3))[0].severity is Severity.WARNING
+
+
+def test_no_learning_is_silent_without_the_record_of_a_signal(
+    make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context())
+    for step in (0, 300, 600, 1000):
+        record.add(make_probe(step, loss_ratio=1.0, gain=0.0, gain_se=0.001))
+    assert status_of(judge(record), "no_learning").status == "not_judged"
+    record.add(Signal(1000, 0.3, 0.2))
+    assert "no signal" in status_of(judge(record), "no_learning").reason
+    record.add(Signal(1000, 0.3, 0.01))
+    assert status_of(judge(record), "no_learning").status == "fired"
+
+
+def test_a_stack_that_starts_to_learn_lets_its_error_sink(
+    make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    """Between fire_at and clear_at a vanishing gradient goes on, but as an error only while the gate is open."""
+    record = Record(make_context(["sigmoid", "sigmoid"]))
+    names = ("hidden_1", "hidden_2", "output")
+    for step in range(1, 1001, 10):
+        moves = {f"update_ratio/{name}": 1e-5 if name == "hidden_1" else 1e-2 for name in names}
+        record.add_scalars(step, moves)
+    for step, ratio, loss in [(0, 1e-5, 1.0), (300, 1e-5, 1.0), (500, 1e-5, 1.0), (700, 1e-5, 1.0), (1000, 5e-3, 0.3)]:
+        gradients = dict(zip(names, (ratio, math.sqrt(ratio), 1.0), strict=True))
+        slopes = {"hidden_1": 0.9, "hidden_2": 0.9}
+        record.add(
+            make_probe(
+                step,
+                loss_ratio=loss,
+                gain=1 - loss,
+                gain_se=0.001,
+                preactivation_gradients=gradients,
+                relative_slopes=slopes,
+            )
+        )
+        if step == 700:
+            assert found(judge(record), "vanishing_gradient")[0].severity is Severity.ERROR
+    assert found(judge(record), "vanishing_gradient")[0].severity is Severity.WARNING
+
+
+def test_every_rule_of_the_catalogue_has_a_case() -> None:
+    assert {case.id for case in CASES} <= {diagnosis.id for diagnosis in CATALOGUE}
+    assert len({diagnosis.id for diagnosis in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_a_spike_of_the_gradient_is_remembered_but_does_not_stand_for_ever(
+    digits: WatchedData, make_network: Callable[..., Network], train_watched: Train
+) -> None:
+    """One batch of monstrous inputs among healthy ones: no error at the end."""
+    inputs = digits.inputs.copy()
+    inputs[5] *= 1e3
+    network = make_network(digits)
+    verdict = train_watched(replace(digits, inputs=inputs), network, optimizer=Sgd(1e-4), epochs=15).monitor.verdict
+    assert "error exploding_gradient" not in alarms(verdict)
+
+
+def test_training_again_without_a_monitor_leaves_a_verdict_as_it_was(digits: WatchedData, train_watched: Train) -> None:
+    watched = train_watched(digits, epochs=3)
+    before = watched.monitor.verdict.to_json()
+    samples = Samples(digits.inputs, digits.targets)
+    train(watched.network, samples, Sgd(100.0), epochs=1, batch_size=64, generator=np.random.default_rng(0))
+    assert watched.monitor.verdict.to_json() == before

@@ -1,0 +1,225 @@
+"""The impairment gate: each arm, and what must not open it."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gradvitals.diagnostics.gate import Arm, judge_gate, warm_up
+from gradvitals.diagnostics.measurements import Context, Incident, Probe, Record, Scan
+
+MakeProbe = Callable[..., Probe]
+MakeContext = Callable[..., Context]
+
+AT_CONSTANT = {"loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.001}
+AT_MAJORITY = {"accuracy_excess": 0.0, "accuracy_excess_se": 0.01, "majority_accuracy": 0.1}
+
+
+@pytest.fixture
+def arms_of(make_probe: MakeProbe, make_context: MakeContext) -> Callable[..., frozenset[Arm]]:
+    """Give the arms at step 900 of 1,000 for a probe with these values and these further notes."""
+
+    def arms(*notes: Any, step: int = 900, total: int = 1000, **values: Any) -> frozenset[Arm]:
+        record = Record(make_context(total_steps=total))
+        record.add(make_probe(step, **values))
+        record.add(make_probe(total, loss_ratio=0.01, gain=0.99, gain_se=0.001))
+        for note in notes:
+            record.add(note)
+        return judge_gate(record).checks[0].arms
+
+    return arms
+
+
+@pytest.mark.parametrize(
+    ("total", "step"),
+    [(None, 100), (100_000, 20_000), (1000, 200), (500, 100), (440, 100), (200, 100), (150, 75), (20, 10), (0, 0)],
+    ids=str,
+)
+def test_warm_up_is_100_updates_or_a_fifth_of_the_plan_and_at_most_half_of_it(total: int | None, step: int) -> None:
+    assert warm_up(total) == step
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "impaired"),
+    [
+        (0.0, 0.01, True),
+        (0.0, 0.0161, True),
+        (0.0, 0.0163, False),
+        (0.049, 1e-5, True),
+        (0.051, 1e-5, False),
+        (-0.5, 0.17, True),
+        (-0.5, 0.18, False),
+        (-5.0, math.inf, False),
+    ],
+)
+def test_not_learning_is_a_gain_whose_upper_bound_is_below_5_percent(
+    arms_of: Callable[..., frozenset[Arm]], gain: float, error: float, *, impaired: bool
+) -> None:
+    arms = arms_of(loss_ratio=1.0 - gain, gain=gain, gain_se=error)
+    assert arms == ({Arm.NOT_LEARNING} if impaired else set())
+
+
+@pytest.mark.parametrize(
+    ("excess", "impaired"), [(-0.3, True), (0.0, True), (0.019, True), (0.021, False), (0.4, False)]
+)
+def test_a_classifier_that_beats_the_majority_is_learning(
+    arms_of: Callable[..., frozenset[Arm]], excess: float, *, impaired: bool
+) -> None:
+    arms = arms_of(**AT_CONSTANT, **{**AT_MAJORITY, "accuracy_excess": excess})
+    assert (Arm.NOT_LEARNING in arms) == impaired
+
+
+@pytest.mark.parametrize(
+    ("gain", "excess", "impaired"),
+    [(-0.5, 0.2, True), (-0.5, 0.4, True), (-0.5, 0.42, False), (0.0, 0.2, False)],
+    ids=["somewhat", "nearly half", "half of what the majority leaves", "with a loss that is no worse"],
+)
+def test_where_the_loss_is_surely_worse_than_the_constants_being_a_little_more_often_right_is_no_excuse(
+    arms_of: Callable[..., frozenset[Arm]], gain: float, excess: float, *, impaired: bool
+) -> None:
+    accuracy = {"accuracy_excess": excess, "accuracy_excess_se": 0.02, "majority_accuracy": 0.1}
+    arms = arms_of(loss_ratio=1.0 - gain, gain=gain, gain_se=0.01, **accuracy)
+    assert (Arm.NOT_LEARNING in arms) == impaired
+
+
+@pytest.mark.parametrize(
+    ("ratio", "whole_set", "impaired"),
+    [(0.97, True, False), (0.99, True, True), (50.0, True, True), (math.nan, True, True), (0.99, False, False)],
+    ids=["below", "above", "far above", "NaN", "only a part of the set"],
+)
+def test_below_30_samples_the_whole_set_is_judged_by_its_mean(
+    arms_of: Callable[..., frozenset[Arm]], ratio: float, *, whole_set: bool, impaired: bool
+) -> None:
+    arms = arms_of(samples=29, whole_set=whole_set, loss_ratio=ratio, gain=1.0 - ratio, gain_se=1e-9)
+    assert (Arm.NOT_LEARNING in arms) == impaired
+
+
+@pytest.mark.parametrize(
+    ("ratio", "validation", "error", "impaired"),
+    [
+        (0.01, -0.5, 0.05, True),
+        (0.01, 0.14, 0.05, True),
+        (0.01, 0.16, 0.05, False),
+        (0.49, 0.0, 0.05, True),
+        (0.51, 0.0, 0.05, False),
+        (0.01, 0.5, 0.4, False),
+        (0.01, 2.7, math.inf, False),
+        (0.01, math.inf, math.nan, False),
+    ],
+    ids=[
+        "worse than a constant",
+        "not surely better",
+        "surely better",
+        "just learned",
+        "hardly learned",
+        "validation too small to tell",
+        "one validation sample",
+        "a class that training never saw",
+    ],
+)
+def test_memorising_is_a_loss_below_half_of_h_that_validation_does_not_share(
+    arms_of: Callable[..., frozenset[Arm]], ratio: float, validation: float, error: float, *, impaired: bool
+) -> None:
+    arms = arms_of(
+        loss_ratio=ratio, gain=1.0 - ratio, gain_se=0.01, validation_gain=validation, validation_gain_se=error
+    )
+    assert arms == ({Arm.MEMORISING} if impaired else set())
+
+
+def test_memorising_needs_validation(arms_of: Callable[..., frozenset[Arm]]) -> None:
+    assert arms_of(loss_ratio=0.01, gain=0.99, gain_se=0.01) == set()
+
+
+NO_GRADIENT = {"preactivation_gradients": {"hidden_1": 0.0, "output": 0.0}}
+
+
+@pytest.mark.parametrize(
+    ("notes", "values", "blocked"),
+    [
+        ([Incident(900, 890, "loss", None)], {}, True),
+        ([Incident(901, 890, "loss", None)], {}, False),
+        ([Scan(900, 100, {"hidden_1": tuple(range(8))})], {}, True),
+        ([Scan(900, 100, {"hidden_1": tuple(range(7))})], {}, False),
+        ([Scan(800, 100, {"hidden_1": tuple(range(8))}), Scan(850, 100, {"hidden_1": ()})], {}, False),
+        ([Scan(901, 100, {"hidden_1": tuple(range(8))})], {}, False),
+        ([], {**NO_GRADIENT, "loss_ratio": 0.8}, True),
+        ([], NO_GRADIENT, True),
+        ([], {**NO_GRADIENT, "loss_ratio": 0.0}, False),
+        ([], {"preactivation_gradients": {"hidden_1": 0.0, "output": 1e-30}, "loss_ratio": 0.8}, False),
+        ([], {"preactivation_gradients": {"hidden_1": math.nan, "output": 0.0}, "loss_ratio": 0.8}, False),
+    ],
+    ids=[
+        "not finite",
+        "not finite later",
+        "a layer dead",
+        "a layer but one unit dead",
+        "a layer revived",
+        "a layer dead later",
+        "no gradient",
+        "no gradient and no H",
+        "no gradient as no loss is left",
+        "only the output has a gradient",
+        "a gradient of NaN",
+    ],
+)
+def test_blocked(
+    arms_of: Callable[..., frozenset[Arm]], notes: list[Any], values: dict[str, Any], *, blocked: bool
+) -> None:
+    assert (Arm.BLOCKED in arms_of(*notes, **values)) == blocked
+
+
+def test_blocked_is_judged_from_the_start_and_the_other_arms_after_the_warm_up(
+    make_probe: MakeProbe, make_context: MakeContext
+) -> None:
+    record = Record(make_context(total_steps=1000))
+    for step in (0, 100, 199, 200, 1000):
+        record.add(make_probe(step, **AT_CONSTANT))
+    gate = judge_gate(record)
+    assert [check.impaired for check in gate.checks] == [False, False, False, True, True]
+    assert [check.judged for check in gate.checks] == [False, False, False, True, True]
+    record.add(Scan(0, 100, {"hidden_1": tuple(range(8))}))
+    assert all(Arm.BLOCKED in check.arms for check in judge_gate(record).checks)
+
+
+@pytest.mark.parametrize(("steps", "judged"), [(99, False), (100, True), (150, True)])
+def test_a_run_cut_short_is_judged_at_its_end_after_100_updates(
+    make_probe: MakeProbe, make_context: MakeContext, steps: int, *, judged: bool
+) -> None:
+    record = Record(make_context(total_steps=10_000))
+    for step in (0, steps):
+        record.add(make_probe(step, **AT_CONSTANT))
+    gate = judge_gate(record)
+    assert gate.checks[-1].impaired == judged
+    assert (gate.reason == "") == judged
+    if not judged:
+        assert "99 updates" in gate.reason
+
+
+def test_only_what_is_blocked_at_the_end_needs_no_persistence(make_probe: MakeProbe, make_context: MakeContext) -> None:
+    record = Record(make_context(total_steps=1000))
+    for step in (0, 500, 1000):
+        record.add(make_probe(step, **AT_CONSTANT))
+    assert not any(check.final for check in judge_gate(record).checks)
+    record.add(Incident(400, 390, "loss", None))
+    assert [check.final for check in judge_gate(record).checks] == [False, False, True]
+
+
+def test_the_gate_at_a_step_is_that_of_the_last_check_before_it(
+    make_probe: MakeProbe, make_context: MakeContext
+) -> None:
+    record = Record(make_context(total_steps=1000))
+    record.add(make_probe(0, **AT_CONSTANT))
+    record.add(make_probe(400, **AT_CONSTANT))
+    record.add(make_probe(800, loss_ratio=0.1, gain=0.9, gain_se=0.01))
+    gate = judge_gate(record)
+    asked = (-1, 0, 399, 400, 799, 800, 5000)
+    assert [gate.impaired_at(step) for step in asked] == [False, False, False, True, True, False, False]
+    assert [gate.learned_at(step) for step in asked] == [False, False, False, False, False, True, True]
+
+
+def test_without_targets_the_gate_gives_its_reason(make_probe: MakeProbe, make_context: MakeContext) -> None:
+    record = Record(make_context())
+    record.add(make_probe(1000))
+    assert "no targets" in judge_gate(record).reason
+    assert judge_gate(Record()).reason == "not recorded"

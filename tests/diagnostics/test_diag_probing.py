@@ -1,0 +1,98 @@
+"""The probe: its numbers against the same worked out by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradvitals.diagnostics.gate import is_memorising
+from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
+from gradvitals.engine.initializers import normal
+from gradvitals.engine.network import Network
+
+MakeNetwork = Callable[..., Network]
+
+
+def by_hand(network: Network, inputs: Any, targets: Any) -> dict[str, Any]:
+    """Pass forward and backward through one hidden tanh or ReLU layer and a softmax, in NumPy and float64."""
+    first, second = (network.parameters_by_layer()[name] for name in ("hidden_1", "output"))
+    pre = inputs @ first["weight"] + first["bias"]
+    tanh = network.layers[0].activation == "tanh"
+    hidden = np.tanh(pre) if tanh else np.maximum(pre, 0.0)
+    logits = hidden @ second["weight"] + second["bias"]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    upper = (shares - targets) / len(inputs)
+    lower = (upper @ second["weight"].T) * (1 - hidden**2 if tanh else pre > 0)
+    return {
+        "losses": -(targets * np.log(shares)).sum(axis=1),
+        "right": shares.argmax(axis=1) == targets.argmax(axis=1),
+        "gradients": {"hidden_1": np.sqrt((lower**2).mean()), "output": np.sqrt((upper**2).mean())},
+        "hidden": hidden,
+    }
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_probe_of_a_small_set_is_that_of_every_row(activation: str, make_network: MakeNetwork) -> None:
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(200, 4)), rng.choice(3, 200, p=[0.5, 0.3, 0.2])
+    targets = np.eye(3)[labels]
+    data = WatchedData(inputs, targets)
+    network = make_network(data, [6], activation, normal(2.0), dtype=np.float64)
+    look = Prober(network, data).take(7)
+    probe, expected = look.probe, by_hand(network, inputs, targets)
+
+    shares = targets.mean(axis=0)
+    entropy = float(-(shares * np.log(shares)).sum())
+    gains = (-np.log(shares[labels]) - expected["losses"]) / entropy
+    gains = np.maximum(gains, -10.0)
+    excess = expected["right"].astype(float) - (labels == shares.argmax())
+    assert (probe.step, probe.samples, probe.whole_set) == (7, 200, True)
+    assert probe.loss == pytest.approx(expected["losses"].mean())
+    assert probe.loss_ratio == pytest.approx(expected["losses"].mean() / entropy)
+    assert (probe.gain, probe.gain_se) == pytest.approx((gains.mean(), gains.std(ddof=1) / np.sqrt(200)))
+    assert (probe.accuracy_excess, probe.accuracy_excess_se) == pytest.approx(
+        (excess.mean(), excess.std(ddof=1) / np.sqrt(200))
+    )
+    assert dict(probe.preactivation_gradients) == pytest.approx(expected["gradients"])
+    if activation == "tanh":
+        assert dict(probe.relative_slopes) == pytest.approx({"hidden_1": (1 - expected["hidden"] ** 2).mean()})
+        assert look.silent == {}
+    else:
+        assert probe.relative_slopes == {}
+        assert look.silent == {"hidden_1": (expected["hidden"] == 0).all(axis=0).mean()}
+    assert look.fault is None
+    assert look.histograms == {}
+
+
+def test_a_large_set_is_probed_on_the_same_rows_every_time(digits: WatchedData, make_network: MakeNetwork) -> None:
+    network = make_network(digits)
+    first, second = Prober(network, digits), Prober(network, digits)
+    assert first.take(0) == second.take(0)
+    assert first.take(0).probe.samples == PROBE_ROWS
+    assert not first.take(0).probe.whole_set
+    assert first.cost == pytest.approx(PROBE_ROWS * (1 + 1 / 3))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "memorising"), [(0.0, False), (0.06, False), (0.5, True)], ids=["none", "6 %", "half"]
+)
+@pytest.mark.parametrize("confidence", [3.0, 50.0, 1e6], ids=str)
+def test_a_confident_classifier_that_is_mostly_right_on_new_samples_has_not_memorised(
+    wrong: float, confidence: float, *, memorising: bool
+) -> None:
+    sign = np.where(np.arange(400) % 2 == 0, 1.0, -1.0)[:, None]
+    targets = np.eye(2)[(sign[:, 0] > 0).astype(int)]
+    flipped = np.arange(400) % 100 < 100 * wrong
+    validation = np.where(flipped[:, None], targets[:, ::-1], targets)
+    network = Network(
+        [1, 2],
+        [],
+        "cross_entropy",
+        initializers=[lambda *_: confidence * np.array([[-1.0, 1.0]])],
+        generator=np.random.default_rng(0),
+    )
+    probe = Prober(network, WatchedData(sign, targets, sign, validation)).take(500).probe
+    assert probe.loss_ratio is not None
+    assert probe.loss_ratio < 0.01
+    assert is_memorising(probe) == memorising
