@@ -8,12 +8,15 @@ is through after a chunk or two; only dead units that the bound cannot certify c
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from gradvitals.diagnostics.metrics import RECTIFIED, SLOPED
 from gradvitals.engine.events import Array, Observable
+
+Box: TypeAlias = tuple[Array, Array]
+"""Smallest and largest value of every feature, each `(features,)`."""
 
 CHUNK = 500
 """Rows per pass; 500 to 1,000 measured fastest on a 784-256-128 network."""
@@ -35,16 +38,21 @@ class ScanResult:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
-def scan_dead_units(network: Observable, inputs: Array) -> ScanResult:
+def scan_dead_units(network: Observable, inputs: Array, box: Box | None = None) -> ScanResult:
     """Find every ReLU unit that is silent on all rows of `inputs` `(samples, features)`; exact, not sampled.
 
     It computes in the network's own precision: what fires in float64 may round to silence in float32.
+
+    Args:
+        network: At frozen weights.
+        inputs: The whole training set.
+        box: Its `feature_box`, where it was taken before.
     """
     layers = network.layers
     dtype = network.parameters_by_layer()[layers[0].name]["weight"].dtype
     suspects = {index: np.arange(info.fan_out) for index, info in enumerate(layers) if info.activation in RECTIFIED}
     dead: dict[int, list[int]] = {index: [] for index in suspects}
-    for index, certified in enumerate(certify(network, *_box(inputs, dtype))):
+    for index, certified in enumerate(certify(network, *(box or feature_box(inputs)))):
         if index in suspects:
             dead[index] += np.flatnonzero(certified).tolist()
             suspects[index] = np.flatnonzero(~certified)
@@ -70,9 +78,9 @@ def scan_dead_units(network: Observable, inputs: Array) -> ScanResult:
     return ScanResult(found, len(inputs), work / work_of_a_row)
 
 
-def _box(inputs: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Give the smallest and the largest value of every feature, rounded as the network sees them."""
-    return inputs.min(axis=0).astype(dtype), inputs.max(axis=0).astype(dtype)
+def feature_box(inputs: Array) -> Box:
+    """Give the smallest and the largest value of every feature: the box that the inputs span."""
+    return inputs.min(axis=0), inputs.max(axis=0)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -83,7 +91,8 @@ def certify(network: Observable, low: Array, high: Array) -> Iterator[Array]:
     add. The box grows loose with depth, except where units below are dead.
     """
     parameters = network.parameters_by_layer()
-    low, high = low.astype(np.float64), high.astype(np.float64)
+    dtype = parameters[network.layers[0].name]["weight"].dtype
+    low, high = (bound.astype(dtype).astype(np.float64) for bound in (low, high))  # rounded as the network sees them
     for info in network.layers:
         weight = parameters[info.name]["weight"]
         rounding = info.fan_in * float(np.finfo(weight.dtype).eps)

@@ -20,9 +20,8 @@ SAFE = (1e-18, 1e30)
 """Sums of squares between these bounds are exact enough in float32; outside they under- or overflow."""
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what overflows is measured, not warned about
 def sum_of_squares(array: Array) -> float:
-    """Sum of squares, in float64 where the array's own precision would under- or overflow."""
+    """Sum of squares, in float64 where the array's own precision would under- or overflow; NumPy may warn of that."""
     flat = array.reshape(-1)
     total = float(flat.dot(flat))
     if SAFE[0] < total < SAFE[1]:
@@ -31,11 +30,13 @@ def sum_of_squares(array: Array) -> float:
     return float(wide.dot(wide))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is measured, not warned about
 def norm(*arrays: Array) -> float:
     """‖·‖₂ of all entries of all arrays taken together."""
     return math.sqrt(sum(map(sum_of_squares, arrays)))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def rms(array: Array) -> float:
     """Root of the mean square of the entries."""
     return math.sqrt(sum_of_squares(array) / array.size)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from gradvitals.diagnostics.data_signal import measure_signal
-from gradvitals.diagnostics.dead_unit_scan import scan_dead_units
+from gradvitals.diagnostics.dead_unit_scan import Box, feature_box, scan_dead_units
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity, Verdict
@@ -110,6 +110,7 @@ class Monitor:
         self._sinks, self._config = sinks, config
         self._prober = None if data is None else Prober(network, data)
         self._step_metrics = StepMetrics(network)
+        self._box: Box | None = None
         self._last_finite_step = 0
         self._live_step = 0
         self._reported: tuple[object, ...] = ()
@@ -141,7 +142,14 @@ class Monitor:
         self.detach()
 
     def _started(self, event: TrainingStarted) -> None:
-        """Record the context, look at the network as it was born, and subscribe to its steps."""
+        """Record the context, look at the network as it was born, and subscribe to its steps.
+
+        Raises:
+            RuntimeError: At the start of a second training: the record is that of one.
+        """
+        if self.record.context is not None:
+            msg = "a monitor watches one training: detach it, and make another for the next"
+            raise RuntimeError(msg)
         total = event.total_steps if self._total_steps is None else self._total_steps
         samples = 0 if self._data is None else len(self._data.inputs)
         self._looks = Looks.plan(
@@ -231,7 +239,8 @@ class Monitor:
         scans = self.record.notes(Scan)
         if self._data is None or not self._scans or (scans and scans[-1].step == step):
             return
-        result = scan_dead_units(self._network, self._data.inputs)
+        self._box = self._box or feature_box(self._data.inputs)
+        result = scan_dead_units(self._network, self._data.inputs, self._box)
         self._looks.scanned(result.cost)
         self._add(Scan(step, result.rows, result.dead))
         units = {info.name: info.fan_out for info in self._network.layers}

@@ -42,6 +42,7 @@ class StepMetrics:
         if not math.isfinite(value):  # a sum may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def gradients(self, event: GradientsReady) -> None:
         """Measure the gradient's norm, per layer and over all."""
         total = 0.0
@@ -53,12 +54,14 @@ class StepMetrics:
         if not math.isfinite(total):
             self.note_fault(_array_fault(event.gradients, "gradients"))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def ended(self, event: StepEnded) -> None:
         """Measure weights and the update really taken."""
         finite = math.isfinite(event.loss)
         for layer, arrays in event.parameters.items():
             weight = arrays["weight"]
-            weight_norm, update_norm = metrics.norm(weight), metrics.norm(event.updates[layer]["weight"])
+            weight_norm = math.sqrt(metrics.sum_of_squares(weight))
+            update_norm = math.sqrt(metrics.sum_of_squares(event.updates[layer]["weight"]))
             self._scalars[f"weight_norm/{layer}"] = weight_norm
             self._scalars[f"update_ratio/{layer}"] = update_norm / max(weight_norm, metrics.he_norm(weight))
             finite = finite and math.isfinite(weight_norm + update_norm)
