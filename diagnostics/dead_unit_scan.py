@@ -8,6 +8,7 @@ is through after a chunk or two; only dead units that the bound cannot certify c
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -37,50 +38,57 @@ class ScanResult:
     cost: float
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
-def scan_dead_units(network: Observable, inputs: Array, box: Box | None = None) -> ScanResult:
-    """Find every ReLU unit that is silent on all rows of `inputs` `(samples, features)`; exact, not sampled.
+class DeadUnitScanner:
+    """Scans one network over one training set, as often as asked."""
 
-    It computes in the network's own precision: what fires in float64 may round to silence in float32.
+    def __init__(self, network: Observable, inputs: Array) -> None:
+        """Take the whole training set, `(samples, features)`."""
+        self._network, self._inputs = network, inputs
 
-    Args:
-        network: At frozen weights.
-        inputs: The whole training set.
-        box: Its `feature_box`, where it was taken before.
-    """
-    layers = network.layers
-    dtype = network.parameters_by_layer()[layers[0].name]["weight"].dtype
-    suspects = {index: np.arange(info.fan_out) for index, info in enumerate(layers) if info.activation in RECTIFIED}
-    dead: dict[int, list[int]] = {index: [] for index in suspects}
-    for index, certified in enumerate(certify(network, *(box or feature_box(inputs)))):
-        if index in suspects:
-            dead[index] += np.flatnonzero(certified).tolist()
-            suspects[index] = np.flatnonzero(~certified)
-    work_of_a_row = sum(info.fan_in * info.fan_out for info in layers)
-    work = 0.0
-    for start in range(0, len(inputs), CHUNK):
-        deepest = max((index for index, units in suspects.items() if len(units)), default=-1)
-        if deepest < 0:
-            break
-        hidden = np.asarray(inputs[start : start + CHUNK], dtype)
-        rows = len(hidden)
-        for index in range(deepest + 1):
+    @cached_property
+    def box(self) -> Box:
+        """The box that the inputs span; found when the first suspect outlives the first chunk."""
+        return self._inputs.min(axis=0), self._inputs.max(axis=0)
+
+    @np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
+    def scan(self) -> ScanResult:
+        """Find every ReLU unit that is silent on all rows; exact, not sampled.
+
+        It computes in the network's own precision: what fires in float64 may round to silence in float32.
+        """
+        network, inputs, layers = self._network, self._inputs, self._network.layers
+        dtype = network.parameters_by_layer()[layers[0].name]["weight"].dtype
+        suspects = {i: np.arange(info.fan_out) for i, info in enumerate(layers) if info.activation in RECTIFIED}
+        dead: dict[int, list[int]] = {index: [] for index in suspects}
+        work = 0.0
+        for start in range(0, len(inputs), CHUNK):
+            if start == CHUNK:  # the first chunk settles most units, often all
+                self._certify_suspects(suspects, dead)
+            deepest = max((index for index, units in suspects.items() if len(units)), default=-1)
+            if deepest < 0:
+                break
+            hidden = np.asarray(inputs[start : start + CHUNK], dtype)
+            rows = len(hidden)
+            for index in range(deepest + 1):
+                units = suspects.get(index)
+                at_the_end = index == deepest and units is not None
+                hidden = network.layer_outputs(index, hidden, units if at_the_end else None)
+                work += rows * layers[index].fan_in * hidden.shape[1]
+                if units is not None and len(units):
+                    silent = (hidden if at_the_end else hidden[:, units]).max(axis=0) <= 0  # a NaN is not silent
+                    suspects[index] = units[silent]
+        for index, units in suspects.items():
+            dead[index] += units.tolist()
+        found = {layers[index].name: tuple(sorted(units)) for index, units in dead.items()}
+        return ScanResult(found, len(inputs), work / sum(info.fan_in * info.fan_out for info in layers))
+
+    def _certify_suspects(self, suspects: dict[int, Array], dead: dict[int, list[int]]) -> None:
+        """Move the suspects that cannot fire on any input in the box to the dead."""
+        for index, certified in enumerate(certify(self._network, *self.box)):
             units = suspects.get(index)
-            at_the_end = index == deepest and units is not None
-            hidden = network.layer_outputs(index, hidden, units if at_the_end else None)
-            work += rows * layers[index].fan_in * hidden.shape[1]
             if units is not None and len(units):
-                silent = (hidden if at_the_end else hidden[:, units]).max(axis=0) <= 0  # a NaN is not silent
-                suspects[index] = units[silent]
-    for index, units in suspects.items():
-        dead[index] += units.tolist()
-    found = {layers[index].name: tuple(sorted(units)) for index, units in dead.items()}
-    return ScanResult(found, len(inputs), work / work_of_a_row)
-
-
-def feature_box(inputs: Array) -> Box:
-    """Give the smallest and the largest value of every feature: the box that the inputs span."""
-    return inputs.min(axis=0), inputs.max(axis=0)
+                dead[index] += units[certified[units]].tolist()
+                suspects[index] = units[~certified[units]]
 
 
 @np.errstate(over="ignore", invalid="ignore")

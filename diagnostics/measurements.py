@@ -4,11 +4,12 @@ Scalars keep the precision of an event file (float32) from the start, so that a 
 what is no scalar is a *note*, plain data that survives JSON.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gradvitals.engine.events import Array, LayerInfo
 
@@ -160,24 +161,25 @@ class Series:
         )
 
 
+NOTHING = Series(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
 @dataclass(slots=True)
 class Record:
     """All measurements of one run, in the order they were taken."""
 
     context: Context | None = None
-    _scalars: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
+    _rows: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
     _notes: dict[str, list[Any]] = field(default_factory=dict)
+    _series: dict[str, Series] = field(default_factory=dict)
 
     def add_scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Add scalars under their tags."""
-        for tag, value in values.items():
-            steps, series = self._scalars.setdefault(tag, ([], []))
-            steps.append(step)
-            series.append(value)
+        """Add scalars under their tags; they are sorted into series when one is asked for."""
+        self._rows.append((step, values))
 
-    def add_series(self, tag: str, steps: Iterable[int], values: Iterable[float]) -> None:
+    def add_series(self, tag: str, steps: Array, values: Array) -> None:
         """Add a whole series, as read back."""
-        self._scalars[tag] = (list(steps), list(values))
+        self._series[tag] = Series(steps, to_float32(values))
 
     def add(self, note: Note) -> None:
         """Add a note."""
@@ -185,12 +187,13 @@ class Record:
 
     def series(self, tag: str) -> Series:
         """Give a scalar's series; empty where it was never recorded."""
-        steps, values = self._scalars.get(tag, ([], []))
-        return Series(np.array(steps, np.int64), to_float32(values))
+        self._sort_rows()
+        return self._series.get(tag, NOTHING)
 
     def tags(self) -> list[str]:
         """Name every recorded scalar."""
-        return sorted(self._scalars)
+        self._sort_rows()
+        return sorted(self._series)
 
     def notes(self, kind: type[N]) -> list[N]:
         """Give the notes of a kind, in order."""
@@ -199,8 +202,24 @@ class Record:
     @property
     def last_step(self) -> int:
         """The last step that anything was recorded for."""
+        self._sort_rows()
         noted = [note.step for notes in self._notes.values() for note in notes]
-        return max([*noted, *(steps[-1] for steps, _ in self._scalars.values() if steps)], default=0)
+        logged = [int(series.steps[-1]) for series in self._series.values() if len(series.steps)]
+        return max([*noted, *logged], default=0)
+
+    def _sort_rows(self) -> None:
+        """Move the rows added since the last time to their series."""
+        fresh: dict[str, tuple[list[int], list[float]]] = {}
+        rows, self._rows = self._rows, []
+        for step, values in rows:
+            for tag, value in values.items():
+                steps, numbers = fresh.setdefault(tag, ([], []))
+                steps.append(step)
+                numbers.append(value)
+        for tag, (steps, numbers) in fresh.items():
+            known = self._series.get(tag, NOTHING)
+            joined = np.concatenate([known.steps, np.array(steps, np.int64)])
+            self._series[tag] = Series(joined, np.concatenate([known.values, to_float32(numbers)]))
 
 
 _KINDS = {kind: name for name, kind in NOTES.items()}
@@ -211,9 +230,9 @@ def kind_of(note: Note) -> str:
     return _KINDS[type(note)]
 
 
-def to_float32(values: Iterable[float]) -> Array:
+def to_float32(values: ArrayLike) -> Array:
     """Round to float32, finite values beyond its range to its largest: what was finite never reads as infinite."""
-    wide = np.array(list(values), np.float64)
+    wide = np.array(values, np.float64)
     finite = np.isfinite(wide)
     wide[finite] = np.clip(wide[finite], -LARGEST, LARGEST)
     return wide.astype(np.float32)

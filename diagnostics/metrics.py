@@ -98,8 +98,17 @@ def share_of_flat_units(relative_slopes: Array, *, limit: float = 0.05, share: f
 @np.errstate(over="ignore", invalid="ignore")
 def inactive_fraction(outputs: Array) -> float:
     """Share of ReLU units that are silent on every sample of this batch. They need not be dead."""
-    sums = outputs.sum(axis=0)  # outputs are ≥ 0: the sum is 0 exactly where all are
-    return 1.0 - int(np.count_nonzero(sums)) / int(sums.size)
+    return share_of_silent_units(unit_sums(outputs))
+
+
+def unit_sums(outputs: Array) -> Array:
+    """Sum of every unit's outputs over the samples, `(units,)`, inside BLAS; NumPy may warn of an overflow."""
+    return np.ones(len(outputs), outputs.dtype) @ outputs
+
+
+def share_of_silent_units(sums: Array) -> float:
+    """Share of ReLU units whose outputs, all ≥ 0, add up to 0: those that were silent on every sample."""
+    return 1.0 - int(np.count_nonzero(sums)) / sums.size
 
 
 def all_finite(arrays: Iterable[Array]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from gradvitals.diagnostics.data_signal import measure_signal
-from gradvitals.diagnostics.dead_unit_scan import Box, feature_box, scan_dead_units
+from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity, Verdict
@@ -109,12 +109,12 @@ class Monitor:
         self._total_steps, self._every, self._exact = total_steps, every, exact
         self._sinks, self._config = sinks, config
         self._prober = None if data is None else Prober(network, data)
+        rectified = any(info.activation in RECTIFIED for info in network.layers)
+        self._scanner = DeadUnitScanner(network, data.inputs) if data is not None and rectified else None
         self._step_metrics = StepMetrics(network)
-        self._box: Box | None = None
         self._last_finite_step = 0
         self._live_step = 0
         self._reported: tuple[object, ...] = ()
-        self._scans = any(info.activation in RECTIFIED for info in network.layers)
         hooks = network.hooks
         self._handles: list[Removable] = [
             hooks.on(TrainingStarted, self._started),
@@ -237,10 +237,9 @@ class Monitor:
 
     def _scan(self, step: int) -> None:
         scans = self.record.notes(Scan)
-        if self._data is None or not self._scans or (scans and scans[-1].step == step):
+        if self._scanner is None or (scans and scans[-1].step == step):
             return
-        self._box = self._box or feature_box(self._data.inputs)
-        result = scan_dead_units(self._network, self._data.inputs, self._box)
+        result = self._scanner.scan()
         self._looks.scanned(result.cost)
         self._add(Scan(step, result.rows, result.dead))
         units = {info.name: info.fan_out for info in self._network.layers}

@@ -35,10 +35,12 @@ class StepMetrics:
         if event.activation in metrics.SLOPED:
             value = metrics.slope(outputs, event.activation)
             self._scalars[f"sigmoid_slope/{event.layer}"] = value
+        elif event.activation in metrics.RECTIFIED:
+            sums = metrics.unit_sums(outputs)
+            value = float(sums.sum())
+            self._scalars[f"inactive_fraction/{event.layer}"] = metrics.share_of_silent_units(sums)
         else:
             value = float(outputs.sum())
-        if event.activation in metrics.RECTIFIED:
-            self._scalars[f"inactive_fraction/{event.layer}"] = metrics.inactive_fraction(outputs)
         if not math.isfinite(value):  # a sum may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 

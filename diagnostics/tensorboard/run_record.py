@@ -53,7 +53,7 @@ def read_record(folder: Path) -> RunRecord:
 def _to_record(log: RunLog) -> Record:
     record = Record()
     for tag, series in log.scalars.items():
-        record.add_series(tag, series.steps.tolist(), series.values.tolist())
+        record.add_series(tag, series.steps, series.values)
     for _, content in log.tensors.get(MEASUREMENTS, []):
         notes = decode_json(content)
         if not isinstance(notes, dict):
