@@ -26,7 +26,6 @@ class StepMetrics:
         self._scalars: dict[str, float] = {}
         self._fault: Fault | None = None
 
-    @np.errstate(over="ignore", invalid="ignore")
     def forward(self, event: LayerForward) -> None:
         """Measure a layer's outputs."""
         outputs = event.outputs
@@ -44,7 +43,6 @@ class StepMetrics:
         if not math.isfinite(value):  # a sum may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
-    @np.errstate(over="ignore", invalid="ignore")
     def gradients(self, event: GradientsReady) -> None:
         """Measure the gradient's norm, per layer and over all."""
         total = 0.0
@@ -56,7 +54,6 @@ class StepMetrics:
         if not math.isfinite(total):
             self.note_fault(_array_fault(event.gradients, "gradients"))
 
-    @np.errstate(over="ignore", invalid="ignore")
     def ended(self, event: StepEnded) -> None:
         """Measure weights and the update really taken."""
         finite = math.isfinite(event.loss)

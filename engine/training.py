@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from gradvitals.engine.circuit import ConnectedCircuit
 from gradvitals.engine.clipping import Clip
 from gradvitals.engine.events import (
     Array,
@@ -19,6 +20,7 @@ from gradvitals.engine.events import (
     TrainingEnded,
     TrainingStarted,
 )
+from gradvitals.engine.hooks import Due
 from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 
@@ -107,23 +109,31 @@ class Trainer:
 
         due = network.hooks.due(self.steps, loss)
         if due is not None:
-            if due.wants(LayerForward):
-                network.emit_forward(circuit, due.emit, self.steps, "training")
-            if due.wants(LayerBackward):
-                network.emit_backward(circuit, due.emit, self.steps, "training")
-            if due.wants(GradientsReady):
-                due.emit(GradientsReady(self.steps, network.gradients_by_layer()))
-            if due.wants(StepEnded):
-                np.copyto(self._update, network.parameters)
-
+            self._emit_before_update(due, circuit)
         clip_factor = 1.0 if self.clip is None else self.clip(network.gradients)
         self.optimizer.step(network.parameters, network.gradients)
         if due is not None and due.wants(StepEnded):
-            np.subtract(network.parameters, self._update, out=self._update)
-            rate = self.optimizer.learning_rate
-            parameters = network.parameters_by_layer()
-            due.emit(StepEnded(self.steps, loss, clip_factor, rate, self._seen_update, parameters))
+            self._emit_after_update(due, loss, clip_factor)
         return loss
+
+    @np.errstate(over="ignore", invalid="ignore")  # observers measure what overflows
+    def _emit_before_update(self, due: Due, circuit: ConnectedCircuit) -> None:
+        """Show what was computed, and keep the parameters to tell the update afterwards."""
+        if due.wants(LayerForward):
+            self.network.emit_forward(circuit, due.emit, self.steps, "training")
+        if due.wants(LayerBackward):
+            self.network.emit_backward(circuit, due.emit, self.steps, "training")
+        if due.wants(GradientsReady):
+            due.emit(GradientsReady(self.steps, self.network.gradients_by_layer()))
+        if due.wants(StepEnded):
+            np.copyto(self._update, self.network.parameters)
+
+    @np.errstate(over="ignore", invalid="ignore")  # observers measure what overflows
+    def _emit_after_update(self, due: Due, loss: float, clip_factor: float) -> None:
+        """Show the update really taken."""
+        np.subtract(self.network.parameters, self._update, out=self._update)
+        rate, parameters = self.optimizer.learning_rate, self.network.parameters_by_layer()
+        due.emit(StepEnded(self.steps, loss, clip_factor, rate, self._seen_update, parameters))
 
 
 def train(

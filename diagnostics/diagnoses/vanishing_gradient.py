@@ -105,9 +105,7 @@ class VanishingGradient:
                 " train on what these happen to compute."
             ),
             prescriptions=(
-                set_key(
-                    record, "use relu with he_normal, which pass gradients on at full size", "model.activation", "relu"
-                ),
+                set_key(record, "use relu, which passes gradients on at full size", "model.activation", "relu"),
                 set_key(
                     record,
                     "train with adam, which rescales each parameter's step",

@@ -4,6 +4,7 @@ The wire format of such an event: `09 <wall time: double> 10 <step: varint> 2a <
 being one `0a <length: varint> 0a <length: varint> <tag> 15 <value: float32>` for each scalar.
 """
 
+import math
 import struct
 from collections.abc import Iterable
 
@@ -26,9 +27,10 @@ class ScalarTemplate:
         messages = [Summary.Value(tag=tag, simple_value=0.0).SerializeToString() for tag in tags]
         fields = [VALUE + encode_varint(len(message)) + message for message in messages]
         self._blank = b"".join(fields)
-        self._numbers = struct.Struct(f"{len(tags)}d")
+        # A value is the last four bytes of its field: what leads it alternates with it.
+        self._struct = struct.Struct("<" + "".join(f"{len(field) - 4}sf" for field in fields))
+        self._alternating: list[bytes | float] = [part for field in fields for part in (field[:-4], 0.0)]
         self._prefix = SUMMARY + encode_varint(len(self._blank))
-        # A value is the last four bytes of its field: (tags, 4) places in the summary.
         self._places = np.cumsum([len(field) for field in fields])[:, np.newaxis] + np.arange(-4, 0)
 
     def encode(self, wall_time: float, step: int, values: Iterable[float]) -> bytes:
@@ -37,15 +39,17 @@ class ScalarTemplate:
         Raises:
             TypeError: If a value is no number.
         """
+        alternating = self._alternating.copy()
+        alternating[1::2] = values = list(values)
         try:
-            numbers = np.frombuffer(self._numbers.pack(*values))
+            summary = self._struct.pack(*alternating)
+        except OverflowError:
+            alternating[1::2] = [within_float32(value) for value in values]
+            summary = self._struct.pack(*alternating)
         except struct.error as error:
             msg = f"every scalar must be one number: {error}"
             raise TypeError(msg) from error
-        summary = np.frombuffer(self._blank, np.uint8).copy()
-        summary[self._places] = to_float32(numbers).view(np.uint8).reshape(-1, 4)
-        head = (WALL_TIME, _DOUBLE.pack(wall_time), STEP, encode_varint(step), self._prefix)
-        return b"".join((*head, summary.tobytes()))
+        return b"".join((WALL_TIME, _DOUBLE.pack(wall_time), STEP, encode_varint(step), self._prefix, summary))
 
     def decode(self, summary: bytes) -> NDArray[np.float32] | None:
         """Return the values `(tags,)` of an encoded summary, or None if it is not one of exactly these tags."""
@@ -57,17 +61,12 @@ class ScalarTemplate:
         return values.view(FLOAT32)[:, 0] if rest.tobytes() == self._blank else None
 
 
-def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Round to float32, the only precision of event files; finite values never become infinite.
+def within_float32(value: float) -> float:
+    """Give the nearest float that float32, the only precision of event files, can hold.
 
-    Those beyond the float32 range become ±3.4e38, so that an infinity in the record was one in the training.
+    A finite value never becomes infinite, so that an infinity in the record was one in the training.
     """
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = values.astype(FLOAT32)
-    too_large = np.isinf(rounded) & np.isfinite(values)
-    if too_large.any():
-        rounded[too_large] = np.copysign(FLOAT32_MAX, values[too_large])
-    return rounded
+    return value if math.isinf(value) else min(max(value, -FLOAT32_MAX), FLOAT32_MAX)
 
 
 def split_event(event: bytes) -> tuple[int, bytes] | None:
