@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from step import describe_machine, pin_to_one_core
+from machine import describe_machine, pin_to_one_core
 from threadpoolctl import threadpool_limits
 
 from gradvitals.diagnostics.monitor import Monitor

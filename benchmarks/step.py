@@ -9,10 +9,7 @@ medians.
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,8 +18,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from machine import describe_machine, pin_to_one_core
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
@@ -260,28 +258,6 @@ def summarize(section: str, shape: Shape, variants: Sequence[Variant], times: li
             Timing(section, shape.name, name, 1e6 * statistics.median(seconds), 1e6 * min(seconds), ratio, limit)
         )
     return lines
-
-
-def pin_to_one_core() -> int | None:
-    """Keep this process on the last core it may use; None where the system has no such call."""
-    if sys.platform != "linux":
-        return None
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return core
-
-
-def describe_machine() -> dict[str, str]:
-    """Say where the numbers come from."""
-    blas = [
-        f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}" for pool in threadpool_info()
-    ]
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "blas": ", ".join(blas),
-    }
 
 
 def main() -> None:

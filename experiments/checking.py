@@ -1,7 +1,7 @@
 """Checking: recorded runs judged anew, held against limits, and turned into an exit code."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,12 +16,10 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.limits import Unjudged, hold_limits
 from gradvitals.experiments.rules import configured
-from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, read_summary
-from gradvitals.experiments.sweep import is_sweep
+from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, read_sweep
 from gradvitals.experiments.sweep_map import best_run
 
 Require: TypeAlias = Literal["best", "all"]
-
 
 SEVEREST = (Exit.USAGE, Exit.FAILED, Exit.NOT_JUDGED, Exit.DONE)
 """Over several paths, the first of these that any path has."""
@@ -32,25 +30,22 @@ class CheckedRun:
     """A run, judged.
 
     Attributes:
-        name: Of the run: the path that a user can find it by.
+        name: Of the run: its path below the one that was checked.
         folder: Its folder.
-        verdict: Of the diagnoses, with a finding for every limit exceeded.
+        verdict: Of the diagnoses, with a finding for every limit exceeded; `record` is not judged where it has gaps.
         exit: What it means for the check.
-        notes: What was damaged or kept it from being judged.
+        warnings: What was lost of the record and does no harm.
     """
 
     name: str
     folder: Path
     verdict: Verdict
     exit: Exit
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give the run as the JSON contract words it."""
-        data = self.verdict.to_json()
-        if self.exit is Exit.NOT_JUDGED and data["verdict"] == "healthy":
-            data["verdict"] = "not_judged"
-        return {"run": self.name, **data, "notes": list(self.notes)}
+        return {"run": self.name, **self.verdict.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +56,53 @@ class CheckedPath:
         path: As given.
         runs: All runs at and below it.
         exit: Of the path.
-        best: In a sweep of which only the best run by validation counts, that run.
+        counting: The runs that count for it: all, or of every sweep the best by validation.
+        gaps: Sweeps that were cut short, a sentence each.
     """
 
     path: Path
     runs: tuple[CheckedRun, ...]
     exit: Exit
-    best: str = ""
+    counting: tuple[CheckedRun, ...] = ()
+    gaps: tuple[str, ...] = ()
 
 
-def check_path(path: Path, overrides: Mapping[str, Any], require: Require) -> CheckedPath:
-    """Check a run's folder, a sweep, or any folder with runs below it.
+def check_path(path: Path, overrides: Mapping[str, Any], require: Require, *, prefix: str = "") -> CheckedPath:
+    """Check a run's folder, a sweep, or any folder with runs and sweeps below it.
 
     Args:
         path: The folder.
         overrides: Limits that replace those of the runs' own configs; None leaves a limit as it is.
-        require: Whether in a sweep the best run by validation must pass, or all.
+        require: Whether of a sweep the best run by validation must pass, or all.
+        prefix: Set before the runs' names, to tell those of several paths apart.
     """
-    folders = list(find_runs(path))
-    if not folders:
+    runs = tuple(_check_run(folder, _name(folder, path, prefix), overrides) for folder in find_runs(path))
+    if not runs:
         return CheckedPath(path, (), Exit.NOT_JUDGED)
-    runs = tuple(_check_run(folder, path, overrides) for folder in folders)
-    if is_sweep(path) and require == "best":
-        summaries = [summary for folder in folders if (summary := read_summary(folder)) is not None]
-        best = best_run([summary for summary in summaries if summary.finished])
-        chosen = next((run for run in runs if best is not None and run.folder.name == best.name), None)
-        if chosen is None:
-            return CheckedPath(path, runs, Exit.NOT_JUDGED)
-        return CheckedPath(path, runs, chosen.exit, best=chosen.name)
-    return CheckedPath(path, runs, severest([run.exit for run in runs]))
+    if runs[0].folder == path:
+        return CheckedPath(path, runs, runs[0].exit, runs)
+    counting: list[CheckedRun] = []
+    gaps: list[str] = []
+    for parent in dict.fromkeys(run.folder.parent for run in runs):
+        sweep = read_sweep(parent)
+        siblings = [run for run in runs if run.folder.parent == parent]
+        finished = [summary for summary in sweep.values() if summary is not None]
+        if len(finished) < len(sweep):
+            missing = f"{len(sweep) - len(finished)} of {len(sweep)} runs are missing"
+            gaps.append(f"{parent}: {missing}: the sweep was cut short, --resume goes on with it")
+        if require == "all" or not sweep:
+            counting += siblings
+        elif len(finished) == len(sweep):  # before that, nobody knows which is the best
+            best = best_run(finished)
+            counting += [run for run in siblings if best is not None and run.folder.name == best.name]
+    codes = [*(run.exit for run in counting), *(Exit.NOT_JUDGED for _ in gaps)]
+    return CheckedPath(path, runs, severest(codes or [Exit.NOT_JUDGED]), tuple(counting), tuple(gaps))
+
+
+def _name(folder: Path, root: Path, prefix: str) -> str:
+    """Name a run by its path below the root, or by its folder where it is the root."""
+    below = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
+    return f"{prefix}/{below}" if prefix and folder != root else prefix or below
 
 
 def severest(codes: Sequence[Exit]) -> Exit:
@@ -97,9 +110,9 @@ def severest(codes: Sequence[Exit]) -> Exit:
     return next(code for code in SEVEREST if code in {*codes, Exit.DONE})
 
 
-def _check_run(folder: Path, root: Path, overrides: Mapping[str, Any]) -> CheckedRun:
+def _check_run(folder: Path, name: str, overrides: Mapping[str, Any]) -> CheckedRun:
     run = read_record(folder)
-    config = _own_config(folder)
+    config, config_gap = _own_config(folder)
     check = CheckConfig() if config is None else config.check
     check = CheckConfig.model_validate(
         {**check.model_dump(exclude_none=True), **{key: value for key, value in overrides.items() if value is not None}}
@@ -108,31 +121,27 @@ def _check_run(folder: Path, root: Path, overrides: Mapping[str, Any]) -> Checke
     verdict = judge(run.record, configured(rules, origin=str(folder / CONFIG_FILE)))
     limits = hold_limits(run, check) if run.recorded else []
     exceeded = tuple(found for found in limits if isinstance(found, Finding))
-    missed = [found for found in limits if isinstance(found, Unjudged)]
-    judgements = (*verdict.judgements, *(Judgement(found.id, "not_judged", found.reason) for found in missed))
+    missed = [Judgement(found.id, "not_judged", found.reason) for found in limits if isinstance(found, Unjudged)]
+    missed += [Judgement("record", "not_judged", gap) for gap in (*_gaps(run), *config_gap)]
+    judgements = (*verdict.judgements, *missed)
     verdict = Verdict(judgements, (*verdict.findings, *exceeded))
-    notes = _notes(run)
-    return CheckedRun(
-        str(folder.relative_to(root)) if folder != root else folder.resolve().name,
-        folder,
-        verdict,
-        _exit_code(run, verdict, check, limit_missed=bool(missed), limit_exceeded=bool(exceeded)),
-        tuple(notes),
-    )
+    if exceeded or any(_fails(finding, check) for finding in verdict.standing):
+        code = Exit.FAILED
+    elif missed or _undecided(verdict, check):
+        code = Exit.NOT_JUDGED
+        # what looks clear so far is no ground to call such a run healthy
+        verdict = replace(verdict, judgements=tuple(each for each in judgements if each.status != "clear"))
+    else:
+        code = Exit.DONE
+    warnings = tuple(damage.message for damage in run.damage if damage.kind != "corrupt")
+    return CheckedRun(name, folder, verdict, code, warnings)
 
 
-def _exit_code(
-    run: RunRecord, verdict: Verdict, check: CheckConfig, *, limit_missed: bool, limit_exceeded: bool
-) -> Exit:
-    if limit_exceeded or any(_fails(finding, check) for finding in verdict.standing):
-        return Exit.FAILED
+def _undecided(verdict: Verdict, check: CheckConfig) -> bool:
+    """Tell whether a diagnosis that the check demands was not judged, or none at all was."""
     demanded = check.fail_on if isinstance(check.fail_on, tuple) else ()
     unjudged = {judgement.id for judgement in verdict.not_judged}
-    corrupt = any(damage.kind == "corrupt" for damage in run.damage)
-    cut_short = not run.finished or run.record.notes(Ending)[-1].reason not in FINISHED
-    if corrupt or cut_short or limit_missed or unjudged.intersection(demanded) or verdict.outcome == "not_judged":
-        return Exit.NOT_JUDGED
-    return Exit.DONE
+    return bool(unjudged.intersection(demanded)) or verdict.outcome == "not_judged"
 
 
 def _fails(finding: Finding, check: CheckConfig) -> bool:
@@ -141,22 +150,22 @@ def _fails(finding: Finding, check: CheckConfig) -> bool:
     return finding.severity >= Severity[check.fail_on.upper()]
 
 
-def _notes(run: RunRecord) -> list[str]:
-    """Say what was damaged or missing, a sentence each."""
-    notes = [damage.message for damage in run.damage]
+def _gaps(run: RunRecord) -> tuple[str, ...]:
+    """Say why a record is no basis for a judgement, a sentence each."""
+    gaps = [damage.message for damage in run.damage if damage.kind == "corrupt"]
     if not run.recorded:
-        notes.append("no record of gradvitals in these event files: nothing to judge")
+        gaps.append("no record of gradvitals in these event files")
     elif not run.finished:
-        notes.append("the run was cut short: its record does not reach the end of the training")
+        gaps.append("the run was cut short: its record does not reach the end of the training")
     elif (reason := run.record.notes(Ending)[-1].reason) not in FINISHED:
-        notes.append(f"the training was {reason} before its end")
-    return notes
+        gaps.append(f"the training {'failed' if reason == 'failed' else f'was {reason}'} before its end")
+    return tuple(gaps)
 
 
-def _own_config(folder: Path) -> Config | None:
-    """Read the config beside a run's event files; other frameworks' runs have none."""
+def _own_config(folder: Path) -> tuple[Config | None, tuple[str, ...]]:
+    """Read the config beside a run's event files, where its limits are; other frameworks' runs have none."""
     path = folder / CONFIG_FILE
     try:
-        return load_config(path).config if path.is_file() else None
-    except UserError:
-        return None  # from another version: the defaults apply
+        return (load_config(path).config if path.is_file() else None), ()
+    except UserError as error:
+        return None, (f"its limits are not known: {error.sentences[0]}",)

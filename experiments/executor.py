@@ -3,15 +3,20 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import wait
+from types import FrameType
+from typing import NoReturn
 
 from threadpoolctl import threadpool_limits
 
 from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.run_folder import RunSummary
 from gradvitals.experiments.runner import Place, run_one
@@ -40,7 +45,7 @@ def limited_blas(threads: int | None) -> Iterator[None]:
         yield
 
 
-def run_many(runs: Sequence[tuple[PlannedRun, Place]], workers: int) -> Iterator[Outcome]:
+def run_many(runs: Sequence[tuple[PlannedRun, Place]], workers: int) -> Generator[Outcome, None, None]:
     """Run all, yielding each outcome as it comes; one that fails does not stop the others.
 
     Args:
@@ -55,15 +60,18 @@ def run_many(runs: Sequence[tuple[PlannedRun, Place]], workers: int) -> Iterator
     context = multiprocessing.get_context("spawn")  # a fork would copy BLAS threads and locks half alive
     turns = context.Value("i", 0)
     with ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(turns, allowed_cores())) as pool:
-        futures: dict[Future[Outcome], PlannedRun] = {
-            pool.submit(_attempt, planned, place): planned for planned, place in runs
-        }
         try:
+            with _ctrl_c_held_back():  # the workers inherit this: Ctrl-C is the parent's, also while they start
+                futures: dict[Future[Outcome], PlannedRun] = {
+                    pool.submit(_attempt, planned, place): planned for planned, place in runs
+                }
             for future in as_completed(futures):
                 try:
                     yield future.result()
                 except BrokenProcessPool:
-                    yield Outcome(futures[future], None, "its worker process died; is there enough memory?")
+                    yield Outcome(
+                        futures[future], None, "a worker process died (out of memory?); --resume does the rest"
+                    )
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _stop_children()
@@ -77,21 +85,55 @@ def _attempt(planned: PlannedRun, place: Place) -> Outcome:
         return Outcome(planned, None, str(error))
     except Exception as error:  # noqa: BLE001 - a run that fails must not take the sweep with it
         return Outcome(planned, None, f"{type(error).__name__}: {error}")
+    except _WorkerEnded:
+        os._exit(Exit.TERMINATED)  # the pool would hand this worker its next run
     return Outcome(planned, summary)
 
 
 def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequence[int]) -> None:
-    """Pin this worker to a core of its own, limit BLAS to one thread, and leave Ctrl-C to the parent.
+    """Pin this worker to a core of its own, limit BLAS to one thread, and end when the parent does or asks to.
 
     Without the pin, two fresh processes often share one core for half a second and more.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_worker)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with turns.get_lock():
         turn = turns.value
         turns.value += 1
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cores[turn % len(cores)]})
     threadpool_limits(1)
+
+
+class _WorkerEnded(SystemExit):
+    """The parent wants this worker to end: raised inside the run, whose folder then says that it was interrupted."""
+
+
+def _end_worker(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal module's signature
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the folder must be written in peace
+    raise _WorkerEnded(Exit.TERMINATED)
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end, however sudden: a pool's workers would outlive a kill -9 for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Deliver Ctrl-C only afterwards; processes started meanwhile never get it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop_children() -> None:

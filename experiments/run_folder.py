@@ -1,9 +1,12 @@
 """A run's folder: what it is called, what is in it, and that no finished one is ever overwritten."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
 
 from gradvitals.diagnostics.tensorboard.file_names import find_event_files
 from gradvitals.experiments.errors import UserError
@@ -70,6 +73,9 @@ class RunSummary:
         return None
 
 
+_SUMMARY = TypeAdapter(RunSummary)
+
+
 def write_summary(folder: Path, summary: RunSummary) -> None:
     """Write `run.json`."""
     write_json(folder / RUN_FILE, {"version": 1, **asdict(summary)})
@@ -78,11 +84,23 @@ def write_summary(folder: Path, summary: RunSummary) -> None:
 def read_summary(folder: Path) -> RunSummary | None:
     """Read `run.json`; None where there is none that is ours."""
     data = read_json(folder / RUN_FILE)
-    if not isinstance(data, dict) or not {"name", "status", "axes"} <= data.keys():
+    try:
+        return _SUMMARY.validate_python(data)
+    except ValidationError:
         return None
-    known = {name: data[name] for name in RunSummary.__dataclass_fields__ if name in data}
-    known["findings"] = tuple(known.get("findings", ()))
-    return RunSummary(**known)
+
+
+def read_sweep(folder: Path) -> dict[str, RunSummary | None]:
+    """Read which runs a sweep planned, by name, with the summaries of those that are finished; empty for no sweep."""
+    data = read_json(folder / SWEEP_FILE)
+    runs = data.get("runs") if isinstance(data, dict) else None
+    names = [run["name"] for run in runs if isinstance(run, dict) and "name" in run] if isinstance(runs, list) else []
+    planned: dict[str, RunSummary | None] = {}
+    for name in names:
+        if isinstance(name, str) and name == Path(name).name:
+            summary = read_summary(folder / name)
+            planned[name] = summary if summary is not None and summary.finished else None
+    return planned
 
 
 def is_run(folder: Path) -> bool:
@@ -104,9 +122,10 @@ def choose_folder(parent: Path, name: str, existing: Existing) -> Path | None:
     """Choose where a run goes; None for a finished run that `resume` leaves as it is.
 
     Raises:
-        UserError: If there is a run of that name already and nothing says what to do with it.
+        UserError: If there is a run of that name already and nothing says what to do with it, or the folder cannot be.
     """
     folder = parent / name
+    _refuse_file(folder)
     if not folder.exists():
         return folder
     if existing == "new":
@@ -120,3 +139,14 @@ def choose_folder(parent: Path, name: str, existing: Existing) -> Path | None:
         f"{folder}: exists already ({state}) — use --resume to keep what is finished, or --force-new for another folder"
     )
     raise UserError(sentence)
+
+
+def _refuse_file(folder: Path) -> None:
+    """Refuse a place for a run where a file is in the way, or where nothing may be written."""
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        sentence = f"{existing}: a file; a folder is needed here for the runs"
+        raise UserError(sentence)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        sentence = f"{existing}: cannot be written to — use --logdir for another folder"
+        raise UserError(sentence)

@@ -1,9 +1,10 @@
 """Runs one training: its folder, its monitor, its event files, its findings."""
 
+import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from gradvitals import __version__
-from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.diagnoses.base import Diagnosis
+from gradvitals.diagnostics.findings import Severity, Verdict
+from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard import hparams
@@ -21,6 +25,7 @@ from gradvitals.engine.training import History, train
 from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.data import DataConfig
 from gradvitals.experiments.config.dump import as_plain, dump
+from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.files import write_json, write_text
@@ -71,55 +76,40 @@ def run_one(
 
     place.folder.mkdir(parents=True, exist_ok=True)
     write_text(place.folder / CONFIG_FILE, dump(config))
-    model = _describe(experiment)
     versions = {"gradvitals": __version__, "numpy": np.__version__, "python": platform.python_version()}
-    summary = RunSummary(planned.name, "running", planned.axes, model=model, versions=versions)
+    summary = RunSummary(place.folder.name, "running", planned.axes, model=_describe(experiment), versions=versions)
     write_summary(place.folder, summary)
-
-    writer = RunWriter(place.folder)
-    _write_hparams(writer, planned, place)
-    monitor = Monitor(
-        experiment.network,
-        WatchedData(
-            experiment.samples.inputs,
-            experiment.samples.targets,
-            experiment.validation.inputs,
-            experiment.validation.targets,
-        ),
-        every=config.diagnostics.every,
-        exact=config.diagnostics.exact,
-        sinks=(writer,),
-        config=flatten(as_plain(config)),
-        diagnoses=diagnoses,
-    )
-    if on_epoch is not None:
-        experiment.network.hooks.on(EpochEnded, on_epoch)
     started = time.perf_counter()
     error = ""
     history = History()
+    writer = RunWriter(place.folder)
+    monitor: Monitor | None = None
     try:
-        _train(planned, experiment, history)
-    except Exception as problem:
-        error = f"{type(problem).__name__}: {problem}"
+        _write_hparams(writer, planned, place)
+        monitor = _watch(config, experiment, writer, diagnoses)
+        if on_epoch is not None:
+            experiment.network.hooks.on(EpochEnded, on_epoch)
+        _train(config, experiment, history)
+    except BaseException as problem:
+        # Whatever stopped it, also before the first step and after the last one.
+        history.reason = "failed" if isinstance(problem, Exception) else "interrupted"
+        error = f"{type(problem).__name__}: {problem}" if history.reason == "failed" else ""
         raise
     finally:
-        verdict = monitor.verdict
         writer.top.summary(history.steps, hparams.session_end("success" if history.reason in FINISHED else "failure"))
-        monitor.detach()
-        summary = RunSummary(
-            planned.name,
-            history.reason,
-            planned.axes,
+        writer.close()
+        verdict = judge(Record() if monitor is None else monitor.record, diagnoses)
+        summary = replace(
+            summary,
+            status=history.reason,
             seconds=round(time.perf_counter() - started, 3),
             steps=history.steps,
             scores=_last_scores(history),
-            verdict=verdict.outcome,
-            findings=tuple(finding.key for finding in verdict.standing if finding.severity > 1),
-            model=model,
-            versions=versions,
+            verdict=verdict.outcome if history.reason in FINISHED or verdict.outcome != "healthy" else "not_judged",
+            findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
             error=error,
         )
-        write_json(place.folder / FINDINGS_FILE, {"version": 1, "run": planned.name, **verdict.to_json()})
+        write_json(place.folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
         write_summary(place.folder, summary)
     return summary, verdict
 
@@ -145,8 +135,21 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _train(planned: PlannedRun, experiment: Experiment, history: History) -> None:
-    training = planned.config.training
+def _watch(config: Config, experiment: Experiment, writer: RunWriter, diagnoses: Sequence[Diagnosis]) -> Monitor:
+    samples, validation = experiment.samples, experiment.validation
+    return Monitor(
+        experiment.network,
+        WatchedData(samples.inputs, samples.targets, validation.inputs, validation.targets),
+        every=config.diagnostics.every,
+        exact=config.diagnostics.exact,
+        sinks=(writer,),
+        config=flatten(as_plain(config)),
+        diagnoses=diagnoses,
+    )
+
+
+def _train(config: Config, experiment: Experiment, history: History) -> None:
+    training = config.training
     train(
         experiment.network,
         experiment.samples,
@@ -179,16 +182,22 @@ def _last_scores(history: History) -> dict[str, dict[str, float | None]]:
 
 def _write_hparams(writer: RunWriter, planned: PlannedRun, place: Place) -> None:
     """Write what TensorBoard's HParams tab needs: the same experiment in every run, and this run's own values."""
-    axes = {key: [_hparam(value) for value in values] for key, values in place.axes.items()}
-    own = {key: _hparam(value) for key, value in planned.axes.items()}
-    if not own:
+    if not planned.axes:
         return
-    group = ",".join(f"{key}={value}" for key, value in own.items() if key != "seed")
+    shown = {key: _hparams(values) for key, values in place.axes.items()}
+    axes = {key: list(values.values()) for key, values in shown.items()}
+    own = {key: shown[key][_identity(value)] for key, value in planned.axes.items()}
+    group = ",".join(f"{key.rpartition('.')[2]}={label(value)}" for key, value in planned.axes.items() if key != "seed")
     writer.top.summary(0, hparams.experiment(axes, OUTCOMES), hparams.session_start(own, group_name=group))
 
 
-def _hparam(value: object) -> str | float | bool:
-    """Give a swept value as TensorBoard can show it."""
-    if isinstance(value, bool | str):
-        return value
-    return float(value) if isinstance(value, int | float) else label(value)  # type: ignore[arg-type]
+def _hparams(values: Sequence[Any]) -> dict[str, hparams.Hparam]:
+    """Give an axis as TensorBoard can show it: all numbers, all booleans, or else all text."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    as_they_are = numbers or all(isinstance(value, bool) for value in values)
+    return {_identity(value): value if as_they_are else label(value) for value in values}
+
+
+def _identity(value: object) -> str:
+    """Tell a swept value from all others: tables and lists are no keys, and 1 equals true."""
+    return json.dumps(value, sort_keys=True)

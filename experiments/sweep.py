@@ -1,7 +1,8 @@
 """A sweep: the runs of a plan, started, followed and summed up."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.config.sweep import axis_values
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.executor import Outcome, run_many
-from gradvitals.experiments.files import read_json, write_json
+from gradvitals.experiments.files import write_json
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.map_picture import save_map
 from gradvitals.experiments.plan import PlannedRun, expand
@@ -60,7 +61,8 @@ def place_runs(plan: Plan, existing: Existing) -> tuple[list[tuple[PlannedRun, P
         folder = choose_folder(plan.folder, planned.name, existing)
         if folder is None:
             summary = read_summary(plan.folder / planned.name)
-            kept += [summary] if summary is not None else []
+            # its axes are this plan's: the same run may have been made alone, or by a sweep over other keys
+            kept += [replace(summary, name=planned.name, axes=planned.axes)] if summary is not None else []
             continue
         place = Place(folder, plan.loaded.origin, plan.loaded.base_dir, plan.axes)
         dataset: Dataset = load_dataset(planned, place)
@@ -73,7 +75,7 @@ def place_runs(plan: Plan, existing: Existing) -> tuple[list[tuple[PlannedRun, P
 def run_sweep(
     plan: Plan, existing: Existing, workers: int, on_outcome: Callable[[Outcome], None]
 ) -> tuple[list[RunSummary], list[Outcome]]:
-    """Run a sweep; its summary and its map are written at the end, also after an interruption.
+    """Run a sweep. Its summary lists all runs from the start on; its map is drawn at the end or when interrupted.
 
     Returns:
         The summaries in the plan's order, and the outcomes of the runs that failed.
@@ -82,41 +84,37 @@ def run_sweep(
         UserError: Before anything is started or written, if a run cannot be.
     """
     pending, kept = place_runs(plan, existing)
+    folders = {planned.name: place.folder.name for planned, place in pending}
     summaries = {summary.name: summary for summary in kept}
     failed: list[Outcome] = []
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    _write_sweep(plan, summaries, folders)
     try:
-        for outcome in run_many(pending, workers):
-            if outcome.summary is None:
-                failed.append(outcome)
-            else:
-                summaries[outcome.planned.name] = outcome.summary
-            on_outcome(outcome)
+        with closing(run_many(pending, workers)) as outcomes:  # ends the workers first, whatever stops us
+            for outcome in outcomes:
+                if outcome.summary is None:
+                    failed.append(outcome)
+                else:
+                    summaries[outcome.planned.name] = outcome.summary
+                on_outcome(outcome)
     finally:
+        _write_sweep(plan, summaries, folders)
         ordered = [summaries[planned.name] for planned in plan.runs if planned.name in summaries]
-        if ordered:
-            write_sweep(plan, ordered)
+        if ordered and plan.axes:
+            save_map(draw_map(plan.axes, ordered), plan.folder / MAP_FILE, title=plan.loaded.config.name)
     return ordered, failed
 
 
-def write_sweep(plan: Plan, summaries: Sequence[RunSummary]) -> None:
-    """Write `sweep.json` and `map.png`."""
-    runs = [
-        {
-            "name": summary.name,
-            "axes": dict(summary.axes),
-            "status": summary.status,
-            "verdict": summary.verdict,
-            "findings": list(summary.findings),
-            "scores": summary.scores,
-        }
-        for summary in summaries
-    ]
+def _write_sweep(plan: Plan, summaries: Mapping[str, RunSummary], folders: Mapping[str, str]) -> None:
+    """Write `sweep.json`: all runs of the plan, those not finished yet with no more than their axes."""
+    runs: list[dict[str, Any]] = []
+    for planned in plan.runs:
+        run = summaries.get(planned.name)
+        axes = dict(planned.axes)
+        if run is None:
+            runs.append({"name": folders[planned.name], "axes": axes, "status": "missing"})
+            continue
+        found = {"verdict": run.verdict, "findings": list(run.findings), "scores": run.scores}
+        runs.append({"name": run.name, "axes": axes, "status": run.status, **found})
     axes = {key: list(values) for key, values in plan.axes.items()}
     write_json(plan.folder / SWEEP_FILE, {"version": 1, "name": plan.loaded.config.name, "axes": axes, "runs": runs})
-    save_map(draw_map(plan.axes, summaries), plan.folder / MAP_FILE, title=plan.loaded.config.name)
-
-
-def is_sweep(folder: Path) -> bool:
-    """Tell whether a folder holds a sweep of ours."""
-    data = read_json(folder / SWEEP_FILE)
-    return isinstance(data, dict) and "runs" in data

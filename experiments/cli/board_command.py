@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def command(logdir: Path, port: int | None, *, stop: bool) -> int:
         sentence = f"{logdir}: no such folder; runs land in {LOGS} unless --logdir says otherwise"
         raise UserError(sentence)
     port = _choose_port(port)
-    arguments = ["--logdir", str(logdir), "--host", HOST, "--port", str(port)]
+    arguments = ["--logdir", str(logdir.resolve()), "--host", HOST, "--port", str(port)]
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, an argument list, no shell
         [sys.executable, "-m", "tensorboard.main", *arguments],
         stdout=subprocess.DEVNULL,
@@ -127,9 +128,12 @@ def _stop(logdir: Path) -> int:
     from tensorboard import manager
 
     served = [info for info in manager.get_all() if Path(info.logdir).resolve() == logdir.resolve()]
+    stopped = 0
     for info in served:
-        os.kill(info.pid, signal.SIGTERM)
-        click.echo(f"stopped the board on port {info.port}")
-    if not served:
+        with suppress(ProcessLookupError):  # killed, and its entry left behind
+            os.kill(info.pid, signal.SIGTERM)
+            click.echo(f"stopped the board on port {info.port}")
+            stopped += 1
+    if not stopped:
         click.echo(f"no board serves {logdir}")
     return Exit.DONE

@@ -1,7 +1,11 @@
 """`gradvitals check`: judge runs, log folders, sweeps or configs; the command for CI."""
 
+import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,21 @@ from rich.console import Console
 
 from gradvitals.diagnostics.report import report
 from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, check_path, severest
-from gradvitals.experiments.cli.options import load, make_console, worker_count
+from gradvitals.experiments.cli.options import (
+    WIDTH_OF_FILES,
+    load,
+    make_console,
+    seed_option,
+    set_option,
+    worker_count,
+    workers_option,
+)
 from gradvitals.experiments.config.check import CheckConfig
+from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text, write_text
+from gradvitals.experiments.paths import is_file, is_folder
 from gradvitals.experiments.suggest import show
 from gradvitals.experiments.sweep import make_plan, run_sweep
 
@@ -26,18 +40,24 @@ MOST_SHOWN = 10
 @click.command("check")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to a file.")
-@click.option("--fail-on", help="info, warning, error (default), or ids of diagnoses separated by commas.")
-@click.option("--max-dead", type=float, help="Largest share of dead units in any layer.")
-@click.option("--max-saturated", type=float, help="Largest share of saturated units in any layer.")
-@click.option("--max-update-ratio", type=float, help="Largest median update ratio over the last half of a run.")
-@click.option("--min-accuracy", type=float, help="Least accuracy on the validation set.")
-@click.option("--max-loss-ratio", type=float, help="Largest training loss relative to the best constant output's.")
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the report to a file.")
+@click.option(
+    "--fail-on", metavar="WHAT", help="info, warning, error (default), or ids of diagnoses separated by commas."
+)
+@click.option("--max-dead", type=float, metavar="SHARE", help="Largest share of dead units in any layer.")
+@click.option("--max-saturated", type=float, metavar="SHARE", help="Largest share of saturated units in any layer.")
+@click.option(
+    "--max-update-ratio", type=float, metavar="X", help="Largest median update ratio over the last half of a run."
+)
+@click.option("--min-accuracy", type=float, metavar="SHARE", help="Least accuracy on the validation set.")
+@click.option(
+    "--max-loss-ratio", type=float, metavar="X", help="Largest training loss relative to the best constant output's."
+)
 @click.option("--require", type=click.Choice(["best", "all"]), default="best", show_default=True, help="In a sweep.")
-@click.option("--logdir", type=click.Path(path_type=Path, file_okay=False), help="Keep the runs of a config here.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes for a config's runs; one per core by default.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Replace a config's seed.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable.")
+@click.option("--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the runs of a config here.")
+@workers_option("Processes for the runs of a config [one per core].")
+@seed_option
+@set_option
 @click.option("--quiet", "-q", is_flag=True, help="Print only runs that fail.")
 @click.option("--verbose", "-v", is_flag=True, help="Show also what is only info or has cleared.")
 def command(
@@ -64,30 +84,85 @@ def command(
     gradvitals check experiment.toml --format json --output report.json
     """  # noqa: D301 - \b keeps click from filling the lines
     wanted = _limits(limits)
+    _refuse_output(output)
     checked: list[CheckedPath] = []
     codes: list[Exit] = []
     for path in paths:
+        prefix = path if len(paths) > 1 else ""
         try:
-            found = _check(path, wanted, require, logdir, worker_count(workers), overrides, seed)
-            checked.append(found)
-            codes.append(found.exit)
+            _refuse_event_file(Path(path))
+            found = (
+                check_path(Path(path), wanted, require, prefix=prefix)
+                if is_folder(Path(path))
+                else _run_and_check(load(path, overrides, seed), wanted, require, logdir, workers)
+            )
         except UserError as error:
             for sentence in error.sentences:
                 click.echo(f"gradvitals: {sentence}", err=True)
             codes.append(Exit.USAGE)
-    if form == "json":
-        runs = [run.to_json() for path in checked for run in path.runs]
-        text = json_text({"version": 1, "runs": runs})
-        if output is None:
-            click.echo(text, nl=False)
         else:
-            write_text(output, text)
+            checked.append(found)
+            codes.append(found.exit)
+    if form == "json":
+        text = json_text({"version": 1, "runs": [run.to_json() for path in checked for run in path.runs]})
     else:
-        with nullcontext() if output is None else output.open("w") as file:
-            console = make_console() if file is None else Console(file=file, width=100, highlight=False, markup=False)
-            for found in checked:
-                _print(console, found, quiet=quiet, verbose=verbose)
+        text = _as_text(checked, quiet=quiet, verbose=verbose, plain=output is not None)
+    _deliver(text, output)
+    if form == "json" or output is not None:
+        _warn(checked)
     return severest(codes)
+
+
+def _deliver(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+def _refuse_event_file(path: Path) -> None:
+    """Say what to give instead of a single event file.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if "tfevents" in path.name and is_file(path):
+        sentence = f"{path}: an event file — check its folder: gradvitals check {path.parent}"
+        raise UserError(sentence)
+
+
+def _as_text(checked: Sequence[CheckedPath], *, quiet: bool, verbose: bool, plain: bool) -> str:
+    console = Console(file=StringIO(), width=WIDTH_OF_FILES, highlight=False, markup=False) if plain else make_console()
+    with console.capture() as capture:
+        for found in checked:
+            _print(console, found, quiet=quiet, verbose=verbose)
+    return capture.get()
+
+
+def _refuse_output(output: Path | None) -> None:
+    """Say before anything is run that the report could not be written.
+
+    Raises:
+        UserError: If its folder is none, or not ours to write to.
+    """
+    if output is None:
+        return
+    if output.is_dir() or not output.parent.is_dir() or not os.access(output.parent, os.W_OK | os.X_OK):
+        reason = "is a folder" if output.is_dir() else "cannot be written: no such folder, or it is not yours"
+        sentence = f"--output: {output} {reason}"
+        raise UserError(sentence)
+
+
+def _warn(checked: Sequence[CheckedPath]) -> None:
+    """Say on standard error what the report itself has no place for, or whoever looks at the terminal would miss."""
+    for found in checked:
+        empty = () if found.runs else (_no_runs(found),)
+        for sentence in (*empty, *found.gaps, *(warning for run in found.runs for warning in run.warnings)):
+            click.echo(f"gradvitals: warning: {sentence}", err=True)
+
+
+def _no_runs(found: CheckedPath) -> str:
+    return f"{found.path}: no runs here: no event files and no run.json"
 
 
 def _limits(limits: dict[str, Any]) -> dict[str, Any]:
@@ -110,47 +185,40 @@ def _limits(limits: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _check(
-    path: str,
-    limits: dict[str, Any],
-    require: Require,
-    logdir: Path | None,
-    workers: int,
-    overrides: tuple[str, ...],
-    seed: int | None,
+def _run_and_check(
+    loaded: LoadedConfig, limits: dict[str, Any], require: Require, logdir: Path | None, workers: int | None
 ) -> CheckedPath:
-    """Judge a folder, or run a config, in a temporary folder unless told, and judge that."""
-    if Path(path).is_dir():
-        return check_path(Path(path), limits, require)
-    loaded = load(path, overrides, seed)
+    """Run a config, in a temporary folder unless told, and judge what comes of it."""
     with tempfile.TemporaryDirectory(prefix="gradvitals-") if logdir is None else nullcontext(str(logdir)) as root:
         plan = make_plan(loaded, Path(root))
-        _, failed = run_sweep(plan, "refuse" if logdir is None else "resume", workers, lambda _: None)
-        if failed:
-            raise UserError(*(f"{path}: {outcome.planned.name}: {outcome.error}" for outcome in failed))
-        return check_path(plan.folder, limits, require if plan.axes else "all")
+        _, failed = run_sweep(plan, "refuse" if logdir is None else "resume", worker_count(workers), lambda _: None)
+        for outcome in failed:
+            click.echo(f"gradvitals: {loaded.origin}: {outcome.planned.name}: {outcome.error}", err=True)
+        found = check_path(plan.folder, limits, require if plan.axes else "all", prefix=plan.folder.name)
+    return replace(found, path=Path(loaded.origin))
 
 
 def _print(console: Console, found: CheckedPath, *, quiet: bool, verbose: bool) -> None:
     if not found.runs:
-        console.print(f"{found.path}: no runs here: no event files and no run.json", style="magenta", soft_wrap=True)
+        console.print(_no_runs(found), style="magenta", soft_wrap=True)
         return
-    shown = [run for run in found.runs if run.exit is not Exit.DONE] if quiet else list(found.runs)
-    if found.best:
-        shown = [run for run in shown if run.name == found.best]
-    elif len(found.runs) > MOST_SHOWN and not verbose:
+    shown = list(found.counting)
+    if quiet or (len(shown) > MOST_SHOWN and not verbose):
         shown = [run for run in shown if run.exit is not Exit.DONE]
     for run in shown:
         _print_run(console, run, verbose=verbose)
+    for gap in found.gaps:
+        console.print(f"not judged: {gap}", style="magenta", soft_wrap=True)
     if len(found.runs) > 1 and not quiet:
         counts = {code: sum(run.exit is code for run in found.runs) for code in Exit}
         words = {Exit.DONE: "pass", Exit.FAILED: "fail", Exit.NOT_JUDGED: "not judged"}
         text = ", ".join(f"{counts[code]} {word}" for code, word in words.items() if counts[code])
-        rule = f"; the best by validation, {found.best}, counts (--require all: every run)" if found.best else ""
-        console.print(f"{found.path}: {len(found.runs)} runs: {text}{rule}", soft_wrap=True)
+        best = "" if len(found.counting) == len(found.runs) else "; of a sweep the best run by validation counts"
+        more = best and " (--require all: every run)"
+        console.print(f"{found.path}: {len(found.runs)} runs: {text}{best}{more}", soft_wrap=True)
 
 
 def _print_run(console: Console, run: CheckedRun, *, verbose: bool) -> None:
     console.print(report(run.name, run.verdict, verbose=verbose))
-    for note in run.notes:
-        console.print(f"  note: {note}", style="magenta", soft_wrap=True)
+    for warning in run.warnings:
+        console.print(f"  warning: {warning}", style="yellow", soft_wrap=True)

@@ -17,8 +17,8 @@ from gradvitals.experiments.run_folder import (
     SWEEP_FILE,
     find_runs,
     read_summary,
+    read_sweep,
 )
-from gradvitals.experiments.sweep import is_sweep
 
 PARTS = ("train", "validation")
 
@@ -43,18 +43,19 @@ def command(logdir: Path, *, yes: bool, dry_run: bool) -> int:
         return Exit.DONE
     for folder in runs:
         click.echo(folder)
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     if dry_run:
-        click.echo(f"{len(runs)} runs would be removed")
+        click.echo(f"{count} would be removed")
         return Exit.DONE
     if not yes:
         if not sys.stdin.isatty():
             sentence = "nobody to ask whether to remove these runs — use --yes"
             raise UserError(sentence)
-        click.confirm(f"remove these {len(runs)} runs?", abort=True)
+        click.confirm(f"remove {'this' if len(runs) == 1 else 'these'} {count}?", abort=True)
     for folder in runs:
         _remove_run(folder)
     _remove_sweeps({folder.parent for folder in runs})
-    click.echo(f"removed {len(runs)} runs")
+    click.echo(f"removed {count}")
     return Exit.DONE
 
 
@@ -76,7 +77,7 @@ def _remove_sweeps(folders: set[Path]) -> None:
     for folder in folders:
         if not folder.is_dir() or any(True for _ in find_runs(folder)):
             continue
-        if is_sweep(folder):
+        if read_sweep(folder):
             (folder / SWEEP_FILE).unlink()
             (folder / MAP_FILE).unlink(missing_ok=True)
         _remove_if_empty(folder)

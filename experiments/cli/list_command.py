@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,12 @@ from gradvitals.experiments.files import json_text
 from gradvitals.experiments.run_folder import find_runs, read_summary
 
 COLUMNS = ("run", "status", "steps", "seconds", "accuracy", "loss", "verdict", "findings")
+"""Of the CSV."""
+
+FORMS = {"accuracy": ".3f", "loss": ".4g", "steps": "d", "seconds": ".2f"}
+"""The numbers of the table."""
+
+WIDEST = 10_000
 
 
 @click.command("list")
@@ -42,7 +49,8 @@ def command(logdir: Path, form: str) -> int:
         writer.writerows({**row, "findings": " ".join(row["findings"])} for row in rows)
         click.echo(buffer.getvalue(), nl=False)
     else:
-        make_console().print(_table(rows) if rows else f"{logdir}: no runs")
+        console = make_console(width=WIDEST)  # a terminal may break long lines, a pipe gets them whole
+        console.print(_table(rows) if rows else f"{logdir}: no runs")
     return Exit.DONE
 
 
@@ -65,24 +73,15 @@ def _row(folder: Path, root: Path) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(pad_edge=False)
-    for column in COLUMNS:
-        number = column in {"steps", "seconds", "accuracy", "loss"}
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    """Lay the runs out, one line each; the texts of any length come last."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("verdict", "status", *FORMS, "run", "findings"):
+        table.add_column(column, justify="right" if column in FORMS else "left", no_wrap=True)
     for row in rows:
         verdict = row["verdict"] or ""
+        numbers = ["" if row[column] is None else format(row[column], form) for column, form in FORMS.items()]
+        findings = " ".join(row["findings"])
         table.add_row(
-            row["run"],
-            row["status"],
-            _number(row["steps"], "d"),
-            _number(row["seconds"], ".2f"),
-            _number(row["accuracy"], ".3f"),
-            _number(row["loss"], ".4g"),
-            Text(verdict.replace("_", " "), STYLES.get(verdict, "")),
-            " ".join(row["findings"]),
+            Text(verdict.replace("_", " "), STYLES.get(verdict, "")), row["status"], *numbers, row["run"], findings
         )
     return table
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)

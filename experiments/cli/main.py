@@ -1,9 +1,9 @@
 """The `gradvitals` command: its subcommands, and what becomes of an error."""
 
-import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from gradvitals import __version__
+from gradvitals.experiments.cli.streams import settle_streams
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 
@@ -25,6 +26,9 @@ COMMANDS = {
     "clean": "remove runs",
 }
 """In the order a newcomer needs them; listed here so that `--help` loads nothing."""
+
+RESUMABLE = {"run", "sweep"}
+"""The commands that --resume goes on with."""
 
 
 class LazyGroup(click.Group):
@@ -59,9 +63,10 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gradvitals")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Why is this network not learning, and what would fix it?
 
     \b
@@ -69,51 +74,62 @@ def cli() -> None:
     gradvitals run dying_relu                         one sick network, explained
     gradvitals check dying_relu                       the same for CI: exits with 1
     """  # noqa: D301 - \b keeps click from filling the lines
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Exit.USAGE)
 
 
 def main() -> NoReturn:
     """Run the command line; every way out has its exit code."""
+    settle_streams()
     signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - a way out each
+    """Run a command and give its exit code; whatever goes wrong is told on standard error."""
+    hint = "; the same command with --resume goes on" if RESUMABLE.intersection(arguments[:1]) else ""
     try:
-        code = cli.main(prog_name="gradvitals", standalone_mode=False)
-        _flush()
-        sys.exit(code if isinstance(code, int) else Exit.DONE)
+        code = cli.main(list(arguments), prog_name="gradvitals", standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
-        _say(*error.sentences)
-        sys.exit(Exit.USAGE)
+        return _say(*error.sentences, code=Exit.USAGE)
     except click.ClickException as error:
-        error.show()
-        sys.exit(Exit.USAGE)
+        return _say(_one_sentence(error), code=Exit.USAGE)
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: no second complaint at exit
-        sys.exit(Exit.DONE)
+        return _say(f"interrupted{hint}", code=Exit.INTERRUPTED)
+    except _Terminated:
+        return _say(f"terminated{hint}", code=Exit.TERMINATED)
     except OSError as error:
-        if error.filename is None:
-            _internal(error)
-        _say(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}")
-        sys.exit(Exit.USAGE)
+        if error.filename is None:  # a full disk, say: nobody's usage, and no mistake of ours
+            return _say((error.strerror or str(error)).lower(), code=Exit.INTERNAL)
+        return _say(f"{error.filename}: {(error.strerror or 'cannot be used').lower()}", code=Exit.USAGE)
     except Exception as error:  # noqa: BLE001 - whatever is left is ours
-        _internal(error)
+        traceback.print_exception(error)
+        return _say(
+            f"internal error: {type(error).__name__}: {error} — please report it with the lines above",
+            code=Exit.INTERNAL,
+        )
+    return code if isinstance(code, int) else Exit.DONE
 
 
-def _internal(error: BaseException) -> NoReturn:
-    traceback.print_exception(error)
-    _say(f"internal error: {type(error).__name__}: {error} — please report it with the lines above")
-    sys.exit(Exit.INTERNAL)
-
-
-def _say(*sentences: str) -> None:
+def _say(*sentences: str, code: Exit) -> int:
     for sentence in sentences:
         click.echo(f"gradvitals: {sentence}", err=True)
+    return code
 
 
-def _flush() -> None:
-    """Meet a closed pipe here, where it is handled."""
-    sys.stdout.flush()
+def _one_sentence(error: click.ClickException) -> str:
+    """Give a mistake on the command line in our form, with where to read on."""
+    text = error.format_message().rstrip(".").replace("\n", " ")
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gradvitals"
+    advice = "" if "—" in text else f" — see `{command} --help`"
+    return f"{text[:1].lower()}{text[1:]}{advice}"
+
+
+class _Terminated(SystemExit):
+    """SIGTERM, raised where the program happens to be, so that what is open gets closed."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal module's signature
-    raise SystemExit(Exit.TERMINATED)
+    raise _Terminated(Exit.TERMINATED)

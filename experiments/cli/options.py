@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,27 +17,32 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LOGS = Path("logs")
 
-
-def config_options(command: F) -> F:
-    """Add what every command that takes a config understands."""
-    for option in (
-        click.option("--dry-run", is_flag=True, help="Print the plan and the names of the runs, and do nothing."),
-        click.option("--quiet", "-q", is_flag=True, help="Print only findings and errors."),
-        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."),
-        click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Replace the config's seed."),
-        click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one per core."),
-        click.option("--logdir", type=click.Path(path_type=Path, file_okay=False), help="Where runs land [logs]."),
-        click.argument("config"),
-    ):
-        command = option(command)
-    return command
+WIDTH_OF_FILES = 120
+"""Characters in a line of what goes into a pipe or a file."""
 
 
-def existing_options(command: F) -> F:
-    """Add what to do with runs that exist already."""
+config_argument = click.argument("config")
+logdir_option = click.option(
+    "--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Where runs land [logs]."
+)
+seed_option = click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), help="Replace the config's seed.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
+)
+
+
+def workers_option(text: str) -> Callable[[F], F]:
+    """Give the option for the number of workers, with what they are."""
+    return click.option("--workers", metavar="N", type=click.IntRange(min=1), help=text)
+
+
+def plan_options(command: F) -> F:
+    """Add what commands understand that plan runs, some of which may exist already."""
     for option in (
         click.option("--force-new", is_flag=True, help="Number a new folder beside a run that exists."),
         click.option("--resume", is_flag=True, help="Keep finished runs, do the others again."),
+        click.option("--dry-run", is_flag=True, help="Print the plan and the names of the runs, and do nothing."),
+        click.option("--quiet", "-q", is_flag=True, help="Print only findings and errors."),
     ):
         command = option(command)
     return command
@@ -76,6 +82,9 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print(f"  {planned.name}", soft_wrap=True)
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """Make a console that neither guesses at emoji and numbers nor breaks paths."""
-    return Console(highlight=False, emoji=False, markup=False, stderr=stderr)
+def make_console(*, width: int | None = None) -> Console:
+    """Make a console that neither guesses at emoji and numbers nor breaks paths; wider where no terminal limits it."""
+    console = Console(highlight=False, emoji=False, markup=False, width=width)
+    if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH_OF_FILES
+    return console

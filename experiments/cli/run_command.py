@@ -11,12 +11,16 @@ from gradvitals.engine.events import EpochEnded
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.cli.options import (
     LOGS,
-    config_options,
+    config_argument,
     existing,
-    existing_options,
     load,
+    logdir_option,
     make_console,
+    plan_options,
     print_plan,
+    seed_option,
+    set_option,
+    workers_option,
 )
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.executor import limited_blas
@@ -26,8 +30,12 @@ from gradvitals.experiments.sweep import make_plan, place_runs
 
 
 @click.command("run")
-@config_options
-@existing_options
+@config_argument
+@logdir_option
+@workers_option("Threads for matrix products [1]; more pay from networks of MNIST's size on.")
+@seed_option
+@set_option
+@plan_options
 @click.option("--check", is_flag=True, help="Exit with 1 if an error stands or a limit of [check] is exceeded.")
 @click.option("--verbose", "-v", is_flag=True, help="Show also what is only info or has cleared.")
 def command(
@@ -60,19 +68,24 @@ def command(
         raise UserError(sentence)
     pending, kept = place_runs(plan, existing(resume=resume, force_new=force_new))
     if kept:
-        console.print(f"finished already: {plan.folder / kept[0].name}", soft_wrap=True)
-        return check_path(plan.folder / kept[0].name, {}, "all").exit if check else Exit.DONE
+        folder = plan.folder / kept[0].name
+        checked = check_path(folder, {}, "all")
+        console.print(report(kept[0].name, checked.runs[0].verdict, verbose=verbose))
+        if not quiet:
+            console.print(f"finished before, in {folder}", soft_wrap=True)
+        return checked.exit if check else Exit.DONE
     (planned, place), epochs = pending[0], plan.runs[0].config.training.epochs
+    hidden = quiet or not console.is_terminal
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[scores]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress, limited_blas(workers):
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress, limited_blas(workers):
         task = progress.add_task(f"{epochs} epochs", total=epochs, scores="")
         summary, verdict = run_one(
             planned, place, lambda event: progress.update(task, advance=1, scores=describe_scores(event))
         )
     if not quiet:
         scores = ", ".join(_last(summary.scores.get(part, {}), part) for part in summary.scores)
-        console.print(f"{summary.steps} updates in {summary.seconds:.2f} s; {scores}")
-    console.print(report(planned.name, verdict, verbose=verbose))
+        console.print(f"{summary.steps} updates in {summary.seconds:.2f} s; {scores}", soft_wrap=True)
+    console.print(report(place.folder.name, verdict, verbose=verbose))
     if not quiet:
         console.print(f"in {place.folder} — look at it with: gradvitals board {plan.folder}", soft_wrap=True)
     return check_path(place.folder, {}, "all").exit if check else Exit.DONE

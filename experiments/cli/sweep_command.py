@@ -10,13 +10,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.cli.options import (
     LOGS,
-    config_options,
+    config_argument,
     existing,
-    existing_options,
     load,
+    logdir_option,
     make_console,
+    plan_options,
     print_plan,
+    seed_option,
+    set_option,
     worker_count,
+    workers_option,
 )
 from gradvitals.experiments.executor import Outcome
 from gradvitals.experiments.exits import Exit
@@ -27,8 +31,12 @@ from gradvitals.experiments.sweep_map import best_run, draw_map
 
 
 @click.command("sweep")
-@config_options
-@existing_options
+@config_argument
+@logdir_option
+@workers_option("Processes [one per core].")
+@seed_option
+@set_option
+@plan_options
 @click.option("--check", is_flag=True, help="Exit with 1 if the best run has a standing error.")
 def command(
     config: str,
@@ -62,7 +70,7 @@ def command(
         TextColumn("{task.fields[counts]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("runs", total=len(plan.runs), counts="")
 
         def follow(outcome: Outcome) -> None:
@@ -73,7 +81,7 @@ def command(
         summaries, failed = run_sweep(plan, existing(resume=resume, force_new=force_new), worker_count(workers), follow)
     _sum_up(console, plan, summaries, quiet=quiet)
     for outcome in failed:
-        console.print(f"failed: {outcome.planned.name}: {outcome.error}", style="red", soft_wrap=True)
+        click.echo(f"gradvitals: {outcome.planned.name}: {outcome.error}", err=True)
     if failed:
         return Exit.INTERNAL
     return check_path(plan.folder, {}, "best").exit if check else Exit.DONE
@@ -82,13 +90,14 @@ def command(
 def _sum_up(console: Console, plan: Plan, summaries: list[RunSummary], *, quiet: bool) -> None:
     if not summaries:
         return
-    console.print(terminal_map(draw_map(plan.axes, summaries)))
+    console.print(terminal_map(draw_map(plan.axes, summaries), console.width))
     best = best_run([summary for summary in summaries if summary.finished])
     if best is not None:
         score = best.score("accuracy")
         what = f"loss {best.score('loss'):.4g}" if score is None else f"accuracy {score:.3f}"
         console.print(f"best: {best.name} ({what} on validation, {best.verdict})", soft_wrap=True)
-    if not quiet:
+    if not quiet and plan.axes:
         console.print(f"the map as a picture: {plan.folder / MAP_FILE}", soft_wrap=True)
+    if not quiet:
         console.print(f"every run's curves:   gradvitals board {plan.folder}", soft_wrap=True)
         console.print(f"why a run failed:     gradvitals check {plan.folder}/RUN", soft_wrap=True)

@@ -64,7 +64,9 @@ def explain(error: ValidationError, raw: object, config: type[BaseModel]) -> lis
 
 
 def _explained(problem: Problem, problems: list[Problem]) -> bool:
-    """Tell whether a missing key is there under a wrong name, which has a sentence of its own."""
+    """Tell whether a missing key is there under a wrong name, or a list empty for its faults: they have sentences."""
+    if problem.text == PLAIN["too_short"]:
+        return any(other.key.startswith(f"{problem.key}[") for other in problems)
     return problem.text == PLAIN["missing"] and any(f"did you mean {problem.key!r}" in other.text for other in problems)
 
 

@@ -1,6 +1,8 @@
 """Malformed configs: one clear sentence each, that names the file, the key and the right thing."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,6 +216,19 @@ def test_a_malformed_config_is_one_sentence(text: str, wanted: str, tmp_path: Pa
     assert sentence.startswith(f"{path}: ")
     assert wanted in sentence
     assert is_one_sentence(sentence)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.toml"]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("text", [text for text, _ in MALFORMED.values()], ids=MALFORMED.keys())
+def test_a_malformed_config_ends_every_command_with_2(
+    text: str, command: str, gradvitals: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "x.toml").write_text(text, encoding="utf-8")
+    said = gradvitals(command, "x.toml")
+    assert (said.code, said.out, len(said.sentences)) == (2, "", 1)
+    assert said.err.startswith("gradvitals: x.toml: ")
+    assert is_one_sentence(said.err.strip())
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.toml"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomlkit
 
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.data.load import load_data
@@ -305,6 +306,25 @@ def test_malformed_data_is_one_sentence(
     assert "\n" not in sentence
     assert "Traceback" not in sentence
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("case", MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_data_end_every_command_with_2(
+    case: tuple[Callable[[Path], str], dict[str, Any], str],
+    command: str,
+    gradvitals: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    write, settings, wanted = case
+    data = {"source": write(tmp_path), **settings}
+    (tmp_path / "x.toml").write_text(tomlkit.dumps({"data": data}), encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    said = gradvitals(command, "x.toml")
+    assert (said.code, said.out, len(said.sentences)) == (2, "", 1)
+    assert said.err.startswith("gradvitals: ")
+    assert wanted in said.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_pickle_in_an_archive_is_never_run(tmp_path: Path) -> None:

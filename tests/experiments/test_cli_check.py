@@ -1,0 +1,351 @@
+"""`gradvitals check`: what is judged, in which words, and with which exit code."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tensorboardX import SummaryWriter
+
+FINDING_FIELDS = {
+    "key",
+    "id",
+    "tier",
+    "severity",
+    "layer",
+    "first_step",
+    "last_step",
+    "cleared",
+    "value",
+    "threshold",
+    "evidence",
+    "explanation",
+    "explained_by",
+    "prescriptions",
+    "root",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a healthy, a sick and a diverging run once for all tests; nobody writes here."""
+    from gradvitals.experiments.config.load import load_config
+    from gradvitals.experiments.runner import run_one
+    from gradvitals.experiments.sweep import make_plan, place_runs
+
+    folder = tmp_path_factory.mktemp("made")
+    for name, base, overrides in (
+        ("healthy", "dying_relu_healthy", []),
+        ("sick", "dying_relu", []),
+        ("diverging", "dying_relu_healthy", ["training.optimizer.learning_rate=1e20"]),
+        ("saturated", "saturated_sigmoid", ["training.epochs=3"]),
+    ):
+        plan = make_plan(load_config(base, overrides), folder / "logs")
+        ((planned, place),), _ = place_runs(plan, "new")
+        run_one(planned, place)
+        place.folder.rename(folder / name)
+    return folder
+
+
+@pytest.fixture
+def runs(made: Path, tmp_path: Path) -> Path:
+    """Copy the runs to where a test may spoil them."""
+    for name in ("healthy", "sick", "diverging", "saturated"):
+        shutil.copytree(made / name, tmp_path / name)
+    return tmp_path
+
+
+def event_file(folder: Path) -> Path:
+    """Give a run's event file with its diagnostics."""
+    (path,) = folder.glob("*tfevents*")
+    return path
+
+
+def report(text: str) -> list[dict[str, Any]]:
+    """Parse a report as strictly as any reader would."""
+
+    def refuse(word: str) -> None:
+        msg = f"{word} is no JSON"
+        raise ValueError(msg)
+
+    data = json.loads(text, parse_constant=refuse)
+    assert data.keys() == {"version", "runs"}
+    assert data["version"] == 1
+    return list(data["runs"])
+
+
+@pytest.mark.parametrize(
+    ("paths", "code"),
+    [
+        (["healthy"], 0),
+        (["sick"], 1),
+        (["diverging"], 1),
+        (["nowhere"], 2),
+        (["empty"], 3),
+        (["foreign"], 3),
+        (["healthy", "sick"], 1),
+        (["empty", "sick"], 1),
+        (["sick", "empty"], 1),
+        (["sick", "nowhere", "empty"], 2),
+        (["healthy", "empty"], 3),
+        (["healthy", "healthy"], 0),
+        (["dying_relu"], 1),
+        (["dying_relu_healthy"], 0),
+        (["."], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_severest_path_decides(paths: list[str], code: int, gradvitals: Callable[..., Any], runs: Path) -> None:
+    (runs / "empty").mkdir()
+    with SummaryWriter(str(runs / "foreign")) as writer:
+        writer.add_scalar("loss", 1.0, 1)
+    said = gradvitals("check", *paths, "--workers", "1")
+    assert said.code == code
+    assert said.sentences == (
+        ["gradvitals: nowhere: no such file, and no bundled config has that name"] if "nowhere" in paths else []
+    )
+
+
+def test_json_is_what_the_contract_says(gradvitals: Callable[..., Any], runs: Path) -> None:
+    assert (runs / "healthy").is_dir()
+    said = gradvitals("check", "healthy", "sick", "diverging", "--format", "json")
+    assert (said.code, said.err) == (1, "")
+    healthy, sick, diverging = report(said.out)
+    assert healthy == {"run": "healthy", "verdict": "healthy", "findings": [], "not_judged": []}
+    assert (sick["run"], sick["verdict"]) == ("sick", "error")
+    for run in (sick, diverging):
+        assert run.keys() == {"run", "verdict", "findings", "not_judged"}
+        assert all(finding.keys() == FINDING_FIELDS for finding in run["findings"])
+        for finding in run["findings"]:
+            layer = finding["layer"]
+            assert finding["key"] == (finding["id"] if layer is None else f"{finding['id']}@{layer}")
+            assert finding["root"] == (finding["explained_by"] is None)
+            assert finding["severity"] in {"info", "warning", "error"}
+            assert finding["tier"] in {"fact", "test", "hint"}
+            for prescription in finding["prescriptions"]:
+                assert prescription.keys() == {"why", "set", "outcome"}
+                assert prescription["outcome"] == "untested"
+                assert prescription["set"] is None or len(prescription["set"]) == 1
+    first, *others = sick["findings"]
+    assert (first["key"], first["root"], first["value"]) == ("dead_units@hidden_1", True, 1.0)
+    assert {finding["explained_by"] for finding in others} == {"dead_units@hidden_1"}
+    assert first["prescriptions"][0]["set"] == {"model.bias_init": "zeros"}
+    (broken,) = (finding for finding in diverging["findings"] if finding["id"] == "non_finite")
+    assert broken["value"] == "NaN"
+    assert {"training.optimizer.learning_rate": 1e19} in [each["set"] for each in broken["prescriptions"]]
+
+
+def test_json_of_what_could_not_be_judged(gradvitals: Callable[..., Any], runs: Path) -> None:
+    (runs / "empty").mkdir()
+    said = gradvitals("check", "empty", "--format", "json")
+    assert (said.code, report(said.out)) == (3, [])
+    assert said.err == "gradvitals: warning: empty: no runs here: no event files and no run.json\n"
+    with SummaryWriter(str(runs / "foreign")) as writer:
+        writer.add_scalar("loss", 1.0, 1)
+    (run,) = report(gradvitals("check", "foreign", "--format", "json").out)
+    assert (run["run"], run["verdict"], run["findings"]) == ("foreign", "not_judged", [])
+    assert {"id": "record", "reason": "no record of gradvitals in these event files"} in run["not_judged"]
+
+
+def test_the_report_goes_to_a_file_on_request(gradvitals: Callable[..., Any], runs: Path) -> None:
+    said = gradvitals("check", "sick", "--format", "json", "--output", "ü.json")
+    assert (said.code, said.out, said.err) == (1, "", "")
+    assert report((runs / "ü.json").read_text(encoding="utf-8"))[0]["verdict"] == "error"
+    assert gradvitals("check", "sick", "--output", "report.txt").out == ""
+    assert "dead_units@hidden_1" in (runs / "report.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("output", ["nowhere/x.json", "sick"])
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_run(
+    output: str, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    said = gradvitals("check", "dying_relu", "--output", output)
+    assert (said.code, said.out, len(said.sentences)) == (2, "", 1)
+    assert said.err.startswith(f"gradvitals: --output: {output} ")
+    assert not (runs / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "key"),
+    [
+        (["--max-dead", "1"], 0, None),
+        (["--max-dead", "0"], 0, None),
+        (["--max-update-ratio", "1e-9"], 1, "max_update_ratio@"),
+        (["--max-loss-ratio", "1e-9"], 1, "max_loss_ratio"),
+        (["--min-accuracy", "0.5"], 0, None),
+        (["--min-accuracy", "1"], 1, "min_accuracy"),
+        (["--max-saturated", "0"], 0, None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_limit_is_a_flag(
+    limit: list[str], code: int, key: str | None, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    assert (runs / "healthy").is_dir()
+    said = gradvitals("check", "healthy", *limit, "--format", "json")
+    (run,) = report(said.out)
+    assert said.code == code
+    assert run["verdict"] == ("error" if code else "healthy")
+    assert [finding["key"].startswith(str(key)) for finding in run["findings"]] == ([True] if key else [])
+
+
+@pytest.mark.parametrize(("run", "limit"), [("sick", "max_dead"), ("saturated", "max_saturated")])
+def test_a_limit_names_the_worst_layer(run: str, limit: str, gradvitals: Callable[..., Any], runs: Path) -> None:
+    flag = f"--{limit.replace('_', '-')}"
+    (judged,) = report(gradvitals("check", runs / run, flag, "0.5", "--format", "json").out)
+    (exceeded,) = (finding for finding in judged["findings"] if finding["id"] == limit)
+    assert exceeded["layer"].startswith("hidden_")
+    assert exceeded["value"] > exceeded["threshold"] == 0.5
+    (judged,) = report(gradvitals("check", runs / run, flag, "1", "--format", "json").out)
+    assert limit not in {finding["id"] for finding in judged["findings"]}
+
+
+def test_a_limit_that_cannot_be_held_is_not_judged(gradvitals: Callable[..., Any], runs: Path) -> None:
+    shutil.rmtree(runs / "healthy" / "validation")
+    said = gradvitals("check", "healthy", "--min-accuracy", "0.5", "--format", "json")
+    (run,) = report(said.out)
+    assert (said.code, run["verdict"]) == (3, "not_judged")
+    assert run["not_judged"] == [
+        {"id": "min_accuracy", "reason": "no accuracy on a validation set was recorded"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (["--max-dead", "2"], "--max-dead: 2.0 must be at most 1"),
+        (["--min-accuracy", "nan"], "--min-accuracy: nan is not a finite number"),
+        (["--max-update-ratio", "0"], "--max-update-ratio: 0.0 must be greater than 0"),
+        (["--fail-on", "dead_unit"], "--fail-on: 'dead_unit' is not one of non_finite, dead_units"),
+        (["--fail-on", "warn"], "--fail-on: 'warn' is not one of"),
+        (["--fail-on", "dead_units,no_lerning"], "--fail-on: 'no_lerning' is not one of"),
+        (["--max-dead", "many"], "'--max-dead': 'many' is not a valid float"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_limit_that_is_none_is_bad_usage(
+    flags: list[str], wanted: str, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    said = gradvitals("check", runs / "sick", *flags)
+    assert (said.code, said.out, len(said.sentences)) == (2, "", 1)
+    assert wanted in said.err
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "run", "code"),
+    [
+        ("error", "sick", 1),
+        ("warning", "sick", 1),
+        ("info", "healthy", 0),
+        ("non_finite", "sick", 0),
+        ("dead_units", "sick", 1),
+        ("saturated_units, no_learning", "sick", 1),
+        ("vanishing_gradient,non_finite", "healthy", 0),
+    ],
+)
+def test_fail_on_takes_severities_and_diagnoses(
+    fail_on: str, run: str, code: int, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    assert gradvitals("check", runs / run, "--fail-on", fail_on).code == code
+
+
+def test_a_torn_tail_is_a_warning(gradvitals: Callable[..., Any], runs: Path) -> None:
+    path = event_file(runs / "healthy")
+    os.truncate(path, path.stat().st_size - 5)
+    said = gradvitals("check", "healthy")
+    assert said.code == 0
+    assert "✓ healthy: healthy" in said.out
+    assert "warning: healthy/events.out" in said.out
+    assert "truncated at byte" in said.out
+    said = gradvitals("check", "healthy", "--format", "json")
+    assert report(said.out)[0]["verdict"] == "healthy"
+    assert said.err.startswith("gradvitals: warning: healthy/events.out")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 3000, 20000])
+def test_a_record_cut_short_is_not_judged(keep: int, gradvitals: Callable[..., Any], runs: Path) -> None:
+    os.truncate(event_file(runs / "healthy"), keep)
+    said = gradvitals("check", "healthy", "--format", "json")
+    (run,) = report(said.out)
+    assert (said.code, run["verdict"]) == (3, "not_judged")
+    assert "record" in {each["id"] for each in run["not_judged"]}
+
+
+@pytest.mark.parametrize("part", ["", "train", "validation"])
+@pytest.mark.parametrize("seed", range(4))
+def test_changed_bytes_are_not_judged_and_never_a_traceback(
+    part: str, seed: int, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    path = event_file(runs / "healthy" / part)
+    content = bytearray(path.read_bytes())
+    generator = np.random.default_rng(seed)
+    for at in generator.integers(0, len(content), 3):
+        content[at] ^= 0xFF
+    path.write_bytes(content)
+    said = gradvitals("check", "healthy", "--format", "json")
+    reasons = [each["reason"] for each in report(said.out)[0]["not_judged"] if each["id"] == "record"]
+    assert said.code == 3
+    assert any("corrupt at byte" in reason for reason in reasons)
+
+
+def test_limits_that_cannot_be_read_are_not_judged(gradvitals: Callable[..., Any], runs: Path) -> None:
+    (runs / "healthy" / "config.toml").write_text("x = [", encoding="utf-8")
+    said = gradvitals("check", "healthy")
+    assert said.code == 3
+    assert "not judged: record: its limits are not known: healthy/config.toml: not valid TOML" in said.out
+
+
+def test_the_runs_own_limits_count_and_flags_replace_them(
+    gradvitals: Callable[..., Any], config: Callable[..., str]
+) -> None:
+    gradvitals("run", config("[check]\nmin_accuracy = 1.0\n"))
+    assert gradvitals("check", "logs").code == 1
+    assert gradvitals("check", "logs", "--min-accuracy", "0.1").code == 0
+
+
+def test_a_diagnosis_switched_off_does_not_fail(gradvitals: Callable[..., Any]) -> None:
+    off = 'diagnostics.{}={{enabled=false, why="a test"}}'
+    rules = [word for rule in ("dead_units", "no_learning") for word in ("--set", off.format(rule))]
+    said = gradvitals("check", "dying_relu", "--workers", "1", *rules)
+    assert said.code == 0
+
+
+def test_a_single_event_file_is_told_its_folder(gradvitals: Callable[..., Any], runs: Path) -> None:
+    said = gradvitals("check", event_file(runs / "healthy").relative_to(runs))
+    assert said.code == 2
+    assert said.err.endswith("an event file — check its folder: gradvitals check healthy\n")
+
+
+def test_a_summary_of_a_sweep_that_is_none_is_ignored(gradvitals: Callable[..., Any], runs: Path) -> None:
+    for content in ('{"runs": [3, {"name": "../x"}, {"name": 5}]}', '{"runs": 3}', "[]", "x"):
+        (runs / "sweep.json").write_text(content, encoding="utf-8")
+        assert gradvitals("check", ".").code in {1, 3}
+
+
+def test_a_config_leaves_nothing_behind_unless_told(
+    gradvitals: Callable[..., Any], config: Callable[..., str], tmp_path: Path
+) -> None:
+    assert gradvitals("check", config(), "--workers", "1").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+    assert gradvitals("check", "tiny.toml", "--workers", "1", "--logdir", "kept").code == 0
+    assert len(list((tmp_path / "kept" / "tiny").glob("*/run.json"))) == 1
+    assert gradvitals("check", "tiny.toml", "--workers", "1", "--logdir", "kept").code == 0
+    assert len(list((tmp_path / "kept" / "tiny").glob("*/run.json"))) == 1
+
+
+def test_runs_of_several_paths_are_told_apart(gradvitals: Callable[..., Any], trained: Callable[..., Path]) -> None:
+    trained(logdir="a")
+    trained(logdir="b")
+    names = [run["run"] for run in report(gradvitals("check", "a", "b", "--format", "json").out)]
+    assert [name.split("/")[:2] for name in names] == [["a", "tiny"], ["b", "tiny"]]
+
+
+def test_quiet_prints_only_what_fails(gradvitals: Callable[..., Any], runs: Path) -> None:
+    assert gradvitals("check", runs / "healthy", "--quiet").out == ""
+    said = gradvitals("check", runs, "--quiet")
+    assert "healthy: healthy" not in said.out
+    assert "sick: error" in said.out

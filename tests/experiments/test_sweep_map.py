@@ -1,0 +1,98 @@
+"""The map of a sweep: what stands in a cell, and which run is the best."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.experiments.map_picture import COLOURS
+from gradvitals.experiments.map_terminal import score_text, terminal_map
+from gradvitals.experiments.run_folder import RunSummary
+from gradvitals.experiments.sweep_map import SYMBOLS, best_run, draw_map
+
+NAN = float("nan")
+
+
+def run(accuracy: float | None, loss: float, *findings: str, status: Any = "completed", **axes: Any) -> RunSummary:
+    """Make a run's summary."""
+    return RunSummary(
+        str(axes),
+        status,
+        axes,
+        scores={"validation": {"loss": loss, "accuracy": accuracy}},
+        verdict="error" if findings else "healthy",
+        findings=findings,
+    )
+
+
+def test_every_diagnosis_has_a_symbol_and_a_colour_of_its_own() -> None:
+    ids = {diagnosis.id for diagnosis in CATALOGUE}
+    assert ids <= SYMBOLS.keys() == COLOURS.keys()
+    assert len(set(SYMBOLS.values())) == len(SYMBOLS)
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_seeds_share_a_cell_with_the_commonest_root_and_the_mean_score() -> None:
+    axes: dict[str, list[float]] = {"rate": [0.1, 1.0], "seed": [0, 1, 2]}
+    runs = [run(0.9, 0.1, rate=0.1, seed=seed) for seed in range(3)]
+    runs += [run(0.5, 1.0, "dead_units@hidden_1", "no_learning", rate=1.0, seed=seed) for seed in range(2)]
+    runs += [run(0.8, 0.2, rate=1.0, seed=2)]
+    drawn = draw_map(axes, runs)
+    assert (drawn.columns, drawn.rows, drawn.column_axis, drawn.row_axis) == (("0.1", "1"), ("",), "rate", "")
+    healthy, dying = drawn.cells["", "0.1"], drawn.cells["", "1"]
+    assert (healthy.runs, healthy.root, healthy.verdict) == (3, "", "healthy")
+    assert (dying.runs, dying.root, dying.verdict) == (3, "dead_units", "error")
+    assert dying.score == pytest.approx(0.6)
+
+
+def test_runs_that_did_not_finish_are_shown_as_failed() -> None:
+    drawn = draw_map({"rate": [0.1]}, [run(0.9, 0.1, rate=0.1, status="interrupted")])
+    assert drawn.cells["", "0.1"].root == "failed"
+
+
+def test_a_regression_is_mapped_by_its_loss() -> None:
+    drawn = draw_map({"rate": [0.1]}, [run(None, 0.25, rate=0.1)])
+    assert (drawn.score_name, drawn.cells["", "0.1"].score) == ("loss", 0.25)
+
+
+def test_close_values_have_labels_of_their_own() -> None:
+    assert draw_map({"rate": [0.1, 0.1001]}, []).columns == ("0.1", "0.1001")
+
+
+@pytest.mark.parametrize(
+    ("runs", "best"),
+    [
+        ([run(0.9, 0.3, x=0), run(0.8, 0.1, x=1)], 0),
+        ([run(0.9, 0.3, x=0), run(0.9, 0.1, x=1)], 1),
+        ([run(None, 0.3, x=0), run(None, 0.1, x=1)], 1),
+        ([run(0.9, NAN, x=0), run(0.1, 5.0, x=1)], 1),
+        ([run(None, NAN, x=0), run(None, float("inf"), x=1), run(None, 1e9, x=2)], 2),
+    ],
+    ids=["accuracy", "then loss", "loss alone", "never nan", "nor infinity"],
+)
+def test_the_best_run_is_the_most_accurate_then_the_one_with_the_least_loss(runs: list[RunSummary], best: int) -> None:
+    assert best_run(runs) == runs[best]
+
+
+def test_without_scores_there_is_no_best_run() -> None:
+    assert best_run([RunSummary("x", "completed", {})]) is None
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [(0.974, ".97"), (0.0, ".00"), (1.0, "1"), (0.996, "1.00"), (12.345, "12.3"), (123456.0, "1.23e+05"), (NAN, "nan")],
+)
+def test_a_score_is_short(score: float, text: str) -> None:
+    assert score_text(score) == text
+
+
+@pytest.mark.parametrize("width", [30, 40, 80])
+def test_a_narrow_terminal_gets_the_symbols_alone(width: int) -> None:
+    rates = [10.0**power for power in range(-4, 2)]
+    drawn = draw_map({"rate": rates}, [run(0.5, 1.0, "dead_units", rate=rate) for rate in rates])
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(terminal_map(drawn, width))
+    assert capture.get().count("†") == len(rates) + 1
+    assert (".50" in capture.get()) == (width == 80)
