@@ -1,10 +1,11 @@
 """Judgement: a record in, a verdict out; the same function live, at the end of a run, and on a log read back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
-from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.findings import Finding, Prescription, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.roots import explain
@@ -14,5 +15,15 @@ def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict
     """Let every diagnosis judge the record, and order what they find by cause."""
     gate = judge_gate(record)
     judgements = tuple(diagnosis.judge(record, gate) for diagnosis in diagnoses)
-    findings = [finding for judgement in judgements for finding in judgement.findings]
+    findings = [_with_changes_only(finding, record) for judgement in judgements for finding in judgement.findings]
     return Verdict(judgements, explain(findings, record.context))
+
+
+def _with_changes_only(finding: Finding, record: Record) -> Finding:
+    """Leave out prescriptions of what the config has already."""
+    config = {} if record.context is None or record.context.config is None else record.context.config
+
+    def changes_something(cure: Prescription) -> bool:
+        return not cure.set or any(config.get(key) != value for key, value in cure.set.items())
+
+    return replace(finding, prescriptions=tuple(filter(changes_something, finding.prescriptions)))

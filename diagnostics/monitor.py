@@ -206,6 +206,8 @@ class Monitor:
 
     def _ended(self, event: TrainingEnded) -> None:
         """Take the last look, ask whether the data hold any signal if nothing was learned, and judge."""
+        if self.record.context is None:
+            return  # it ended before it started
         self._look(event.step)
         self._scan(event.step)
         gate = judge_gate(self.record)

@@ -177,9 +177,9 @@ def train(
     trainer = Trainer(network, optimizer, average=average, clip=clip)
     history = History() if history is None else history
     hooks = network.hooks
-    if hooks.wants(TrainingStarted):
-        hooks.emit(TrainingStarted(0, epochs * math.ceil(len(samples) / batch_size), batch_size))
     try:
+        if hooks.wants(TrainingStarted):
+            hooks.emit(TrainingStarted(0, epochs * math.ceil(len(samples) / batch_size), batch_size))
         with np.errstate(
             over="ignore", invalid="ignore", divide="ignore"
         ):  # the loop itself reports what is not finite

@@ -7,6 +7,7 @@ from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, 
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Incident, Probe, Record
+from gradvitals.diagnostics.metrics import SLOPED
 
 WHERE = {
     "inputs": "the training data hold values that are not finite",
@@ -65,7 +66,14 @@ class NonFinite:
     def _cures(self, record: Record, incident: Incident) -> tuple[Prescription, ...]:
         if incident.what == "inputs":
             return (Prescription("remove or replace the values of the data that are NaN or infinite"),)
-        smaller = Prescription("start from smaller weights: he_normal for ReLU, glorot_uniform for sigmoid and tanh")
+        smaller = set_key(record, *_smaller_weights(record))
         slower = change_learning_rate(record)
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
         return (smaller, slower, clip) if incident.step <= 1 else (slower, clip, smaller)
+
+
+def _smaller_weights(record: Record) -> tuple[str, str, str]:
+    """Give the initialisation that suits the activations: the sentence, the config key, its value."""
+    sloped = record.context is not None and bool(record.context.layer_names(SLOPED))
+    scheme = "glorot_uniform" if sloped else "he_normal"
+    return f"start from smaller weights: {scheme}", "model.init", scheme

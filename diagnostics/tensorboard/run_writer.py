@@ -21,14 +21,20 @@ MEASUREMENTS = "gradvitals/measurements"
 FINDINGS = "gradvitals/findings"
 """Series of verdicts, each whole; the last one counts."""
 
+PARTS = ("train", "validation")
+
 
 class RunWriter:
     """Writes a run's event files; each event is on its way to the disk when the call returns."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the event file at the top of the folder; those of `train/` and `validation/` open when needed."""
+        """Open the event file at the top of the folder; those of `train/` and `validation/` open when needed.
+
+        Where an earlier attempt left these two, they open at once: readers then drop its points.
+        """
         self._folder = folder
         self._files = {"": EventFile(folder)}
+        self._files |= {part: EventFile(folder / part) for part in PARTS if (folder / part).is_dir()}
 
     @property
     def top(self) -> EventFile:
