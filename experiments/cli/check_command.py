@@ -19,6 +19,7 @@ from gradvitals.experiments.cli.options import (
     WIDTH_OF_FILES,
     load,
     make_console,
+    print_plan,
     seed_option,
     set_option,
     worker_count,
@@ -30,6 +31,7 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text, write_text
 from gradvitals.experiments.paths import is_file, is_folder
+from gradvitals.experiments.run_folder import find_runs
 from gradvitals.experiments.suggest import show
 from gradvitals.experiments.sweep import make_plan, run_sweep
 
@@ -58,6 +60,7 @@ MOST_SHOWN = 10
 @workers_option("Processes for the runs of a config [one per core].")
 @seed_option
 @set_option
+@click.option("--dry-run", is_flag=True, help="Print what would be run and judged, and do nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only runs that fail.")
 @click.option("--verbose", "-v", is_flag=True, help="Show also what is only info or has cleared.")
 def command(
@@ -70,6 +73,7 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     *,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
     **limits: str | float | None,
@@ -84,6 +88,8 @@ def command(
     gradvitals check experiment.toml --format json --output report.json
     """  # noqa: D301 - \b keeps click from filling the lines
     wanted = _limits(limits)
+    if dry_run:
+        return _print_plans(paths, overrides, seed, logdir)
     _refuse_output(output)
     checked: list[CheckedPath] = []
     codes: list[Exit] = []
@@ -111,6 +117,18 @@ def command(
     if form == "json" or output is not None:
         _warn(checked)
     return severest(codes)
+
+
+def _print_plans(paths: Sequence[str], overrides: Sequence[str], seed: int | None, logdir: Path | None) -> int:
+    """Print the runs of every folder, and the plan of every config."""
+    console = make_console()
+    for path in paths:
+        if is_folder(Path(path)):
+            for folder in find_runs(Path(path)):
+                console.print(str(folder), soft_wrap=True)
+        else:
+            print_plan(console, make_plan(load(path, overrides, seed), logdir or Path("(a temporary folder)")))
+    return Exit.DONE
 
 
 def _deliver(text: str, output: Path | None) -> None:

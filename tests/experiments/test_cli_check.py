@@ -349,3 +349,15 @@ def test_quiet_prints_only_what_fails(gradvitals: Callable[..., Any], runs: Path
     said = gradvitals("check", runs, "--quiet")
     assert "healthy: healthy" not in said.out
     assert "sick: error" in said.out
+
+
+def test_a_dry_run_names_what_would_be_run_and_judged_and_writes_nothing(
+    gradvitals: Callable[..., Any], config: Callable[..., str], runs: Path
+) -> None:
+    name = config()
+    before = sorted(runs.rglob("*"))
+    said = gradvitals("check", name, "sick", "--dry-run")
+    assert said.code == 0
+    assert "(a temporary folder)" in said.out
+    assert said.out.splitlines()[-1] == "sick"
+    assert sorted(runs.rglob("*")) == before
