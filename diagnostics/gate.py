@@ -114,8 +114,11 @@ def judge_gate(record: Record) -> Gate:
 
 
 def warm_up(total_steps: int | None) -> int:
-    """Give the first step at which the gate is judged: 100 or 20 % of the plan, at most half of it."""
-    if total_steps is None:
+    """Give the first step at which the gate is judged: 100 or 20 % of the plan, at most half of it.
+
+    A plan below 100 updates is a smoke run, from which nobody expects learning: its end comes before the 100th.
+    """
+    if total_steps is None or total_steps < WARM_UP_STEPS:
         return WARM_UP_STEPS
     return int(min(max(WARM_UP_STEPS, WARM_UP_SHARE * total_steps), LARGEST_WARM_UP_SHARE * total_steps))
 

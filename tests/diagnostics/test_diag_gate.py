@@ -33,10 +33,24 @@ def arms_of(make_probe: MakeProbe, make_context: MakeContext) -> Callable[..., f
 
 @pytest.mark.parametrize(
     ("total", "step"),
-    [(None, 100), (100_000, 20_000), (1000, 200), (500, 100), (440, 100), (200, 100), (150, 75), (20, 10), (0, 0)],
+    [
+        (None, 100),
+        (100_000, 20_000),
+        (1000, 200),
+        (500, 100),
+        (440, 100),
+        (200, 100),
+        (150, 75),
+        (100, 50),
+        (99, 100),
+        (20, 100),
+        (0, 100),
+    ],
     ids=str,
 )
-def test_warm_up_is_100_updates_or_a_fifth_of_the_plan_and_at_most_half_of_it(total: int | None, step: int) -> None:
+def test_warm_up_is_100_updates_or_a_fifth_of_the_plan_and_at_most_half_of_one_that_has_100(
+    total: int | None, step: int
+) -> None:
     assert warm_up(total) == step
 
 
