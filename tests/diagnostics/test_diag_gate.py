@@ -48,7 +48,7 @@ def arms_of(make_probe: MakeProbe, make_context: MakeContext) -> Callable[..., f
     ],
     ids=str,
 )
-def test_warm_up_is_100_updates_or_a_fifth_of_the_plan_and_at_most_half_of_one_that_has_100(
+def test_warm_up_is_100_updates_or_a_fifth_of_the_plan_and_at_most_half_of_100_and_more(
     total: int | None, step: int
 ) -> None:
     assert warm_up(total) == step
