@@ -55,7 +55,7 @@ def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     present = [root for root in COLOURS if root in {cell.root for cell in drawn.cells.values()}]
-    patches = [Patch(color=COLOURS[root], label=f"{SYMBOLS[root]} {root or 'healthy'}") for root in present]
+    patches = [Patch(color=COLOURS[root], label=f"{SYMBOLS[root]} {root or 'no finding'}") for root in present]
     figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False)
     axes.set_title(f"{title}: root diagnosis and {drawn.score_name} on validation", loc="left", size=11)
     buffer = BytesIO()

@@ -55,7 +55,7 @@ def score_text(score: float) -> str:
 
 def _legend(drawn: SweepMap) -> str:
     roots = ["", *drawn.roots]
-    return "   ".join(f"{SYMBOLS.get(root, '?')} {root or 'healthy'}" for root in roots)
+    return "   ".join(f"{SYMBOLS.get(root, '?')} {root or 'no finding'}" for root in roots)
 
 
 def _last(key: str) -> str:
