@@ -189,15 +189,14 @@ class Monitor:
         """Look between start and end; the last look belongs to the end of the training."""
         if event.step == self._looks.total_steps:
             return
+        suspicious = False
         if event.step in self._looks.steps:
             live = (event.step - self._live_step) * self._work_per_step >= LIVE_WORK
-            suspicion = self._look(event.step, draw=live)
+            suspicious = self._look(event.step, draw=live)
             if live:
                 self._live_step = event.step
                 self._report(event.step)
-        else:
-            suspicion = False
-        if suspicion or self._looks.wants_scan(event.step):
+        if suspicious or self._looks.wants_scan(event.step):
             self._scan(event.step)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
@@ -244,10 +243,7 @@ class Monitor:
         result = self._scanner.scan()
         self._looks.scanned(result.cost)
         self._add(Scan(step, result.rows, result.dead))
-        units = {info.name: info.fan_out for info in self._network.layers}
-        self._add_scalars(
-            step, {f"dead_fraction/{name}": len(dead) / units[name] for name, dead in result.dead.items()}
-        )
+        self._add_scalars(step, {f"dead_fraction/{layer}": share for layer, share in self._dead_shares(result.dead)})
 
     def _settle_fault(self, step: int, fault: Fault | None) -> None:
         """Record the first fault ever; it names non-finite parameters where they are what it comes from."""
