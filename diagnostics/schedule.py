@@ -4,6 +4,7 @@ So a run has the same measurements, and the same verdict, on every machine.
 """
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
@@ -38,14 +39,16 @@ class StepRhythm:
             return 1 if step < 1 else _next_multiple(step, self.every)
         unplanned = 10 if step < 500 else 50
         n = unplanned if self.total_steps is None else min(max(self.total_steps // 100, 1), 50)
-        return min([_next_multiple(step, n), *(number for number in FIBONACCI if number > step)])
+        regular = _next_multiple(step, n)
+        early = bisect_right(FIBONACCI, step)
+        return regular if early == len(FIBONACCI) else min(regular, FIBONACCI[early])
 
 
 def _next_multiple(step: int, n: int) -> int:
     return (step // n + 1) * n
 
 
-def plan_probes(total_steps: int | None, batch_size: int, probe_cost: float) -> frozenset[int]:
+def plan_probes(total_steps: int | None, batch_size: int, probe_cost: float) -> tuple[int, ...]:
     """Choose the steps after which to probe: evenly spread, at least 5 with start and end, more as rows allow.
 
     Args:
@@ -54,10 +57,10 @@ def plan_probes(total_steps: int | None, batch_size: int, probe_cost: float) -> 
         probe_cost: Of one probe, in rows trained.
     """
     if total_steps is None:
-        return frozenset(_doubling_steps())
+        return tuple(_doubling_steps())
     affordable = int(0.5 * ROW_SHARE * total_steps * batch_size / max(probe_cost, 1.0))
     count = min(max(affordable, LEAST_PROBES), MOST_PROBES, total_steps + 1)
-    return frozenset(round(i * total_steps / max(count - 1, 1)) for i in range(count))
+    return tuple(round(i * total_steps / max(count - 1, 1)) for i in range(count))
 
 
 def _doubling_steps() -> list[int]:
@@ -74,11 +77,11 @@ class Looks:
     """When to probe, and when to scan the whole training set for dead units, between start and end.
 
     Attributes:
-        steps: The steps after which to probe.
+        steps: The steps after which to probe, ascending.
         total_steps: Planned steps; None where nobody knows.
     """
 
-    steps: frozenset[int]
+    steps: tuple[int, ...]
     total_steps: int | None
     _batch_size: int
     _scan_every: int | None
@@ -97,12 +100,13 @@ class Looks:
             probe_cost: Of one probe, in rows trained.
         """
         scan_every = None if exact == "auto" else max(-(-samples // batch_size), 1) if exact == "epoch" else exact
-        steps = plan_probes(total_steps, batch_size, probe_cost) if samples else frozenset()
+        steps = plan_probes(total_steps, batch_size, probe_cost) if samples else ()
         return cls(steps, total_steps, batch_size, scan_every if samples else None)
 
     def next_after(self, step: int) -> float:
         """Give the next step after which there is anything to look at."""
-        probe = min((planned for planned in self.steps if planned > step), default=math.inf)
+        following = bisect_right(self.steps, step)
+        probe = self.steps[following] if following < len(self.steps) else math.inf
         return probe if self._scan_every is None else min(probe, _next_multiple(step, self._scan_every))
 
     def wants_scan(self, step: int) -> bool:
