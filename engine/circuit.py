@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gradvitals.engine.circuit_arrays import CircuitArrays
 from gradvitals.engine.events import Array
 from gradvitals.engine.gates import Gate, Shape
 
@@ -58,7 +59,8 @@ class Circuit:
         """Add a gate and give the value it computes.
 
         Raises:
-            ValueError: If the name is taken, an input is not of this circuit, or the shapes do not fit the gate.
+            ValueError: If the name is taken, an input is not of this circuit, the shapes do not fit the gate, or it
+                needs a column of ones behind a parameter, whose array is the caller's.
         """
         for value in inputs:
             if value.name not in self._names:
@@ -69,6 +71,11 @@ class Circuit:
         except ValueError as error:
             msg = f"{name}: {error}"
             raise ValueError(msg) from error
+        if gate.reads_ones and inputs[0] in self.parameters:
+            msg = (
+                f"{name}: its first input {inputs[0].name!r} must be fed or computed, not a parameter"
+            )
+            raise ValueError(msg)
         output = self._new(name, shape)
         self.gates.append(Placed(gate, inputs, output))
         return output
@@ -112,19 +119,9 @@ class ConnectedCircuit:
             dtype: Of all arrays.
             runs: Empty, or `(R,)` for a stack of R runs.
         """
-        self.values: dict[str, Array] = dict(parameters)
-        self.gradients: dict[str, Array] = dict(gradients)
+        self._arrays = arrays = CircuitArrays(circuit, parameters, gradients, batch=batch, dtype=dtype, runs=runs)
+        self.values, self.gradients = arrays.values, arrays.gradients
         self.gates: dict[str, Gate] = {}
-
-        def allocate(value: Value) -> Array:
-            return np.zeros((*runs, *(batch if size is None else size for size in value.shape)), dtype)
-
-        for value in circuit.inputs:
-            self.values[value.name] = allocate(value)
-        for placed in circuit.gates:
-            self.values[placed.output.name] = allocate(placed.output)
-            if any(value.name in self.gradients for value in placed.inputs):
-                self.gradients[placed.output.name] = allocate(placed.output)
         last = circuit.gates[-1].output.name
         if last in self.gradients:
             self.gradients[last][...] = 1.0
@@ -134,8 +131,9 @@ class ConnectedCircuit:
         for placed in reversed(circuit.gates):
             targets: list[Array | None] = []
             additions: list[Callable[[], None]] = []
+            seen = arrays.gradients_of(placed)
             for value in placed.inputs:
-                gradient = self.gradients.get(value.name)
+                gradient = seen.get(value.name)
                 if gradient is None or value.name not in contributed:
                     targets.append(gradient)
                     contributed.add(value.name)
@@ -143,13 +141,8 @@ class ConnectedCircuit:
                     contribution = np.empty_like(gradient)
                     targets.append(contribution)
                     additions.append(_adder(gradient, contribution))
-            name = placed.output.name
-            gate = placed.gate.connect(
-                tuple(self.values[value.name] for value in placed.inputs),
-                self.values[name],
-                self.gradients.get(name, self.values[name]),
-                tuple(targets),
-            )
+            name, output = placed.output.name, arrays.output_of(placed)
+            gate = placed.gate.connect(arrays.inputs_of(placed), output, seen.get(name, output), tuple(targets))
             self.gates[name] = gate
             if name in self.gradients:
                 backward += [gate.backward, *additions]
@@ -157,6 +150,10 @@ class ConnectedCircuit:
         self.readonly_gradients = {name: readonly(array) for name, array in self.gradients.items()}
         self._backward = tuple(backward)
         self._forward = tuple(self.gates[placed.output.name].forward for placed in circuit.gates)
+
+    def feed(self, name: str, samples: Array, rows: Array) -> None:
+        """Gather rows of `(samples, …)` into an input."""
+        self._arrays.feed(name, samples, rows)
 
     def forward(self) -> None:
         """Compute every value, in topological order."""

@@ -22,6 +22,13 @@ Shape = tuple[int | None, ...]
 class Gate:
     """What every gate has: connected arrays, and the two local computations."""
 
+    reads_ones: ClassVar[bool] = False
+    """Whether the array of the first input is to have a column of ones behind its own."""
+
+    keeps_ones: ClassVar[bool] = False
+    """Whether the gate acts on each element of its one input by itself and gives 1 for 1, so that it may act on such an
+    array as a whole: NumPy is twice as fast over arrays without gaps."""
+
     inputs: tuple[Array, ...]
     output: Array
     grad_output: Array
@@ -60,165 +67,52 @@ class Gate:
         """Write every wanted array of `grad_inputs`."""
         raise NotImplementedError
 
+    def sides(self) -> Array | None:
+        """Tell on which side of the gate's kinks everything stood in the last `forward`; None if it has no kink."""
+        return None
+
 
 class Affine(Gate):
-    """inputs @ weight + bias, for inputs `(batch, fan_in)`, weight `(fan_in, fan_out)` and bias `(fan_out,)`."""
+    """inputs @ weight + bias, as one product.
+
+    Inputs `(batch, fan_in)` with a column of ones behind them meet a weight `(fan_in, fan_out)` with the bias as one
+    more row.
+
+    References:
+        cs231n, "Linear classification", section "Bias trick".
+    """
+
+    reads_ones = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Check that the inner dimensions agree and give `(batch, fan_out)`."""
-        inputs, weight, bias = shapes
-        if len(inputs) != 2 or len(weight) != 2 or inputs[1] != weight[0]:
-            msg = f"inputs @ weight does not fit: inputs {_show(inputs)}, weight {_show(weight)} (fan_in, fan_out)"
+        inputs, parameters = shapes
+        if len(inputs) != 2 or inputs[1] is None or len(parameters) != 2 or parameters[0] != inputs[1] + 1:
+            msg = (
+                f"inputs @ weight + bias does not fit: inputs {show_shape(inputs)}, weight with the bias as last row"
+                f" {show_shape(parameters)} (fan_in + 1, fan_out)"
+            )
             raise ValueError(msg)
-        if bias != (weight[1],):
-            msg = f"bias {_show(bias)} does not fit weight {_show(weight)}: it needs one entry per output"
-            raise ValueError(msg)
-        return (inputs[0], weight[1])
+        return (inputs[0], parameters[1])
 
     def prepare(self) -> None:
-        """Set up the transposed views once."""
-        inputs, weight, bias = self.inputs
-        self._bias = bias[..., np.newaxis, :]
+        """Set up the transposed views once; no gradient is wanted on the ones."""
+        inputs, parameters = self.inputs
         self._inputs_transposed = inputs.swapaxes(-1, -2)
-        self._weight_transposed = weight.swapaxes(-1, -2)
-        self._ones = np.ones((1, inputs.shape[-2]), inputs.dtype)  # a row of ones sums over the batch inside BLAS
-        grad_bias = self.grad_inputs[2]
-        self._grad_bias = None if grad_bias is None else grad_bias[..., np.newaxis, :]
+        self._weight_transposed = parameters[..., :-1, :].swapaxes(-1, -2)
 
     def forward(self) -> None:
         """Write inputs @ weight + bias."""
         np.matmul(self.inputs[0], self.inputs[1], out=self.output)
-        np.add(self.output, self._bias, out=self.output)
 
     def backward(self) -> None:
-        """Write dX = dY Wᵀ, dW = Xᵀ dY and db = Σ dY over the batch."""
-        grad_inputs, grad_weight, _ = self.grad_inputs
-        if grad_weight is not None:
-            np.matmul(self._inputs_transposed, self.grad_output, out=grad_weight)
-        if self._grad_bias is not None:
-            np.matmul(self._ones, self.grad_output, out=self._grad_bias)
+        """Write dX = dY Wᵀ, and dW = Xᵀ dY with db = Σ dY over the batch as its last row."""
+        grad_inputs, grad_parameters = self.grad_inputs
+        if grad_parameters is not None:
+            np.matmul(self._inputs_transposed, self.grad_output, out=grad_parameters)
         if grad_inputs is not None:
             np.matmul(self.grad_output, self._weight_transposed, out=grad_inputs)
 
 
-class Activation(Gate):
-    """A gate that acts on each element by itself: one input, an output of the same shape."""
-
-    name: ClassVar[str]
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """Give the input's shape."""
-        return shapes[0]
-
-    def prepare(self) -> None:
-        """Name the one input and the gradient on it."""
-        self._input = self.inputs[0]
-        grad_input = self.grad_inputs[0]
-        self._grad_input = np.empty_like(self.output) if grad_input is None else grad_input
-        self._half = np.array(0.5, self.output.dtype)
-        self._one = np.array(1.0, self.output.dtype)
-        self._zero = np.array(0.0, self.output.dtype)
-
-
-class Linear(Activation):
-    """x."""
-
-    name = "linear"
-
-    def forward(self) -> None:
-        """Pass the input on."""
-        np.copyto(self.output, self._input)
-
-    def backward(self) -> None:
-        """Pass the gradient on."""
-        np.copyto(self._grad_input, self.grad_output)
-
-
-class Sigmoid(Activation):
-    """σ(x) = 1 / (1 + e⁻ˣ); its local gradient is z(1−z), z the output, at most ¼."""
-
-    name = "sigmoid"
-
-    def forward(self) -> None:
-        """Write σ(x) as ½ tanh(x/2) + ½, which cannot overflow."""
-        np.multiply(self._input, self._half, out=self.output)
-        np.tanh(self.output, out=self.output)
-        np.multiply(self.output, self._half, out=self.output)
-        np.add(self.output, self._half, out=self.output)
-
-    def backward(self) -> None:
-        """Write z(1−z) times the gradient."""
-        np.subtract(self._one, self.output, out=self._grad_input)
-        np.multiply(self._grad_input, self.output, out=self._grad_input)
-        np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
-
-
-class Tanh(Activation):
-    """tanh(x) = 2σ(2x) − 1; its local gradient is 1 − z², z the output."""
-
-    name = "tanh"
-
-    def forward(self) -> None:
-        """Write tanh(x)."""
-        np.tanh(self._input, out=self.output)
-
-    def backward(self) -> None:
-        """Write 1 − z² times the gradient."""
-        np.multiply(self.output, self.output, out=self._grad_input)
-        np.subtract(self._one, self._grad_input, out=self._grad_input)
-        np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
-
-
-class Relu(Activation):
-    """max(0, x); at exactly 0 the local gradient is 0, as in PyTorch."""
-
-    name = "relu"
-
-    def prepare(self) -> None:
-        """Add an array of zeros: `maximum` is SIMD only where both operands are arrays."""
-        super().prepare()
-        self._zeros = np.zeros_like(self.output)
-
-    def forward(self) -> None:
-        """Write max(0, x)."""
-        np.maximum(self._input, self._zeros, out=self.output)
-
-    def backward(self) -> None:
-        """Let the gradient through where the unit fired."""
-        np.greater(self.output, self._zero, out=self._grad_input)
-        np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
-
-
-class LeakyRelu(Activation):
-    """x where positive, else slope · x (Maas et al. 2013); PyTorch's default slope is .01."""
-
-    name = "leaky_relu"
-
-    def __init__(self, slope: float = 0.01) -> None:
-        if not 0.0 <= slope < 1.0:
-            msg = f"the slope of leaky_relu must be in [0, 1), got {slope}"
-            raise ValueError(msg)
-        self.slope = slope
-
-    def prepare(self) -> None:
-        """Put the slope in the array's dtype."""
-        super().prepare()
-        self._slope = np.array(self.slope, self.output.dtype)
-
-    def forward(self) -> None:
-        """Write max(x, slope · x)."""
-        np.multiply(self._input, self._slope, out=self.output)
-        np.maximum(self.output, self._input, out=self.output)
-
-    def backward(self) -> None:
-        """Let the gradient through, times the slope where the input was not positive."""
-        np.greater(self._input, self._zero, out=self._grad_input)
-        np.maximum(self._grad_input, self._slope, out=self._grad_input)
-        np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
-
-
-ACTIVATIONS: dict[str, type[Activation]] = {gate.name: gate for gate in (Linear, Sigmoid, Tanh, Relu, LeakyRelu)}
-
-
-def _show(shape: Shape) -> str:
+def show_shape(shape: Shape) -> str:
     return "(" + ", ".join("batch" if size is None else str(size) for size in shape) + ")"

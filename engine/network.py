@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from gradvitals.engine.activations import ACTIVATIONS
 from gradvitals.engine.circuit import Circuit, ConnectedCircuit, readonly
 from gradvitals.engine.events import (
     Array,
@@ -20,7 +21,7 @@ from gradvitals.engine.events import (
     ProbeResult,
     Source,
 )
-from gradvitals.engine.gates import ACTIVATIONS, Affine
+from gradvitals.engine.gates import Affine
 from gradvitals.engine.hooks import Hooks
 from gradvitals.engine.initializers import Initializer
 from gradvitals.engine.losses import LOSSES, Loss
@@ -86,7 +87,7 @@ class Network:
         self.hooks = Hooks()
         self.dtype = np.dtype(dtype)
         self.circuit = self._draw_circuit()
-        self.parameters = np.zeros(sum(info.fan_in * info.fan_out + info.fan_out for info in self.layers), self.dtype)
+        self.parameters = np.zeros(sum((info.fan_in + 1) * info.fan_out for info in self.layers), self.dtype)
         self.gradients = np.zeros_like(self.parameters)
         self._arrays = self.views(self.parameters)
         self._seen_parameters = self.readonly_views(self.parameters)
@@ -100,15 +101,11 @@ class Network:
 
     def views(self, flat: Array) -> dict[str, dict[str, Array]]:
         """View a flat vector `(…, P)` as layer → weight `(…, fan_in, fan_out)` and bias `(…, fan_out)`."""
-        views: dict[str, dict[str, Array]] = {}
-        start = 0
-        for info in self.layers:
-            middle = start + info.fan_in * info.fan_out
-            end = middle + info.fan_out
-            weight = flat[..., start:middle].reshape(*flat.shape[:-1], info.fan_in, info.fan_out)
-            views[info.name] = {"weight": weight, "bias": flat[..., middle:end]}
-            start = end
-        return views
+        matrices = self.circuit_parameters(flat)
+        return {
+            info.name: {"weight": matrix[..., :-1, :], "bias": matrix[..., -1, :]}
+            for info, matrix in zip(self.layers, matrices.values(), strict=True)
+        }
 
     def readonly_views(self, flat: Array) -> LayerArrays:
         """Give the same views, through which nothing can be written."""
@@ -195,23 +192,32 @@ class Network:
         circuit = Circuit()
         value = circuit.input("inputs", None, self.layers[0].fan_in)
         for info in self.layers:
-            weight = circuit.parameter(f"{info.name}/weight", info.fan_in, info.fan_out)
-            bias = circuit.parameter(f"{info.name}/bias", info.fan_out)
-            value = circuit.gate(_pre_activations(info), Affine(), value, weight, bias)
+            parameters = circuit.parameter(_parameters(info), info.fan_in + 1, info.fan_out)
+            value = circuit.gate(_pre_activations(info), Affine(), value, parameters)
             if info.activation != "linear":
                 value = circuit.gate(info.name, ACTIVATIONS[info.activation](), value)
         targets = circuit.input("targets", None, self.layers[-1].fan_out)
         circuit.gate("loss", LOSSES[self.loss_name](), value, targets)
         return circuit
 
+    def circuit_parameters(self, flat: Array) -> dict[str, Array]:
+        """View a flat vector `(…, P)` as the parameters of the circuit: weight and bias `(…, fan_in + 1, fan_out)`."""
+        matrices: dict[str, Array] = {}
+        start = 0
+        for info in self.layers:
+            end = start + (info.fan_in + 1) * info.fan_out
+            matrices[_parameters(info)] = flat[..., start:end].reshape(*flat.shape[:-1], info.fan_in + 1, info.fan_out)
+            start = end
+        return matrices
+
     def _connect(self, batch: int, purpose: Purpose) -> ConnectedCircuit:
         """Connect the circuit for a batch size and a purpose, once."""
         if (batch, purpose) not in self._connected:
             gradients: dict[str, Array] = {}
             if purpose != "evaluation":
-                gradients = _flatten(self.views(self.gradients if purpose == "training" else self.gradients.copy()))
+                gradients = self.circuit_parameters(self.gradients if purpose == "training" else self.gradients.copy())
             self._connected[batch, purpose] = ConnectedCircuit(
-                self.circuit, _flatten(self._arrays), gradients, batch=batch, dtype=self.dtype
+                self.circuit, self.circuit_parameters(self.parameters), gradients, batch=batch, dtype=self.dtype
             )
         return self._connected[batch, purpose]
 
@@ -241,5 +247,6 @@ def _pre_activations(info: LayerInfo) -> str:
     return info.name if info.activation == "linear" else f"{info.name}/affine"
 
 
-def _flatten(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
-    return {f"{layer}/{name}": array for layer, group in arrays.items() for name, array in group.items()}
+def _parameters(info: LayerInfo) -> str:
+    """Name the layer's weight and bias in the circuit, where they are one value."""
+    return f"{info.name}/weight_and_bias"

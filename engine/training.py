@@ -97,8 +97,8 @@ class Trainer:
         """Train on the batch of these rows and give its mean loss before the update."""
         network = self.network
         circuit = network.training_circuit(len(rows))
-        samples.inputs.take(rows, 0, circuit.values["inputs"], "clip")
-        samples.targets.take(rows, 0, circuit.values["targets"], "clip")
+        circuit.feed("inputs", samples.inputs, rows)
+        circuit.feed("targets", samples.targets, rows)
         circuit.forward()
         loss = float(circuit.values["loss"])
         self.correct = loss_gate(circuit).count_correct()

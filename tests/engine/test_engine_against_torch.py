@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradvitals.engine.activations import ACTIVATIONS
 from gradvitals.engine.clipping import clip_norm, clip_value
 from gradvitals.engine.events import Array
-from gradvitals.engine.gates import ACTIVATIONS
 from gradvitals.engine.losses import LOSSES
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Adam, Optimizer, RmsProp, Sgd

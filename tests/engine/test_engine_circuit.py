@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from gradvitals.engine.activations import LeakyRelu, Relu, Sigmoid, Tanh
 from gradvitals.engine.circuit import Circuit, ConnectedCircuit, Value
 from gradvitals.engine.events import Array
-from gradvitals.engine.gates import Affine, Gate, Shape, Sigmoid, Tanh
+from gradvitals.engine.gates import Affine, Gate, Shape
 from gradvitals.engine.losses import MeanSquaredError
 
 
@@ -84,16 +85,16 @@ def draw_tied() -> Circuit:
     """Draw one weight and bias used by two layers in turn, as an RNN uses them over time."""
     circuit = Circuit()
     value = circuit.input("inputs", None, 3)
-    weight, bias = circuit.parameter("weight", 3, 3), circuit.parameter("bias", 3)
+    weights = circuit.parameter("weights", 4, 3)
     for number in (1, 2):
-        value = circuit.gate(f"affine_{number}", Affine(), value, weight, bias)
+        value = circuit.gate(f"affine_{number}", Affine(), value, weights)
         value = circuit.gate(f"tanh_{number}", Tanh(), value)
     circuit.gate("loss", MeanSquaredError(), value, circuit.input("targets", None, 3))
     return circuit
 
 
-def tied(weight: Array, bias: Array) -> ConnectedCircuit:
-    connected = connect(draw_tied(), {"weight": weight, "bias": bias}, "weight", "bias", batch=4)
+def tied(weights: Array) -> ConnectedCircuit:
+    connected = connect(draw_tied(), {"weights": weights}, "weights", batch=4)
     generator = np.random.default_rng(1)
     connected.values["inputs"][...] = generator.normal(size=(4, 3))
     connected.values["targets"][...] = generator.normal(size=(4, 3))
@@ -102,34 +103,60 @@ def tied(weight: Array, bias: Array) -> ConnectedCircuit:
 
 def test_a_parameter_used_twice_gets_the_sum_as_differences_say() -> None:
     generator = np.random.default_rng(0)
-    parameters = {"weight": generator.normal(size=(3, 3)), "bias": generator.normal(size=3)}
-    connected = tied(**parameters)
+    weights = generator.normal(size=(4, 3))
+    connected = tied(weights)
     connected.forward()
     connected.backward()
-    for name, array in parameters.items():
-        analytic = connected.gradients[name].copy()
-        for index in np.ndindex(array.shape):
-            original, losses = array[index], []
-            for offset in (-1e-5, 1e-5):
-                array[index] = original + offset
-                connected.forward()
-                losses.append(float(connected.values["loss"]))
-            array[index] = original
-            assert analytic[index] == pytest.approx((losses[1] - losses[0]) / 2e-5, rel=1e-6, abs=1e-9)
+    analytic = connected.gradients["weights"].copy()
+    for index in np.ndindex(weights.shape):
+        original, losses = weights[index], []
+        for offset in (-1e-5, 1e-5):
+            weights[index] = original + offset
+            connected.forward()
+            losses.append(float(connected.values["loss"]))
+        weights[index] = original
+        assert analytic[index] == pytest.approx((losses[1] - losses[0]) / 2e-5, rel=1e-6, abs=1e-9)
 
 
 def test_a_second_backward_writes_the_same_gradients_and_adds_nothing_stale() -> None:
     generator = np.random.default_rng(0)
-    connected = tied(generator.normal(size=(3, 3)), generator.normal(size=3))
+    connected = tied(generator.normal(size=(4, 3)))
     connected.forward()
     connected.backward()
     first = {name: array.copy() for name, array in connected.gradients.items()}
     for _ in range(2):
         connected.forward()
         connected.backward()
-    assert set(first) >= {"weight", "bias", "tanh_1", "affine_2", "loss"}
+    assert set(first) >= {"weights", "tanh_1", "affine_2", "loss"}
     for name, array in connected.gradients.items():
         np.testing.assert_array_equal(array, first[name], err_msg=name)
+
+
+def test_relu_and_leaky_relu_act_on_the_ones_as_well_and_leave_them_ones() -> None:
+    circuit = Circuit()
+    value = circuit.input("inputs", None, 3)
+    for name, gate in (("relu", Relu()), ("leaky_relu", LeakyRelu(0.2))):
+        value = circuit.gate(f"{name}/affine", Affine(), value, circuit.parameter(f"{name}/weights", 4, 3))
+        value = circuit.gate(name, gate, value)
+    value = circuit.gate("output", Affine(), value, circuit.parameter("output/weights", 4, 2))
+    circuit.gate("loss", MeanSquaredError(), value, circuit.input("targets", None, 2))
+    generator = np.random.default_rng(0)
+    parameters = {
+        f"{name}/weights": generator.normal(size=(4, units))
+        for name, units in (("relu", 3), ("leaky_relu", 3), ("output", 2))
+    }
+    connected = connect(circuit, parameters, *parameters, batch=5)
+    connected.values["inputs"][...] = generator.normal(size=(5, 3))
+    for _ in range(2):
+        connected.forward()
+        connected.backward()
+        for name in ("relu", "leaky_relu", "relu/affine", "leaky_relu/affine"):
+            values, gradients = connected.values[name].base, connected.gradients[name].base
+            assert values is not None
+            assert gradients is not None
+            assert values[:, -1].tolist() == [1.0] * 5
+            assert gradients[:, -1].tolist() == [0.0] * 5
+    assert connected.gates["relu"].output.shape == (5, 4)  # it really acts on the whole
 
 
 def test_gradients_come_only_where_they_are_wanted() -> None:
@@ -143,9 +170,15 @@ def test_gradients_come_only_where_they_are_wanted() -> None:
 
 def test_an_input_of_the_wrong_shape_is_refused_with_the_gates_name() -> None:
     circuit = Circuit()
-    inputs, weight = circuit.input("inputs", None, 4), circuit.parameter("weight", 3, 2)
-    with pytest.raises(ValueError, match=r"^layer: inputs @ weight does not fit: inputs \(batch, 4\), weight \(3, 2\)"):
-        circuit.gate("layer", Affine(), inputs, weight, circuit.parameter("bias", 2))
+    inputs, weights = circuit.input("inputs", None, 4), circuit.parameter("weights", 4, 2)
+    with pytest.raises(ValueError, match=r"^layer: inputs @ weight \+ bias does not fit: inputs \(batch, 4\), weight"):
+        circuit.gate("layer", Affine(), inputs, weights)
+
+
+def test_a_parameter_is_refused_where_a_column_of_ones_must_lie_behind_it() -> None:
+    circuit = Circuit()
+    with pytest.raises(ValueError, match=r"^layer: its first input 'w' must be fed or computed, not a parameter"):
+        circuit.gate("layer", Affine(), circuit.parameter("w", 5, 4), circuit.parameter("weights", 5, 2))
 
 
 @pytest.mark.parametrize("kind", ["input", "parameter", "gate"])

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradvitals.engine.gates import ACTIVATIONS, Activation, Affine, Relu, Tanh
+from gradvitals.engine.activations import ACTIVATIONS, Activation, Relu, Tanh
+from gradvitals.engine.gates import Affine
 from gradvitals.engine.gradient_check import check_gradients
 from gradvitals.engine.losses import LOSSES
 from gradvitals.engine.network import Network
@@ -76,7 +77,7 @@ def test_one_wrong_entry_of_one_array_is_found_and_named(
     def wrong(gate: Affine) -> None:
         backward(gate)
         gradient = gate.grad_inputs[1]
-        if gradient is not None and gradient.shape == (5, 4):
+        if gradient is not None and gradient.shape == (6, 4):
             gradient[2, 3] *= 1.01
 
     monkeypatch.setattr(Affine, "backward", wrong)
@@ -95,8 +96,8 @@ def test_a_gradient_that_is_no_number_is_loud(
 
     def wrong(gate: Affine) -> None:
         backward(gate)
-        if gate.grad_inputs[2] is not None:
-            gate.grad_inputs[2][0] = math.nan
+        if gate.grad_inputs[1] is not None:
+            gate.grad_inputs[1][-1, 0] = math.nan
 
     monkeypatch.setattr(Affine, "backward", wrong)
     network, samples = make_network(), make_samples("cross_entropy", 3, 4, 7)

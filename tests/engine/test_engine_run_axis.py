@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike
 
+from gradvitals.engine.activations import ACTIVATIONS
 from gradvitals.engine.circuit import ConnectedCircuit
 from gradvitals.engine.events import Array
-from gradvitals.engine.gates import ACTIVATIONS
 from gradvitals.engine.losses import LOSSES, Loss
 from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Adam, Optimizer, RmsProp, Sgd
@@ -36,12 +36,9 @@ def bits(array: Array) -> bytes:
 
 def connect(network: Network, parameters: Array, gradients: Array, batch: int) -> ConnectedCircuit:
     """Connect a network's circuit to parameters `(P,)` or `(R, P)`."""
-    named = [
-        {f"{layer}/{name}": array for layer, group in network.views(flat).items() for name, array in group.items()}
-        for flat in (parameters, gradients)
-    ]
+    values, slopes = network.circuit_parameters(parameters), network.circuit_parameters(gradients)
     return ConnectedCircuit(
-        network.circuit, named[0], named[1], batch=batch, dtype=network.dtype, runs=parameters.shape[:-1]
+        network.circuit, values, slopes, batch=batch, dtype=network.dtype, runs=parameters.shape[:-1]
     )
 
 

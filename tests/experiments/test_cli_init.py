@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.engine.gates import Sigmoid
+from gradvitals.engine.activations import Sigmoid
 
 
 def test_init_writes_a_config_that_runs(gradvitals: Callable[..., Any]) -> None:
