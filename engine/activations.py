@@ -131,7 +131,7 @@ class Relu(Activation):
 
     def sides(self) -> Array:
         """Tell which inputs are positive."""
-        return np.greater(self._input, self._zero)
+        return np.asarray(self._input > self._zero)
 
 
 class LeakyRelu(Activation):
@@ -164,7 +164,7 @@ class LeakyRelu(Activation):
 
     def sides(self) -> Array:
         """Tell which inputs are positive."""
-        return np.greater(self._input, self._zero)
+        return np.asarray(self._input > self._zero)
 
 
 class Elu(Activation):
@@ -207,7 +207,7 @@ class Elu(Activation):
 
     def sides(self) -> Array:
         """Tell which inputs are positive: its curvature jumps at 0, and for alpha other than 1 its slope."""
-        return np.greater(self._input, self._zero)
+        return np.asarray(self._input > self._zero)
 
 
 class Gelu(Activation):
@@ -237,8 +237,3 @@ class Gelu(Activation):
         np.multiply(self._grad_input, math.sqrt(0.5 / math.pi), out=self._grad_input)
         np.add(self._grad_input, self._distribution, out=self._grad_input)
         np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
-
-
-ACTIVATIONS: dict[str, type[Activation]] = {
-    gate.name: gate for gate in (Linear, Sigmoid, Tanh, Relu, LeakyRelu)
-}

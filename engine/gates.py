@@ -115,4 +115,5 @@ class Affine(Gate):
 
 
 def show_shape(shape: Shape) -> str:
+    """Write a shape as people read it."""
     return "(" + ", ".join("batch" if size is None else str(size) for size in shape) + ")"

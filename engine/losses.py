@@ -1,169 +1,149 @@
-"""Losses: the gates that end a circuit, on logits and fused, so that they are exact for any finite input.
+"""What losses, the gates that end a circuit, have in common.
 
-Each writes the mean over the batch as `output` and keeps the loss of every sample in `sample_losses`. The gradient on
-a loss is 1. Outputs and targets are `(batch, outputs)`; multi-output losses average over the outputs too, as PyTorch
-does.
+Each writes one number per run as `output`, by default the mean over the batch, and keeps the loss of every sample in
+`sample_losses`. The gradient on a loss is 1. Outputs and targets are `(batch, outputs)`; a loss of every output by
+itself averages over the outputs too, as PyTorch does.
 """
 
-from typing import ClassVar
+import math
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from gradvitals.engine.events import Array
-from gradvitals.engine.gates import Gate, Shape
+from gradvitals.engine.gates import Gate, Shape, show_shape
+
+Reduction: TypeAlias = Literal["mean", "sum"]
+"""How a batch's loss is made of the losses of its samples; `sum` sums over the outputs as well, as PyTorch does."""
 
 
 class Loss(Gate):
-    """What every loss has: two inputs (outputs and targets), a scalar output, the loss of each sample."""
+    """What every loss has: two inputs (outputs and targets), a scalar output, the loss of each sample.
+
+    Args:
+        reduction: Whether the output is the mean over the batch or, often by mistake, the sum.
+    """
 
     name: ClassVar[str]
+
     sample_losses: Array
-    """Loss of each sample, `(batch,)`; their mean is the output."""
+    """Loss of each sample, `(batch,)`; it is the mean over the sample's outputs whatever the reduction."""
+
+    scores_labels: ClassVar[bool] = False
+    """Whether `count_correct` counts every label of a sample rather than the sample."""
+
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        if reduction not in get_args(Reduction):
+            msg = f"{self.name}: the reduction must be 'mean' or 'sum', got {reduction!r}"
+            raise ValueError(msg)
+        self.reduction = reduction
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Check that outputs and targets have one shape, and give the scalar's."""
         outputs, targets = shapes
+        if len(outputs) != 2:
+            msg = f"{self.name}: outputs must be (batch, outputs), got {show_shape(outputs)}"
+            raise ValueError(msg)
         if outputs != targets:
             msg = f"{self.name}: outputs {outputs[1:]} and targets {targets[1:]} per sample must have the same shape"
             raise ValueError(msg)
         return ()
 
     def prepare(self) -> None:
-        """Make the scratch space."""
-        outputs, targets = self.inputs
-        self._outputs, self._targets = outputs, targets
-        *_, batch, width = outputs.shape
-        grad_outputs = self.grad_inputs[0]
-        self._grad_outputs = np.empty_like(outputs) if grad_outputs is None else grad_outputs
-        self._scratch = np.empty_like(outputs)
-        self._row_sums = np.empty((*outputs.shape[:-1], 1), outputs.dtype)
-        self._ones = np.ones((width, 1), outputs.dtype)
-        self.sample_losses = np.empty(outputs.shape[:-1], outputs.dtype)
-        self._per_sample = np.array(1.0 / batch, outputs.dtype)
-        self._per_output = np.array(1.0 / width, outputs.dtype)
-        self._gradient_scale = np.array(1.0 / (batch * width), outputs.dtype)
+        """Name the arrays and set the scales."""
+        self._outputs, self._targets = self.inputs
+        self._grad_outputs, self._grad_targets = self.grad_inputs
+        self.sample_losses = np.empty(self._outputs.shape[:-1], self._outputs.dtype)
+        self._set_scales(terms=1)
+
+    def _set_scales(self, terms: int, slope_factor: float = 1.0) -> None:
+        """Set what sums over the batch are multiplied by, a sample's loss being the mean of so many terms."""
+        batch, dtype = self._outputs.shape[-2], self._outputs.dtype
+        is_sum = self.reduction == "sum"
+        self._loss_scale = np.array(terms if is_sum else _inverse(batch), dtype)
+        self._gradient_scale = np.array(slope_factor * (1.0 if is_sum else _inverse(batch * terms)), dtype)
 
     def forward(self) -> None:
-        """Write the loss of each sample and their mean."""
+        """Write the loss of each sample, and their mean or sum."""
         self.compute_sample_losses()
         np.add.reduce(self.sample_losses, axis=-1, out=self.output)
-        np.multiply(self.output, self._per_sample, out=self.output)
+        np.multiply(self.output, self._loss_scale, out=self.output)
 
     def compute_sample_losses(self) -> None:
         """Write `sample_losses`."""
         raise NotImplementedError
 
-    def _mean_over_outputs(self) -> None:
-        np.matmul(self._scratch, self._ones, out=self._row_sums)
-        np.multiply(self._row_sums[..., 0], self._per_output, out=self.sample_losses)
+    def backward(self) -> None:
+        """Write the gradient on the outputs and that on the targets, each where it is wanted."""
+        if self._grad_outputs is not None:
+            self.compute_grad_outputs(self._grad_outputs)
+        if self._grad_targets is not None:
+            self.compute_grad_targets(self._grad_targets)
 
-    def count_correct(self) -> int | None:
-        """Count the samples (multilabel: the labels) classified rightly; None for a regression."""
+    def compute_grad_outputs(self, grad_outputs: Array) -> None:
+        """Write the gradient on the outputs."""
+        raise NotImplementedError
+
+    def compute_grad_targets(self, grad_targets: Array) -> None:
+        """Write the gradient on the targets."""
+        raise NotImplementedError
+
+    def count_correct(self) -> int | Array | None:
+        """Count the samples (`scores_labels`: the labels) classified rightly, per run `(R,)`; None for a regression."""
+        return None
+
+    def score_samples(self) -> Array | None:
+        """Give the share of each sample's answers that are right, `(…, batch)`; None for a regression."""
         return None
 
 
-class SoftmaxCrossEntropy(Loss):
-    """−Σ targets · log softmax(logits), by log-sum-exp; targets are one-hot or any distribution over the classes."""
+class ElementwiseLoss(Loss):
+    """A loss of every output by itself, averaged over the outputs of a sample."""
 
-    name = "cross_entropy"
-
-    def prepare(self) -> None:
-        """Lay the scratch space out `(classes, batch)`: NumPy is several times faster over long rows."""
-        super().prepare()
-        logits = self._outputs
-        self._logits_by_class = logits.swapaxes(-1, -2)
-        self._targets_by_class = self._targets.swapaxes(-1, -2)
-        self._grad_by_class = self._grad_outputs.swapaxes(-1, -2)
-        self._shifted = np.empty_like(self._logits_by_class, order="C")
-        self._probs = np.empty_like(self._shifted)
-        self._terms = np.empty_like(self._shifted)
-        self._largest = np.empty((*logits.shape[:-2], 1, logits.shape[-2]), logits.dtype)
-        self._sums = np.empty_like(self._largest)
-
-    def compute_sample_losses(self) -> None:
-        """Shift by the largest logit, so that exp cannot overflow and the largest term is exactly 1."""
-        np.copyto(self._shifted, self._logits_by_class)
-        np.maximum.reduce(self._shifted, axis=-2, out=self._largest, keepdims=True)
-        np.subtract(self._shifted, self._largest, out=self._shifted)
-        np.exp(self._shifted, out=self._probs)
-        np.add.reduce(self._probs, axis=-2, out=self._sums, keepdims=True)
-        np.divide(self._probs, self._sums, out=self._probs)
-        np.log(self._sums, out=self._sums)
-        np.subtract(self._sums, self._shifted, out=self._terms)  # −log p, class by class
-        np.multiply(self._terms, self._targets_by_class, out=self._terms)
-        np.add.reduce(self._terms, axis=-2, out=self.sample_losses)
-
-    def backward(self) -> None:
-        """Write (softmax(logits) − targets) / batch."""
-        np.subtract(self._probs, self._targets_by_class, out=self._terms)
-        np.multiply(self._terms, self._per_sample, out=self._grad_by_class)
-
-    def count_correct(self) -> int:
-        """Count the samples whose largest logit is that of the likeliest target."""
-        return int(np.count_nonzero(self._outputs.argmax(-1) == self._targets.argmax(-1)))
-
-
-class BinaryCrossEntropy(Loss):
-    """−t log σ(x) − (1−t) log(1−σ(x)) on logits x, computed as max(x, 0) − t·x + log(1 + e^−|x|)."""
-
-    name = "binary_cross_entropy"
+    slope_factor: ClassVar[float] = 1.0
+    """What `compute_slopes` leaves to the scale that the gradient is multiplied by anyway."""
 
     def prepare(self) -> None:
-        """Add the constants."""
+        """Make the scratch space."""
         super().prepare()
-        self._zeros = np.zeros_like(self._outputs)
-        self._half = np.array(0.5, self._outputs.dtype)
-        self._product = np.empty_like(self._outputs)
+        self._terms = np.empty(self._shape_of_terms(), self._outputs.dtype)
+        self._slopes = np.empty_like(self._terms)
+        width = self._terms.shape[-1]
+        self._set_scales(width, self.slope_factor)
+        self._row_sums = np.empty((*self._terms.shape[:-1], 1), self._terms.dtype)
+        self._ones = np.ones((width, 1), self._terms.dtype)
+        self._per_output = np.array(_inverse(width), self._terms.dtype)
+
+    def _shape_of_terms(self) -> tuple[int, ...]:
+        return self._outputs.shape
+
+    def compute_terms(self) -> None:
+        """Write `_terms`, the loss of every output."""
+        raise NotImplementedError
+
+    def compute_slopes(self) -> Array:
+        """Give the slope of every term by its output, over `slope_factor`."""
+        raise NotImplementedError
+
+    def compute_target_slopes(self) -> Array:
+        """Give the slope of every term by its target, over `slope_factor`."""
+        raise NotImplementedError
 
     def compute_sample_losses(self) -> None:
         """Write the mean over the outputs."""
-        np.abs(self._outputs, out=self._scratch)
-        np.negative(self._scratch, out=self._scratch)
-        np.exp(self._scratch, out=self._scratch)
-        np.log1p(self._scratch, out=self._scratch)
-        np.maximum(self._outputs, self._zeros, out=self._product)
-        np.add(self._scratch, self._product, out=self._scratch)
-        np.multiply(self._outputs, self._targets, out=self._product)
-        np.subtract(self._scratch, self._product, out=self._scratch)
-        self._mean_over_outputs()
+        self.compute_terms()
+        np.matmul(self._terms, self._ones, out=self._row_sums)
+        np.multiply(self._row_sums[..., 0], self._per_output, out=self.sample_losses)
 
-    def backward(self) -> None:
-        """Write (σ(x) − t) / (batch · outputs)."""
-        grad = self._grad_outputs
-        np.multiply(self._outputs, self._half, out=grad)
-        np.tanh(grad, out=grad)
-        np.multiply(grad, self._half, out=grad)
-        np.add(grad, self._half, out=grad)
-        np.subtract(grad, self._targets, out=grad)
-        np.multiply(grad, self._gradient_scale, out=grad)
+    def compute_grad_outputs(self, grad_outputs: Array) -> None:
+        """Write every slope, divided by batch · outputs."""
+        np.multiply(self.compute_slopes(), self._gradient_scale, out=grad_outputs)
 
-    def count_correct(self) -> int:
-        """Count the labels on the right side of σ(x) = ½."""
-        return int(np.count_nonzero((self._outputs > 0) == (self._targets > self._half)))
+    def compute_grad_targets(self, grad_targets: Array) -> None:
+        """Write every slope, divided by batch · outputs."""
+        np.multiply(self.compute_target_slopes(), self._gradient_scale, out=grad_targets)
 
 
-class MeanSquaredError(Loss):
-    """(x − t)², averaged over outputs and batch (no factor ½, as in PyTorch)."""
-
-    name = "mse"
-
-    def prepare(self) -> None:
-        """Add the residuals."""
-        super().prepare()
-        self._residuals = np.empty_like(self._outputs)
-        self._gradient_scale = np.array(2.0 * self._gradient_scale, self._outputs.dtype)
-
-    def compute_sample_losses(self) -> None:
-        """Write the mean over the outputs."""
-        np.subtract(self._outputs, self._targets, out=self._residuals)
-        np.multiply(self._residuals, self._residuals, out=self._scratch)
-        self._mean_over_outputs()
-
-    def backward(self) -> None:
-        """Write 2 (x − t) / (batch · outputs)."""
-        np.multiply(self._residuals, self._gradient_scale, out=self._grad_outputs)
-
-
-LOSSES: dict[str, type[Loss]] = {
-    gate.name: gate for gate in (SoftmaxCrossEntropy, BinaryCrossEntropy, MeanSquaredError)
-}
+def _inverse(count: int) -> float:
+    """Give 1 / count; a mean over nothing is NaN, as in NumPy and PyTorch."""
+    return 1.0 / count if count else math.nan
