@@ -1,10 +1,12 @@
 """Optimizers over one flat parameter vector; PyTorch's update rules and defaults are the definition.
 
 An optimizer keeps its state in arrays of the parameters' shape, made at the first step, and changes the parameters in
-place. Only the last axis is the parameters', so `(R, P)` with learning rates `(R, 1)` trains R runs at once.
+place. Only the last axis is the parameters', so `(R, P)` with learning rates `(R, 1)` trains R runs at once. Here are
+the protocol and the three in daily use; `adaptive_optimizers` has the others.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +15,7 @@ from gradvitals.engine.events import Array
 
 
 class Optimizer(Protocol):
-    """What the training loop needs of an optimizer."""
+    """What the training loop and a checkpoint need of an optimizer."""
 
     learning_rate: float
 
@@ -21,8 +23,68 @@ class Optimizer(Protocol):
         """Change the parameters in place."""
         ...
 
+    def state_arrays(self) -> dict[str, Array]:
+        """Copy what the optimizer remembers, by name; its settings and its learning rate are not among it."""
+        ...
 
-class Sgd:
+    def restore(self, arrays: Mapping[str, Array], parameters: Array) -> None:
+        """Continue, to the bit, from the `state_arrays` of an optimizer with the same settings."""
+        ...
+
+
+class Stateful:
+    """What the optimizers share: a count of steps, and named arrays of the parameters' shape."""
+
+    def __init__(self, *names: str, scratch: int = 1) -> None:
+        self._names, self._scratch = names, scratch
+        self._steps = 0
+        self._arrays: tuple[Array, ...] = ()
+
+    def state_arrays(self) -> dict[str, Array]:
+        """Copy the number of steps and the arrays by name; before the first step there are none."""
+        arrays = zip(self._names, self._arrays, strict=False)  # scratch space lies behind them
+        return {"steps": np.array(self._steps)} | {name: array.copy() for name, array in arrays}
+
+    def restore(self, arrays: Mapping[str, Array], parameters: Array) -> None:
+        """Continue, to the bit, from the `state_arrays` of an optimizer with the same settings.
+
+        Args:
+            arrays: They are copied.
+            parameters: What the next step will change.
+
+        Raises:
+            ValueError: If these are not the arrays that belong to this optimizer and these parameters.
+        """
+        steps = int(arrays.get("steps", 0))
+        names = self._names if steps else ()
+        if set(arrays) != {"steps", *names}:
+            wanted, found = (", ".join(given) or "nothing" for given in (("steps", *names), arrays))
+            msg = f"after {steps} steps the state of {type(self).__name__} consists of {wanted}; got {found}"
+            raise ValueError(msg)
+        for name in names:
+            wanted, found = (f"{array.dtype} of shape {array.shape}" for array in (parameters, arrays[name]))
+            if found != wanted:
+                msg = f"{name} must be as the parameters are, {wanted}; got {found}"
+                raise ValueError(msg)
+        self._steps, self._arrays = steps, ()
+        if steps:
+            self._arrays = (*(arrays[name].copy() for name in names), *self._make_scratch(parameters))
+
+    def _begin(self, parameters: Array, initial: float = 0.0) -> tuple[Array, ...]:
+        """Count a step and give the arrays, which begin with this value, and scratch space behind them."""
+        self._steps += 1
+        return self._arrays or self._make_arrays(parameters, initial)
+
+    def _make_arrays(self, parameters: Array, initial: float = 0.0) -> tuple[Array, ...]:
+        state = (np.full_like(parameters, initial) for _ in self._names)
+        self._arrays = (*state, *self._make_scratch(parameters))
+        return self._arrays
+
+    def _make_scratch(self, parameters: Array) -> list[Array]:
+        return [np.empty_like(parameters) for _ in range(self._scratch)]
+
+
+class Sgd(Stateful):
     """v ← momentum · v + g; p ← p − learning_rate · v, or with Nesterov − learning_rate · (g + momentum · v).
 
     References:
@@ -33,31 +95,28 @@ class Sgd:
         if nesterov and momentum == 0.0:
             msg = "nesterov needs a momentum above 0"
             raise ValueError(msg)
+        super().__init__(*["velocity"] if momentum else [])
         self.learning_rate, self.momentum, self.nesterov = learning_rate, momentum, nesterov
-        self._velocity: Array | None = None
-        self._scratch: Array | None = None
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Change the parameters in place."""
-        if self._scratch is None:
-            self._scratch = np.empty_like(parameters)
-        scratch = self._scratch
+        self._steps += 1
+        arrays = self._arrays or self._make_arrays(parameters)  # as `_begin`: a call counts where networks are small
+        scratch = arrays[-1]
         direction = gradients
-        if self.momentum:
-            if self._velocity is None:
-                self._velocity = np.zeros_like(parameters)
-            direction = self._velocity
+        if self._names:
+            direction = arrays[0]
             direction *= self.momentum
             direction += gradients
             if self.nesterov:
                 np.multiply(direction, self.momentum, out=scratch)
                 scratch += gradients
                 direction = scratch
-        np.multiply(direction, _as_rate(self.learning_rate, scratch), out=scratch)
+        np.multiply(direction, as_rate(self.learning_rate, scratch), out=scratch)
         parameters -= scratch
 
 
-class RmsProp:
+class RmsProp(Stateful):
     """s ← alpha · s + (1 − alpha) · g²; p ← p − learning_rate · g / (√s + epsilon), with momentum on the quotient.
 
     References:
@@ -67,30 +126,25 @@ class RmsProp:
     def __init__(
         self, learning_rate: float = 1e-2, *, alpha: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0
     ) -> None:
+        super().__init__("squares", *["velocity"] if momentum else [])
         self.learning_rate, self.alpha, self.epsilon, self.momentum = learning_rate, alpha, epsilon, momentum
-        self._state: tuple[Array, Array, Array] | None = None
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Change the parameters in place."""
-        if self._state is None:
-            self._state = (np.zeros_like(parameters), np.zeros_like(parameters), np.empty_like(parameters))
-        squares, velocity, scratch = self._state
-        np.multiply(gradients, gradients, out=scratch)
-        scratch *= 1.0 - self.alpha
-        squares *= self.alpha
-        squares += scratch
+        squares, *velocity, scratch = self._begin(parameters)
+        add_to_mean_square(squares, self.alpha, gradients, scratch)
         np.sqrt(squares, out=scratch)
         scratch += self.epsilon
         np.divide(gradients, scratch, out=scratch)
-        if self.momentum:
-            velocity *= self.momentum
-            velocity += scratch
-            np.copyto(scratch, velocity)
-        scratch *= _as_rate(self.learning_rate, scratch)
+        if velocity:
+            velocity[0] *= self.momentum
+            velocity[0] += scratch
+            np.copyto(scratch, velocity[0])
+        scratch *= as_rate(self.learning_rate, scratch)
         parameters -= scratch
 
 
-class Adam:
+class Adam(Stateful):
     """p ← p − learning_rate · m̂ / (√v̂ + epsilon), m̂ and v̂ the bias-corrected running means of g and g².
 
     References:
@@ -100,31 +154,37 @@ class Adam:
     def __init__(
         self, learning_rate: float = 1e-3, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
     ) -> None:
+        super().__init__("mean", "squares")
         self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
-        self._steps = 0
-        self._state: tuple[Array, Array, Array] | None = None
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Change the parameters in place."""
-        if self._state is None:
-            self._state = (np.zeros_like(parameters), np.zeros_like(parameters), np.empty_like(parameters))
-        mean, square, scratch = self._state
-        self._steps += 1
-        np.multiply(gradients, 1.0 - self.beta1, out=scratch)
-        mean *= self.beta1
-        mean += scratch
-        np.multiply(gradients, gradients, out=scratch)
-        scratch *= 1.0 - self.beta2
-        square *= self.beta2
-        square += scratch
-        np.sqrt(square, out=scratch)
+        mean, squares, scratch = self._begin(parameters)
+        add_to_mean(mean, self.beta1, gradients, scratch)
+        add_to_mean_square(squares, self.beta2, gradients, scratch)
+        np.sqrt(squares, out=scratch)
         scratch *= 1.0 / math.sqrt(1.0 - self.beta2**self._steps)
         scratch += self.epsilon
         np.divide(mean, scratch, out=scratch)
-        scratch *= _as_rate(self.learning_rate / (1.0 - self.beta1**self._steps), scratch)
+        scratch *= as_rate(self.learning_rate / (1.0 - self.beta1**self._steps), scratch)
         parameters -= scratch
 
 
-def _as_rate(rate: float | Array, parameters: Array) -> Array:
+def add_to_mean(mean: Array, decay: float, values: Array, scratch: Array) -> None:
+    """Write decay · mean + (1 − decay) · values into `mean`."""
+    np.multiply(values, 1.0 - decay, out=scratch)
+    mean *= decay
+    mean += scratch
+
+
+def add_to_mean_square(squares: Array, decay: float, values: Array, scratch: Array) -> None:
+    """Write decay · squares + (1 − decay) · values² into `squares`."""
+    np.multiply(values, values, out=scratch)
+    scratch *= 1.0 - decay
+    squares *= decay
+    squares += scratch
+
+
+def as_rate(rate: float | Array, parameters: Array) -> Array:
     """Round a learning rate, or the `(R, 1)` of R runs, to the parameters' dtype, so that stacked runs equal single."""
     return np.asarray(rate, parameters.dtype)
