@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,14 +16,19 @@ from gradvitals.engine.events import (
     GradientsReady,
     LayerBackward,
     LayerForward,
+    RecurrentBackward,
     Scores,
     StepEnded,
     TrainingEnded,
     TrainingStarted,
 )
 from gradvitals.engine.hooks import Due
+from gradvitals.engine.losses import Loss
 from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.regularizers import Penalty
+from gradvitals.engine.schedules import Schedule
+from gradvitals.engine.strategies import Backprop, RandomSearch, Strategy
 
 Average: TypeAlias = Callable[[Array], None]
 """Averages a gradient vector over data-parallel workers, in place."""
@@ -64,12 +70,14 @@ class EarlyStopping:
 class History:
     """What a training did: scores after every epoch, the number of steps, and why it ended.
 
-    `reason` is `failed` where an observer or a gate raised, `interrupted` after Ctrl-C or a signal to end.
+    `reason` is `failed` where an observer or a gate raised, `interrupted` after Ctrl-C or a signal to end;
+    `forward_passes` are those over a batch that the steps needed (see `strategies`).
     """
 
     training: list[Scores] = field(default_factory=list)
     validation: list[Scores] = field(default_factory=list)
     steps: int = 0
+    forward_passes: int = 0
     reason: Reason = "completed"
 
     def should_stop(self, rule: EarlyStopping | None) -> bool:
@@ -84,25 +92,61 @@ class Trainer:
     """Takes training steps: the five things in order, and their events."""
 
     def __init__(
-        self, network: Network, optimizer: Optimizer, *, average: Average | None = None, clip: Clip | None = None
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        *,
+        average: Average | None = None,
+        clip: Clip | None = None,
+        penalty: Penalty | None = None,
+        strategy: Strategy | None = None,
+        rate_factor: Callable[[int], float] | None = None,
     ) -> None:
+        """Put the parts together; see `train`.
+
+        Args:
+            network: What to train, in place.
+            optimizer: Changes the parameters.
+            average: Averages the gradient over data-parallel workers.
+            clip: Clips the averaged gradient.
+            penalty: Is added to the loss that is minimised, not to the one that is reported.
+            strategy: Computes the gradient; by default backpropagation.
+            rate_factor: Gives, for each step, its learning rate in units of the one that the optimizer has now.
+
+        Raises:
+            ValueError: If there is no gradient, but something that needs one.
+        """
         self.network, self.optimizer, self.average, self.clip = network, optimizer, average, clip
-        self.steps = 0
+        self.penalty, self.rate_factor = penalty, rate_factor
+        self.strategy: Strategy = Backprop() if strategy is None else strategy
+        searching = isinstance(optimizer, RandomSearch) or not self.strategy.by_parameter
+        if searching and (id(optimizer) != id(strategy) or average or clip):
+            msg = "random search has no gradient: it must be strategy and optimizer in one, without average and clip"
+            raise ValueError(msg)
+        self.base_rate = optimizer.learning_rate
+        self.steps = self.forward_passes = 0
         self._update = np.zeros_like(network.parameters)
         self._seen_update = network.readonly_views(self._update)
         self.correct: int | None = None
         """Samples of the last batch that were classified rightly before its update; None for a regression."""
+        self.mean_loss = math.nan
+        """Mean loss of the last batch's samples, also where the loss that is minimised is their sum."""
 
     def step(self, samples: Samples, rows: Array) -> float:
-        """Train on the batch of these rows and give its mean loss before the update."""
+        """Train on the batch of these rows and give its loss before the update."""
         network = self.network
         circuit = network.training_circuit(len(rows))
         circuit.feed("inputs", samples.inputs, rows)
         circuit.feed("targets", samples.targets, rows)
         circuit.forward()
         loss = float(circuit.values["loss"])
-        self.correct = loss_gate(circuit).count_correct()
-        circuit.backward()
+        gate = loss_gate(circuit)
+        correct = gate.count_correct()
+        self.correct = None if correct is None else int(correct)
+        self.mean_loss = loss if gate.reduction == "mean" else float(gate.sample_losses.mean())
+        if self.rate_factor is not None:
+            self.optimizer.learning_rate = self.base_rate * self.rate_factor(self.steps + 1)
+        self.forward_passes += self.strategy.compute(network, circuit, self.penalty)
         self.steps += 1
         if self.average is not None:
             self.average(network.gradients)
@@ -121,9 +165,11 @@ class Trainer:
         """Show what was computed, and keep the parameters to tell the update afterwards."""
         if due.wants(LayerForward):
             self.network.emit_forward(circuit, due.emit, self.steps, "training")
-        if due.wants(LayerBackward):
+        if due.wants(LayerBackward) and self.strategy.by_layer:
             self.network.emit_backward(circuit, due.emit, self.steps, "training")
-        if due.wants(GradientsReady):
+        if due.wants(RecurrentBackward) and self.strategy.by_layer:
+            self.network.emit_recurrent_backward(circuit, due.emit, self.steps, "training")
+        if due.wants(GradientsReady) and self.strategy.by_parameter:
             due.emit(GradientsReady(self.steps, self.network.gradients_by_layer()))
         if due.wants(StepEnded):
             np.copyto(self._update, self.network.parameters)
@@ -148,6 +194,9 @@ def train(
     early_stopping: EarlyStopping | None = None,
     average: Average | None = None,
     clip: Clip | None = None,
+    schedule: Schedule | None = None,
+    penalty: Penalty | None = None,
+    strategy: Strategy | None = None,
     history: History | None = None,
 ) -> History:
     """Train for some epochs of mini-batches, each epoch a fresh permutation of the rows; the last batch may be smaller.
@@ -166,6 +215,9 @@ def train(
         early_stopping: When to stop early.
         average: Averages the gradient over data-parallel workers.
         clip: Clips the averaged gradient.
+        schedule: Changes the learning rate from step to step; the optimizer has its own back at the end.
+        penalty: Is added to the loss that is minimised, not to the one that is reported.
+        strategy: Computes the gradient; by default backpropagation.
         history: Is filled and returned; hand one in to keep it should the training be interrupted.
 
     Returns:
@@ -174,12 +226,16 @@ def train(
     samples = _as_dtype(samples, network.dtype)
     validation = None if validation is None else _as_dtype(validation, network.dtype)
     batch_size = min(batch_size, len(samples))
-    trainer = Trainer(network, optimizer, average=average, clip=clip)
+    total_steps = epochs * math.ceil(len(samples) / batch_size)
+    rate_factor = None if schedule is None else partial(schedule, total_steps=total_steps)
+    trainer = Trainer(
+        network, optimizer, average=average, clip=clip, penalty=penalty, strategy=strategy, rate_factor=rate_factor
+    )
     history = History() if history is None else history
     hooks = network.hooks
     try:
         if hooks.wants(TrainingStarted):
-            hooks.emit(TrainingStarted(0, epochs * math.ceil(len(samples) / batch_size), batch_size))
+            hooks.emit(TrainingStarted(0, total_steps, batch_size, trainer.strategy.by_layer))
         with np.errstate(
             over="ignore", invalid="ignore", divide="ignore"
         ):  # the loop itself reports what is not finite
@@ -201,7 +257,9 @@ def train(
         history.reason = "failed" if isinstance(error, Exception) else "interrupted"
         raise
     finally:
-        history.steps = trainer.steps
+        history.steps, history.forward_passes = trainer.steps, trainer.forward_passes
+        if schedule is not None:
+            optimizer.learning_rate = trainer.base_rate
         if hooks.wants(TrainingEnded):
             hooks.emit(TrainingEnded(trainer.steps, history.reason))
     return history
@@ -213,7 +271,7 @@ def _train_epoch(trainer: Trainer, samples: Samples, order: Array, batch_size: i
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         loss = trainer.step(samples, rows)
-        loss_sum += loss * len(rows)
+        loss_sum += trainer.mean_loss * len(rows)
         seen += len(rows)
         correct += trainer.correct or 0
         if not math.isfinite(loss):
@@ -228,7 +286,8 @@ def _score(network: Network, samples: Samples) -> Scores:
 
 def _scores(network: Network, loss_sum: float, correct: int | None, seen: int) -> Scores:
     """Divide by the samples; a multilabel sample has several labels to be right about."""
-    labels = network.layers[-1].fan_out if network.loss_name == "binary_cross_entropy" else 1
+    loss = network.circuit.gates[-1].gate
+    labels = network.layers[-1].fan_out if isinstance(loss, Loss) and loss.scores_labels else 1
     return Scores(loss_sum / seen, None if correct is None else correct / (seen * labels))
 
 

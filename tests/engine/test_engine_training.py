@@ -11,6 +11,7 @@ from gradvitals.engine.events import Array, LayerForward, Scores
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import EarlyStopping, History, Samples, Trainer, train
 
 
@@ -221,7 +222,7 @@ def test_a_training_that_early_stopping_ends_says_so(
 
 
 def test_training_ends_after_the_first_step_whose_loss_is_not_finite(make_samples: Callable[..., Samples]) -> None:
-    network = Network(
+    network = perceptron(
         (3, 8, 8, 2), ["relu"] * 2, "mse", initializers=[he_normal] * 3, generator=np.random.default_rng(0)
     )
     samples = make_samples("mse", 3, 2, 16)
@@ -233,7 +234,9 @@ def test_training_ends_after_the_first_step_whose_loss_is_not_finite(make_sample
             losses.append(trainer.step(single, np.arange(16)))
     assert 1 < len(losses) < 20
 
-    twin = Network((3, 8, 8, 2), ["relu"] * 2, "mse", initializers=[he_normal] * 3, generator=np.random.default_rng(0))
+    twin = perceptron(
+        (3, 8, 8, 2), ["relu"] * 2, "mse", initializers=[he_normal] * 3, generator=np.random.default_rng(0)
+    )
     history = train(twin, samples, Sgd(1e6), epochs=1000, batch_size=16, generator=np.random.default_rng(0))
     assert history.reason == "non_finite"
     assert history.steps == len(history.training) < 20
