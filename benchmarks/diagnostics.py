@@ -26,6 +26,7 @@ from gradvitals.engine.events import TrainingEnded, TrainingStarted
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import Samples, Trainer
 
 TURN_SECONDS = 0.05
@@ -73,7 +74,7 @@ class Runner:
         self._training, self._samples = training, samples
         self._generator = np.random.default_rng(0)
         hidden = ["relu"] * (len(training.sizes) - 2)
-        self.network = Network(
+        self.network = perceptron(
             training.sizes,
             hidden,
             "cross_entropy",

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import Samples, Trainer
 
 Array: TypeAlias = NDArray[Any]
@@ -71,7 +72,7 @@ class Problem:
     def network(self) -> Network:
         """Build the shape's network, ReLU and cross-entropy."""
         layers = len(self.shape.sizes) - 1
-        return Network(
+        return perceptron(
             self.shape.sizes,
             ["relu"] * (layers - 1),
             "cross_entropy",

@@ -72,9 +72,7 @@ class Circuit:
             msg = f"{name}: {error}"
             raise ValueError(msg) from error
         if gate.reads_ones and inputs[0] in self.parameters:
-            msg = (
-                f"{name}: its first input {inputs[0].name!r} must be fed or computed, not a parameter"
-            )
+            msg = f"{name}: its first input {inputs[0].name!r} must be fed or computed, not a parameter"
             raise ValueError(msg)
         output = self._new(name, shape)
         self.gates.append(Placed(gate, inputs, output))

@@ -28,16 +28,24 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """A training is about to take its first step. `total_steps` is the plan, None where nobody knows."""
+    """A training is about to take its first step.
+
+    Attributes:
+        step: The steps taken before.
+        total_steps: The plan; None where nobody knows.
+        batch_size: Samples per step.
+        by_layer: Whether it computes gradients layer by layer, as backpropagation does.
+    """
 
     step: int
     total_steps: int | None
     batch_size: int
+    by_layer: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LayerForward:
-    """A layer has computed its outputs; all arrays are `(samples, units)`."""
+    """A layer has computed its outputs; all arrays are `(samples, units)`, samples being batch × time steps."""
 
     layer: str
     step: int
@@ -50,12 +58,32 @@ class LayerForward:
 
 @dataclass(frozen=True, slots=True)
 class LayerBackward:
-    """The gradient has passed a layer; both arrays are `(samples, units)` and of the *mean* loss."""
+    """The gradient has passed a layer; both arrays are `(samples, units)` as forward, and of the *mean* loss."""
 
     layer: str
     step: int
     grad_pre_activations: Array
     grad_outputs: Array
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrentBackward:
+    """The gradient of the mean loss has gone back through time in a layer of T > 1 steps; norms are over the batch.
+
+    Attributes:
+        layer: The recurrent layer.
+        step: The training step.
+        gains: γ of every step back, `(T − 1,)`, from the earliest on: by what factor the recurrence alone changes the
+            gradient's norm on its way from the outputs of one time step to those of the step before; NaN at 0 / 0.
+        norms: ‖∂L/∂h_t‖ on the outputs of every time step, `(T,)`.
+        source: Whether it belongs to a training step or a probe.
+    """
+
+    layer: str
+    step: int
+    gains: Array
+    norms: Array
     source: Source
 
 
@@ -107,7 +135,14 @@ class TrainingEnded:
 
 
 Event: TypeAlias = (
-    TrainingStarted | LayerForward | LayerBackward | GradientsReady | StepEnded | EpochEnded | TrainingEnded
+    TrainingStarted
+    | LayerForward
+    | LayerBackward
+    | RecurrentBackward
+    | GradientsReady
+    | StepEnded
+    | EpochEnded
+    | TrainingEnded
 )
 Observer: TypeAlias = Callable[[Any], None]
 
@@ -138,10 +173,17 @@ class Subscribable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a frozen pass over some samples gave: the loss of each, `(samples,)`, and the outputs."""
+    """What a frozen pass over some samples gave.
+
+    Attributes:
+        losses: The loss of each, `(samples,)`.
+        outputs: The network's outputs, `(samples, outputs)`.
+        scores: The share of each sample's answers that are right, `(samples,)`; None for a regression.
+    """
 
     losses: Array
     outputs: Array
+    scores: Array | None = None
 
 
 @runtime_checkable
@@ -162,8 +204,18 @@ class Observable(Protocol):
         ...
 
     @property
+    def layerwise(self) -> bool:
+        """Whether the first layer reads the inputs and every other the outputs of the one before, row by row."""
+        ...
+
+    @property
     def loss_name(self) -> str:
         """The loss, named as in configs: `cross_entropy`, `mse` and so on."""
+        ...
+
+    @property
+    def class_weight(self) -> Array | None:
+        """The loss's factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None where it has none."""
         ...
 
     def parameters_by_layer(self) -> LayerArrays:
@@ -174,6 +226,10 @@ class Observable(Protocol):
         """Run forward and, for an observer, backward; its events carry `source="probe"`."""
         ...
 
+    def observe(self, inputs: Array, observer: Observer, *, step: int = 0) -> None:
+        """Run forward only: the observer gets a LayerForward per layer, with `source="probe"`."""
+        ...
+
     def layer_outputs(self, index: int, inputs: Array, units: Array | None = None) -> Array:
-        """Compute the outputs of one layer, or of some of its units only, from the inputs of that layer."""
+        """Compute the outputs of one layer, or of some of its units only, from its inputs; for `layerwise` networks."""
         ...

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradvitals.engine.dropout import held_masks
 from gradvitals.engine.events import Array
-from gradvitals.engine.network import Network, loss_gate
-
-KINKED = frozenset({"relu", "leaky_relu"})
-"""Activations with a kink at 0: a difference taken across it is no derivative."""
+from gradvitals.engine.gates import Gate
+from gradvitals.engine.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,12 @@ def check_gradients(
     analytic = {
         layer: {k: v.copy() for k, v in group.items()} for layer, group in network.views(network.gradients).items()
     }
-    kinked = [info.name for info in network.layers if info.activation in KINKED]
+    kinked = [gate for gate in circuit.gates.values() if _has_kink(gate)]
 
     def evaluate() -> tuple[float, bytes]:
-        """Give the loss and the side of its kink on which every unit stands for every sample."""
+        """Give the loss and on which side of its kinks every gate stands: across one there is no derivative."""
         circuit.forward()
-        loss = float(loss_gate(circuit).sample_losses.mean())
-        return loss, b"".join((circuit.values[f"{name}/affine"] > 0).tobytes() for name in kinked)
+        return float(circuit.values["loss"]), b"".join(np.asarray(gate.sides()).tobytes() for gate in kinked)
 
     def difference(array: Array, index: tuple[int, ...]) -> float | None:
         """Give the numeric gradient of one entry, None across a kink."""
@@ -97,14 +95,24 @@ def check_gradients(
         return numeric if len(sides) == 1 else None
 
     checks = []
-    for layer, group in network.views(network.parameters).items():
-        for name, array in group.items():
-            size = array.size if entries is None else min(entries, array.size)
-            chosen = np.sort(generator.choice(array.size, size, replace=False))
-            indices = [tuple(int(i) for i in np.unravel_index(flat, array.shape)) for flat in chosen]
-            pairs = {index: difference(array, index) for index in indices}
-            checks.append(_compare(f"{layer}/{name}", analytic[layer][name], pairs))
+    with held_masks(circuit):
+        for layer, group in network.views(network.parameters).items():
+            for name, array in group.items():
+                size = array.size if entries is None else min(entries, array.size)
+                chosen = np.sort(generator.choice(array.size, size, replace=False))
+                indices = [tuple(int(i) for i in np.unravel_index(flat, array.shape)) for flat in chosen]
+                pairs = {index: difference(array, index) for index in indices}
+                checks.append(_compare(f"{layer}/{name}", analytic[layer][name], pairs))
     return checks
+
+
+def has_kinks(network: Network) -> bool:
+    """Tell whether a gate of the network has a kink, so that entries may have to be skipped."""
+    return any(_has_kink(placed.gate) for placed in network.circuit.gates)
+
+
+def _has_kink(gate: Gate) -> bool:
+    return type(gate).sides is not Gate.sides
 
 
 def _compare(name: str, analytic: Array, numeric: dict[tuple[int, ...], float | None]) -> ParameterCheck:

@@ -12,11 +12,12 @@ from gradvitals.engine.events import (
     LayerBackward,
     LayerForward,
     Observer,
+    RecurrentBackward,
     Rhythm,
     StepEnded,
 )
 
-STEP_EVENTS = frozenset({LayerForward, LayerBackward, GradientsReady, StepEnded})
+STEP_EVENTS = frozenset({LayerForward, LayerBackward, RecurrentBackward, GradientsReady, StepEnded})
 """The events that a step may bring; the others come when they come."""
 
 

@@ -5,7 +5,7 @@ Normal variants are not truncated, as in PyTorch.
 
 References:
     LeCun et al. 1998, "Efficient BackProp", §4.6 (lecun); Glorot & Bengio 2010, eq. 16 (glorot);
-    He et al. 2015, eq. 10 (he); Saxe et al. 2014, §3 (orthogonal).
+    He et al. 2015, eq. 10 (he); Saxe et al. 2014, §3 (orthogonal); Le, Jaitly & Hinton 2015, §3 (identity).
 """
 
 from collections.abc import Callable
@@ -86,6 +86,15 @@ def orthogonal(fan_in: int, fan_out: int, generator: np.random.Generator) -> Arr
     q, r = np.linalg.qr(tall)
     q *= np.sign(np.diagonal(r))  # without this the distribution is not uniform (Mezzadri 2007)
     return q if fan_in >= fan_out else np.ascontiguousarray(q.T)
+
+
+def identity(scale: float = 1.0) -> Initializer:
+    """The identity times a scale: as a recurrent weight it starts by remembering, at a scale below 1 fading out."""
+
+    def initialize(fan_in: int, fan_out: int, generator: np.random.Generator) -> Array:  # noqa: ARG001
+        return scale * np.eye(fan_in, fan_out)
+
+    return initialize
 
 
 INITIALIZERS: dict[str, Initializer] = {

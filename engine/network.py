@@ -1,7 +1,4 @@
-"""A network: a multilayer perceptron built as a circuit over one flat parameter vector, with hooks to observe it.
-
-Layers are named `hidden_1 … hidden_n` and `output`. A layer is its affine gate and the activation that consumes it.
-"""
+"""A network: a circuit that ends in a loss, over one flat parameter vector, with hooks to observe it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
@@ -9,103 +6,91 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gradvitals.engine.activations import ACTIVATIONS
-from gradvitals.engine.circuit import Circuit, ConnectedCircuit, readonly
+from gradvitals.engine.activations import Activation, Linear
+from gradvitals.engine.circuit import ConnectedCircuit, readonly
+from gradvitals.engine.drawing import Drawing
+from gradvitals.engine.dropout import Dropout
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
     LayerBackward,
     LayerForward,
-    LayerInfo,
     Observer,
     ProbeResult,
+    RecurrentBackward,
     Source,
 )
-from gradvitals.engine.gates import Affine
 from gradvitals.engine.hooks import Hooks
-from gradvitals.engine.initializers import Initializer
-from gradvitals.engine.losses import LOSSES, Loss
+from gradvitals.engine.losses import Loss
+from gradvitals.engine.parameter_vector import RECURRENT_WEIGHT, ParameterVector
+from gradvitals.engine.recurrent_gains import gradient_norms, recurrent_gains
 
 Purpose: TypeAlias = Literal["training", "probe", "evaluation"]
 """What a connected circuit is for: each has arrays of its own, so that watching cannot disturb training."""
 
 EVALUATION_ROWS = 1024
-"""Samples per pass of an evaluation: large enough for BLAS, small enough for the cache."""
+"""Samples (each time step for one) per pass of an evaluation: large enough for BLAS, small enough for the cache."""
 
 
 class Network:
-    """A multilayer perceptron that ends in a loss on its logits.
+    """A drawn network with its parameters.
 
     Attributes:
-        parameters: All weights and biases, one contiguous vector `(P,)`, layer by layer, weight before bias.
+        parameters: All parameters, one contiguous vector `(P,)`, in the order in which they were drawn; in an affine
+            layer the weight, row by row, then the bias.
         gradients: The gradient of the last training batch's loss, `(P,)`.
         layers: Name, activation and size of every layer.
+        loss: The loss as drawn, without arrays.
         hooks: Where observers subscribe.
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        activations: Sequence[str],
-        loss: str,
-        *,
-        initializers: Sequence[Initializer],
-        generator: np.random.Generator,
-        biases: Sequence[float | Array] | None = None,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
-        """Build the circuit and draw the weights.
+    def __init__(self, drawing: Drawing, *, dtype: DTypeLike = np.float32) -> None:
+        """Allocate the parameters, all zero.
 
         Args:
-            sizes: Units per layer from the inputs to the outputs, `(features, …, outputs)`.
-            activations: One per hidden layer: a key of `ACTIVATIONS`.
-            loss: A key of `LOSSES`.
-            initializers: One per layer, output layer included.
-            generator: Draws the weights, in float64 whatever the dtype.
-            biases: One value or `(fan_out,)` array per layer; zeros by default.
+            drawing: The circuit and its layers.
             dtype: float32 or float64.
-
-        Raises:
-            ValueError: If the lists' lengths do not fit, or a name is unknown.
         """
-        count = len(sizes) - 1
-        if count < 1 or len(activations) != count - 1 or len(initializers) != count:
-            msg = (
-                f"{len(sizes)} sizes make {count} layers, which need {count - 1} activations and {count} initialisers;"
-                f" got {len(activations)} and {len(initializers)}"
-            )
-            raise ValueError(msg)
-        _require_known("loss", loss, LOSSES)
-        for name in activations:
-            _require_known("activation", name, ACTIVATIONS)
-
-        names = [*(f"hidden_{i}" for i in range(1, count)), "output"]
-        self.layers = tuple(
-            LayerInfo(*layer) for layer in zip(names, [*activations, "linear"], sizes[:-1], sizes[1:], strict=True)
-        )
-        self.loss_name = loss
+        self.drawing, self.circuit = drawing, drawing.circuit
+        self.layers = tuple(layer.info for layer in drawing.layers)
+        loss = drawing.circuit.gates[-1].gate
+        assert isinstance(loss, Loss)  # noqa: S101 - for the type checker: a drawing ends in one
+        self.loss = loss
         self.hooks = Hooks()
         self.dtype = np.dtype(dtype)
-        self.circuit = self._draw_circuit()
-        self.parameters = np.zeros(sum((info.fan_in + 1) * info.fan_out for info in self.layers), self.dtype)
+        self._layout = ParameterVector(self.circuit.parameters)
+        self.parameters = np.zeros(self._layout.size, self.dtype)
         self.gradients = np.zeros_like(self.parameters)
         self._arrays = self.views(self.parameters)
         self._seen_parameters = self.readonly_views(self.parameters)
         self._seen_gradients = self.readonly_views(self.gradients)
+        self._evaluation_rows = max(EVALUATION_ROWS // max(len(layer.outputs) for layer in drawing.layers), 1)
         self._connected: dict[tuple[int, Purpose], ConnectedCircuit] = {}
 
-        for info, initialize, bias in zip(self.layers, initializers, biases or [0.0] * count, strict=True):
-            arrays = self._arrays[info.name]
-            arrays["weight"][...] = initialize(info.fan_in, info.fan_out, generator)
-            arrays["bias"][...] = bias
+    @property
+    def loss_name(self) -> str:
+        """The loss, named as in configs."""
+        return self.loss.name
+
+    @property
+    def class_weight(self) -> Array | None:
+        """The loss's factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None where it has none."""
+        weights: Array | None = getattr(self.loss, "class_weight", None)
+        return weights
+
+    @property
+    def layerwise(self) -> bool:
+        """Whether the first layer reads the inputs and every other the outputs of the one before, row by row."""
+        first, *_ = layers = self.drawing.layers
+        return first.inputs == ("inputs",) and all(len(layer.outputs) == 1 for layer in layers)
 
     def views(self, flat: Array) -> dict[str, dict[str, Array]]:
-        """View a flat vector `(…, P)` as layer → weight `(…, fan_in, fan_out)` and bias `(…, fan_out)`."""
-        matrices = self.circuit_parameters(flat)
-        return {
-            info.name: {"weight": matrix[..., :-1, :], "bias": matrix[..., -1, :]}
-            for info, matrix in zip(self.layers, matrices.values(), strict=True)
-        }
+        """View a flat vector `(…, P)` as layer → weight `(…, fan_in, fan_out)`, bias `(…, fan_out)` and so on."""
+        return self._layout.by_layer(flat)
+
+    def circuit_parameters(self, flat: Array) -> dict[str, Array]:
+        """View a flat vector `(…, P)` as the parameters of the circuit."""
+        return self._layout.values(flat)
 
     def readonly_views(self, flat: Array) -> LayerArrays:
         """Give the same views, through which nothing can be written."""
@@ -125,20 +110,26 @@ class Network:
 
     def predict(self, inputs: Array) -> Array:
         """Compute the outputs (logits) `(samples, outputs)` of inputs `(samples, features)`."""
-        hidden = np.asarray(inputs, self.dtype)
-        for index in range(len(self.layers)):
-            hidden = self.layer_outputs(index, hidden)
-        return hidden
+        inputs = np.asarray(inputs, self.dtype)
+        outputs = np.empty((len(inputs), self.circuit.gates[-1].inputs[0].shape[-1] or 0), self.dtype)
+        width = next(value.shape[-1] for value in self.circuit.inputs if value.name == "targets")
+        targets = np.zeros((len(inputs), width or 0), self.dtype)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of a loss nobody asked for
+            for start in range(0, len(inputs), self._evaluation_rows):
+                rows = slice(start, start + self._evaluation_rows)
+                outputs[rows] = self._forward(inputs[rows], targets[rows]).inputs[0]
+        return outputs
 
     def evaluate(self, inputs: Array, targets: Array) -> tuple[Array, int | None]:
         """Give the loss of every sample, `(samples,)`, and the number classified rightly (None for a regression)."""
         losses = np.empty(len(inputs), self.dtype)
         counts: list[int | None] = []
-        for start in range(0, len(inputs), EVALUATION_ROWS):
-            rows = slice(start, start + EVALUATION_ROWS)
+        for start in range(0, len(inputs), self._evaluation_rows):
+            rows = slice(start, start + self._evaluation_rows)
             loss = self._forward(inputs[rows], targets[rows])
             losses[rows] = loss.sample_losses
-            counts.append(loss.count_correct())
+            correct = loss.count_correct()
+            counts.append(None if correct is None else int(correct))
         known = [count for count in counts if count is not None]
         return losses, sum(known) if len(known) == len(counts) else None
 
@@ -148,8 +139,12 @@ class Network:
         Args:
             inputs: `(samples, features)`.
             targets: `(samples, outputs)`.
-            observer: Receives a LayerForward per layer, then a LayerBackward per layer in reverse order.
+            observer: Receives a LayerForward per layer, then a LayerBackward per layer in reverse order, then a
+                RecurrentBackward per layer unrolled through time.
             step: The step the events carry.
+
+        Raises:
+            ValueError: If inputs or targets are not as wide as the network's.
         """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             loss = self._forward(inputs, targets, "probe" if observer else "evaluation")
@@ -158,57 +153,81 @@ class Network:
                 circuit.backward()
                 self.emit_forward(circuit, observer, step, "probe")
                 self.emit_backward(circuit, observer, step, "probe")
-        return ProbeResult(loss.sample_losses.copy(), loss.inputs[0].copy())
+                self.emit_recurrent_backward(circuit, observer, step, "probe")
+        return ProbeResult(loss.sample_losses.copy(), loss.inputs[0].copy(), loss.score_samples())
+
+    def observe(self, inputs: Array, observer: Observer, *, step: int = 0) -> None:
+        """Run forward only, frozen: the observer receives a LayerForward per layer; no targets are needed.
+
+        Raises:
+            ValueError: If the inputs are not as wide as the network's.
+        """
+        circuit = self._connect(len(inputs), "evaluation")
+        _feed(circuit, "inputs", inputs)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            circuit.forward()  # its loss, of whatever targets were there last, is nobody's
+            self.emit_forward(circuit, observer, step, "probe")
 
     def layer_outputs(self, index: int, inputs: Array, units: Array | None = None) -> Array:
-        """Compute the outputs `(samples, units)` of one layer, or of some units only, from that layer's inputs."""
-        info = self.layers[index]
-        weight, bias = self._arrays[info.name]["weight"], self._arrays[info.name]["bias"]
-        if units is not None:
-            weight, bias = weight[:, units], bias[units]
+        """Compute the outputs `(samples, units)` of one layer, or of some units only, from that layer's inputs.
+
+        Raises:
+            ValueError: If the network is not `layerwise`.
+        """
+        layer = self.drawing.layers[index]
+        if not self.layerwise:
+            msg = (
+                f"{layer.info.name} cannot be run by itself in a network that takes its inputs apart: observe it whole"
+            )
+            raise ValueError(msg)
+        arrays = self._arrays[layer.info.name]
+        activation = self._activation_of(layer.outputs[0])
+        weight, bias = arrays["weight"], arrays["bias"]
+        learned = [arrays[parameter.name] for parameter in activation.parameters(layer.info.fan_out)]
+        chosen = None if activation.unitwise else units
+        if units is not None and activation.unitwise:
+            columns = (units[:, np.newaxis] * activation.pieces + np.arange(activation.pieces)).reshape(-1)
+            weight, bias = weight[:, columns], bias[columns]
+            learned = [array[units] if len(array) == layer.info.fan_out else array for array in learned]
         pre_activations = inputs @ weight
         pre_activations += bias
-        outputs = np.empty_like(pre_activations)
-        ACTIVATIONS[info.activation]().connect((pre_activations,), outputs, outputs, (outputs,)).forward()
-        return outputs
+        outputs = np.empty((len(inputs), pre_activations.shape[1] // activation.pieces), self.dtype)
+        unwanted = (None,) * (1 + len(learned))
+        activation.connect((pre_activations, *learned), outputs, outputs, unwanted).forward()
+        return outputs if chosen is None else outputs[:, chosen]
 
     def emit_forward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerForward per layer, from the first to the last."""
         values = circuit.readonly_values
-        inputs = values["inputs"]
-        for info in self.layers:
-            outputs = values[info.name]
-            pre_activations = values[_pre_activations(info)]
-            observer(LayerForward(info.name, step, inputs, pre_activations, outputs, info.activation, source))
-            inputs = outputs
+        for layer in self.drawing.layers:
+            inputs, pre_activations, outputs = (
+                _over_time(values, names) for names in (layer.inputs, layer.pre_activations, layer.outputs)
+            )
+            name, activation = layer.info.name, layer.info.activation
+            observer(LayerForward(name, step, inputs, pre_activations, outputs, activation, source))
 
     def emit_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerBackward per layer, from the last to the first."""
         gradients = circuit.readonly_gradients
-        for info in reversed(self.layers):
-            observer(LayerBackward(info.name, step, gradients[_pre_activations(info)], gradients[info.name], source))
+        for layer in reversed(self.drawing.layers):
+            before, behind = (_over_time(gradients, names) for names in (layer.pre_activations, layer.outputs))
+            observer(LayerBackward(layer.info.name, step, before, behind, source))
 
-    def _draw_circuit(self) -> Circuit:
-        circuit = Circuit()
-        value = circuit.input("inputs", None, self.layers[0].fan_in)
-        for info in self.layers:
-            parameters = circuit.parameter(_parameters(info), info.fan_in + 1, info.fan_out)
-            value = circuit.gate(_pre_activations(info), Affine(), value, parameters)
-            if info.activation != "linear":
-                value = circuit.gate(info.name, ACTIVATIONS[info.activation](), value)
-        targets = circuit.input("targets", None, self.layers[-1].fan_out)
-        circuit.gate("loss", LOSSES[self.loss_name](), value, targets)
-        return circuit
+    def emit_recurrent_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
+        """Send a RecurrentBackward per layer unrolled through time, from the last to the first."""
+        gradients = circuit.readonly_gradients
+        for layer in reversed(self.drawing.layers):
+            if len(layer.outputs) > 1:
+                before = [gradients[name] for name in layer.pre_activations]
+                behind = [gradients[name] for name in layer.outputs]
+                gains = recurrent_gains(before, behind, self._arrays[layer.info.name][RECURRENT_WEIGHT])
+                norms = gradient_norms(behind)
+                observer(RecurrentBackward(layer.info.name, step, readonly(gains), readonly(norms), source))
 
-    def circuit_parameters(self, flat: Array) -> dict[str, Array]:
-        """View a flat vector `(…, P)` as the parameters of the circuit: weight and bias `(…, fan_in + 1, fan_out)`."""
-        matrices: dict[str, Array] = {}
-        start = 0
-        for info in self.layers:
-            end = start + (info.fan_in + 1) * info.fan_out
-            matrices[_parameters(info)] = flat[..., start:end].reshape(*flat.shape[:-1], info.fan_in + 1, info.fan_out)
-            start = end
-        return matrices
+    def _activation_of(self, output: str) -> Activation:
+        """Give the activation whose output has this name; a linear layer has no gate for it."""
+        gates = [placed.gate for placed in self.circuit.gates if placed.output.name == output]
+        return gates[0] if isinstance(gates[0], Activation) else Linear()
 
     def _connect(self, batch: int, purpose: Purpose) -> ConnectedCircuit:
         """Connect the circuit for a batch size and a purpose, once."""
@@ -216,15 +235,19 @@ class Network:
             gradients: dict[str, Array] = {}
             if purpose != "evaluation":
                 gradients = self.circuit_parameters(self.gradients if purpose == "training" else self.gradients.copy())
-            self._connected[batch, purpose] = ConnectedCircuit(
+            circuit = ConnectedCircuit(
                 self.circuit, self.circuit_parameters(self.parameters), gradients, batch=batch, dtype=self.dtype
             )
+            for gate in circuit.gates.values():
+                if isinstance(gate, Dropout):
+                    gate.training = purpose == "training"
+            self._connected[batch, purpose] = circuit
         return self._connected[batch, purpose]
 
     def _forward(self, inputs: Array, targets: Array, purpose: Purpose = "evaluation") -> Loss:
         circuit = self._connect(len(inputs), purpose)
-        circuit.values["inputs"][...] = inputs
-        circuit.values["targets"][...] = targets
+        _feed(circuit, "inputs", inputs)
+        _feed(circuit, "targets", targets)
         circuit.forward()
         return loss_gate(circuit)
 
@@ -232,21 +255,21 @@ class Network:
 def loss_gate(circuit: ConnectedCircuit) -> Loss:
     """Give the gate that ends a network's circuit."""
     gate = circuit.gates["loss"]
-    assert isinstance(gate, Loss)  # noqa: S101 - for the type checker: `_draw_circuit` put it there
+    assert isinstance(gate, Loss)  # noqa: S101 - for the type checker: a drawing ends in one
     return gate
 
 
-def _require_known(kind: str, name: str, known: Mapping[str, object]) -> None:
-    if name not in known:
-        msg = f"{kind} {name!r} is not one of {', '.join(sorted(known))}"
+def _feed(circuit: ConnectedCircuit, name: str, array: Array) -> None:
+    """Write an input; NumPy would spread one of another width without a word."""
+    value = circuit.values[name]
+    if np.shape(array) != value.shape:
+        msg = (
+            f"the network takes {name} of shape (samples, {value.shape[-1]}), here {value.shape}; got {np.shape(array)}"
+        )
         raise ValueError(msg)
+    value[...] = array
 
 
-def _pre_activations(info: LayerInfo) -> str:
-    """Name the value that enters the layer's activation; a linear layer has no gate after its affine one."""
-    return info.name if info.activation == "linear" else f"{info.name}/affine"
-
-
-def _parameters(info: LayerInfo) -> str:
-    """Name the layer's weight and bias in the circuit, where they are one value."""
-    return f"{info.name}/weight_and_bias"
+def _over_time(arrays: Mapping[str, Array], names: Sequence[str]) -> Array:
+    """Give a value `(samples, units)`, or all time steps of one behind each other, `(time · samples, units)`."""
+    return arrays[names[0]] if len(names) == 1 else readonly(np.concatenate([arrays[name] for name in names]))

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from gradvitals.diagnostics.monitor import Monitor
     from gradvitals.diagnostics.watch import watch
     from gradvitals.engine.network import Network
+    from gradvitals.engine.perceptron import perceptron
     from gradvitals.engine.training import train
 
 __version__ = "0.1.0"
 
-__all__ = ["Finding", "Monitor", "Network", "__version__", "train", "watch"]
+__all__ = ["Finding", "Monitor", "Network", "__version__", "perceptron", "train", "watch"]
 
 _HOMES = {
     "Finding": "gradvitals.diagnostics.findings",
     "Monitor": "gradvitals.diagnostics.monitor",
     "Network": "gradvitals.engine.network",
+    "perceptron": "gradvitals.engine.perceptron",
     "train": "gradvitals.engine.training",
     "watch": "gradvitals.diagnostics.watch",
 }

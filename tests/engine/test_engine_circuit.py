@@ -9,7 +9,7 @@ from gradvitals.engine.activations import LeakyRelu, Relu, Sigmoid, Tanh
 from gradvitals.engine.circuit import Circuit, ConnectedCircuit, Value
 from gradvitals.engine.events import Array
 from gradvitals.engine.gates import Affine, Gate, Shape
-from gradvitals.engine.losses import MeanSquaredError
+from gradvitals.engine.regression_losses import MeanSquaredError
 
 
 class Multiply(Gate):

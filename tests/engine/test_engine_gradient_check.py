@@ -6,11 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradvitals.engine.activations import ACTIVATIONS, Activation, Relu, Tanh
+from gradvitals.engine.activations import Activation, Relu, Tanh
+from gradvitals.engine.catalogue import ACTIVATIONS, LOSSES
+from gradvitals.engine.dropout import Dropout
 from gradvitals.engine.gates import Affine
 from gradvitals.engine.gradient_check import check_gradients
-from gradvitals.engine.losses import LOSSES
+from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import Samples
 
 
@@ -21,10 +24,15 @@ def test_every_activation_and_loss_agrees_with_central_differences(
 ) -> None:
     network, samples = make_network(activation, loss, (3, 6, 5, 4)), make_samples(loss, 3, 4, 7)
     checks = check_gradients(network, samples.inputs, samples.targets, generator=np.random.default_rng(0))
-    assert [check.name for check in checks] == [
-        f"{layer}/{name}" for layer in ("hidden_1", "hidden_2", "output") for name in ("weight", "bias")
-    ]
-    assert [check.checked + check.skipped for check in checks] == [18, 6, 30, 5, 20, 4]
+    pieces = 2 if activation == "maxout" else 1
+    sizes = {"hidden_1": (18, 6), "hidden_2": (30, 5), "output": (20, 4)}
+    expected: dict[str, int] = {}
+    for layer, (weight, bias) in sizes.items():
+        width = 1 if layer == "output" else pieces
+        expected |= {f"{layer}/weight": weight * width, f"{layer}/bias": bias * width}
+        if activation == "prelu" and layer != "output":
+            expected[f"{layer}/slope"] = 1
+    assert {check.name: check.checked + check.skipped for check in checks} == expected
     for check in checks:
         assert check.checked > 0
         assert check.relative_error < 1e-6, check
@@ -152,3 +160,18 @@ def test_a_float32_network_is_refused(
     network, samples = make_network(dtype=np.float32), make_samples("cross_entropy", 3, 4, 7)
     with pytest.raises(ValueError, match="needs a float64 network, got float32"):
         check_gradients(network, samples.inputs, samples.targets, generator=np.random.default_rng(0))
+
+
+def test_dropout_keeps_its_masks_while_gradients_are_compared() -> None:
+    network = perceptron(
+        (3, 20, 2),
+        ["tanh"],
+        "mse",
+        initializers=[normal(0.7)] * 2,
+        generator=np.random.default_rng(0),
+        dropout=[Dropout(0.4, [np.random.default_rng(1)])],
+        dtype=np.float64,
+    )
+    generator = np.random.default_rng(2)
+    checks = check_gradients(network, generator.normal(size=(6, 3)), generator.normal(size=(6, 2)), generator=generator)
+    assert all(check.relative_error < 1e-6 for check in checks)

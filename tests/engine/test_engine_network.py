@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike
 
+from gradvitals.engine.activations import Activation
+from gradvitals.engine.catalogue import ACTIVATIONS
+from gradvitals.engine.compound_activations import Maxout, PRelu
+from gradvitals.engine.dropout import Dropout
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, LayerInfo, Observable
-from gradvitals.engine.initializers import constant, normal, zeros
-from gradvitals.engine.losses import LOSSES
+from gradvitals.engine.gradient_check import check_gradients
+from gradvitals.engine.initializers import constant, he_normal, normal, zeros
 from gradvitals.engine.network import EVALUATION_ROWS, Network
 from gradvitals.engine.optimizers import Adam
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import Samples, Trainer
+
+TEXTBOOK_LOSSES = ["binary_cross_entropy", "cross_entropy", "mse"]
 
 
 def test_layers_are_named_hidden_one_to_output(make_network: Callable[..., Network]) -> None:
@@ -31,7 +38,7 @@ def test_a_network_without_hidden_layers_is_an_output(make_network: Callable[...
 
 
 def test_parameters_are_one_vector_layer_by_layer_weight_before_bias() -> None:
-    network = Network(
+    network = perceptron(
         (2, 3, 1),
         ["relu"],
         "mse",
@@ -49,7 +56,7 @@ def test_parameters_are_one_vector_layer_by_layer_weight_before_bias() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 def test_weights_are_drawn_in_order_and_rounded_to_the_dtype(dtype: DTypeLike) -> None:
-    network = Network(
+    network = perceptron(
         (4, 3, 2),
         ["relu"],
         "mse",
@@ -67,9 +74,9 @@ def test_weights_are_drawn_in_order_and_rounded_to_the_dtype(dtype: DTypeLike) -
 @pytest.mark.parametrize(
     ("activations", "loss", "initializers", "sentence"),
     [
-        (["relu"], "mse", 2, "4 sizes make 3 layers, which need 2 activations and 3 initialisers; got 1 and 2"),
-        (["relu", "swish"], "mse", 3, "activation 'swish' is not one of leaky_relu, linear, relu, sigmoid, tanh"),
-        (["relu", "relu"], "l2", 3, "loss 'l2' is not one of binary_cross_entropy, cross_entropy, mse"),
+        (["relu"], "mse", 2, r"4 sizes make 3 layers, which need 2 activations .* got 1 \(2\) and 2 \(3\)"),
+        (["relu", "swish"], "mse", 3, "activation 'swish' is not one of elu, gelu, leaky_relu, linear, maxout,"),
+        (["relu", "relu"], "l2", 3, "loss 'l2' is not one of binary_cross_entropy, binary_hinge, cross_entropy,"),
     ],
     ids=["counts", "activation", "loss"],
 )
@@ -77,12 +84,12 @@ def test_a_network_that_does_not_fit_is_refused_in_a_sentence(
     activations: list[str], loss: str, initializers: int, sentence: str
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
-        Network(
+        perceptron(
             (3, 4, 4, 2), activations, loss, initializers=[zeros] * initializers, generator=np.random.default_rng(0)
         )
 
 
-@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("loss", TEXTBOOK_LOSSES)
 @pytest.mark.parametrize("count", [1, EVALUATION_ROWS, 2 * EVALUATION_ROWS + 7], ids=str)
 def test_evaluation_in_pieces_equals_the_loss_of_each_sample(
     loss: str, count: int, make_network: Callable[..., Network], make_samples: Callable[..., Samples]
@@ -116,11 +123,82 @@ def test_prediction_is_the_layers_one_after_the_other(make_network: Callable[...
     np.testing.assert_allclose(network.predict(inputs), activated @ output["weight"] + output["bias"], rtol=1e-13)
 
 
-def test_some_units_of_a_layer_equal_those_of_the_whole(make_network: Callable[..., Network]) -> None:
-    network = make_network("relu", "mse", (3, 9, 2))
+@pytest.mark.parametrize(
+    "activation",
+    [*sorted(ACTIVATIONS), PRelu(0.3, per_unit=True), Maxout(5)],
+    ids=lambda one: one if isinstance(one, str) else f"{one.name} set",
+)
+def test_some_units_of_a_layer_equal_those_of_the_whole(
+    activation: str | Activation, make_network: Callable[..., Network]
+) -> None:
+    network = make_network(activation, "mse", (3, 9, 2))
+    for array in network.views(network.parameters)["hidden_1"].values():
+        np.add(array, np.random.default_rng(1).uniform(0.0, 0.1, array.shape), out=array)
     inputs, units = np.random.default_rng(0).normal(size=(6, 3)), np.array([7, 0, 3])
+    seen: list[Array] = []
+    observer = lambda event: seen.append(event.outputs.copy()) if isinstance(event, LayerForward) else None  # noqa: E731
+    network.probe(inputs, np.zeros((6, 2)), observer)
     whole = network.layer_outputs(0, inputs)
-    np.testing.assert_allclose(network.layer_outputs(0, inputs, units), whole[:, units], rtol=1e-14)
+    np.testing.assert_allclose(whole, seen[0], rtol=1e-13)
+    np.testing.assert_allclose(network.layer_outputs(0, inputs, units), whole[:, units], rtol=1e-13)
+
+
+@pytest.mark.parametrize("output", sorted(ACTIVATIONS))
+def test_a_network_may_end_in_any_activation(output: str) -> None:
+    network = perceptron(
+        (3, 5, 4),
+        ["tanh"],
+        "mse",
+        initializers=[he_normal] * 2,
+        generator=np.random.default_rng(0),
+        output=output,
+        dtype=np.float64,
+    )
+    assert network.layers[-1].activation == output
+    generator = np.random.default_rng(1)
+    inputs, targets = generator.normal(size=(7, 3)), generator.normal(size=(7, 4))
+    np.testing.assert_allclose(
+        network.evaluate(inputs, targets)[0], ((network.predict(inputs) - targets) ** 2).mean(1), rtol=1e-12
+    )
+    hidden = network.layer_outputs(0, inputs)
+    np.testing.assert_allclose(network.layer_outputs(1, hidden), network.predict(inputs), rtol=1e-12)
+    for check in check_gradients(network, inputs, targets, generator=generator):
+        assert check.relative_error < 1e-6, check
+
+
+def test_without_hidden_layers_it_is_one_affine_map() -> None:
+    network = perceptron((3, 2), [], "mse", initializers=[he_normal], generator=np.random.default_rng(0))
+    (output,) = network.parameters_by_layer().values()
+    inputs = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
+    assert [info.name for info in network.layers] == ["output"]
+    np.testing.assert_allclose(network.predict(inputs), inputs @ output["weight"] + output["bias"], rtol=1e-6)
+
+
+def test_dropout_acts_in_training_only_and_behind_the_activation() -> None:
+    network = perceptron(
+        (3, 200, 2),
+        ["sigmoid"],
+        "mse",
+        initializers=[he_normal] * 2,
+        generator=np.random.default_rng(0),
+        dropout=[Dropout(0.5, [np.random.default_rng(1)])],
+    )
+    inputs, targets = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+    first, again = network.predict(inputs), network.predict(inputs)
+    np.testing.assert_array_equal(first, again)
+    circuit = network.training_circuit(4)
+    circuit.values["inputs"][...] = inputs
+    circuit.values["targets"][...] = targets
+    circuit.forward()
+    events: list[LayerForward] = []
+    network.emit_forward(circuit, events.append, 1, "training")
+    assert (events[0].outputs > 0).all()  # a dropped unit is not a dead one
+    dropped = events[1].inputs == 0
+    assert 300 < int(dropped.sum()) < 500
+    np.testing.assert_allclose(events[1].inputs[~dropped], 2.0 * events[0].outputs[~dropped], rtol=1e-6)
+    circuit.backward()
+    weight = network.gradients_by_layer()["output"]["weight"]
+    assert not weight[dropped.all(axis=0)].any()
 
 
 def test_prediction_takes_inputs_of_another_dtype(make_network: Callable[..., Network]) -> None:
@@ -131,7 +209,7 @@ def test_prediction_takes_inputs_of_another_dtype(make_network: Callable[..., Ne
     np.testing.assert_array_equal(outputs, network.predict(inputs.astype(np.float32)))
 
 
-@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("loss", TEXTBOOK_LOSSES)
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "linear"])
 def test_probe_emits_layer_events_that_match_an_oracle(
     activation: str, loss: str, make_network: Callable[..., Network], make_samples: Callable[..., Samples]
