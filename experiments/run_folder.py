@@ -19,6 +19,9 @@ RUN_FILE, CONFIG_FILE, FINDINGS_FILE, SWEEP_FILE, MAP_FILE = (
     "sweep.json",
     "map.png",
 )
+GRAPHS = "circuit"
+"""Where `gradvitals circuit` leaves its graphs, below a log folder."""
+
 Status: TypeAlias = Literal["running", "completed", "early_stopping", "non_finite", "interrupted", "failed"]
 FINISHED = frozenset({"completed", "early_stopping", "non_finite"})
 Existing: TypeAlias = Literal["refuse", "resume", "new"]
@@ -34,6 +37,7 @@ class RunSummary:
         axes: The swept keys and their values.
         seconds: Wall time of the training, watching included.
         steps: Updates made.
+        forward_passes: Over a batch, that the updates needed.
         scores: Last loss and accuracy, by `training` and `validation`.
         verdict: What the diagnoses say together.
         findings: Keys of the standing warnings and errors, roots first.
@@ -47,6 +51,7 @@ class RunSummary:
     axes: Mapping[str, Any]
     seconds: float = 0.0
     steps: int = 0
+    forward_passes: int = 0
     scores: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     verdict: str = "not_judged"
     findings: tuple[str, ...] = ()
@@ -109,13 +114,20 @@ def is_run(folder: Path) -> bool:
 
 
 def find_runs(folder: Path) -> Iterator[Path]:
-    """Yield the run folders at and below a folder, in order; the parts of a run are not runs of their own."""
+    """Yield the run folders at and below a folder, in order.
+
+    The parts of a run are not runs of their own, and the graphs that `gradvitals circuit` leaves are none at all.
+    """
     if is_run(folder):
         yield folder
         return
     for child in sorted(folder.iterdir()):
-        if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
+        if child.is_dir() and not child.is_symlink() and not child.name.startswith(".") and not _holds_graphs(child):
             yield from find_runs(child)
+
+
+def _holds_graphs(folder: Path) -> bool:
+    return folder.name == GRAPHS and not any((child / RUN_FILE).exists() for child in folder.iterdir())
 
 
 def choose_folder(parent: Path, name: str, existing: Existing) -> Path | None:

@@ -6,7 +6,7 @@ import click
 import numpy as np
 from rich.table import Table
 
-from gradvitals.engine.gradient_check import KINKED, ParameterCheck, check_gradients
+from gradvitals.engine.gradient_check import ParameterCheck, check_gradients, has_kinks
 from gradvitals.experiments.assemble import assemble
 from gradvitals.experiments.cli.options import load, make_console
 from gradvitals.experiments.exits import Exit
@@ -51,8 +51,7 @@ def command(
         generator=np.random.default_rng(planned.config.seed),
         entries=entries,
     )
-    kinked = any(info.activation in KINKED for info in experiment.network.layers)
-    limit = LIMIT_WITH_KINKS if kinked else LIMIT
+    limit = LIMIT_WITH_KINKS if has_kinks(experiment.network) else LIMIT
     judged = [check for check in checks if check.checked]
     wrong = [check for check in judged if not check.relative_error <= limit]
     console = make_console()

@@ -23,6 +23,7 @@ COMMANDS = {
     "list": "runs, outcomes and findings",
     "board": "TensorBoard on localhost",
     "gradcheck": "backpropagation against numeric gradients",
+    "circuit": "values and gradients of every gate of an expression",
     "clean": "remove runs",
 }
 """In the order a newcomer needs them; listed here so that `--help` loads nothing."""

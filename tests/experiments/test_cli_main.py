@@ -39,7 +39,7 @@ def test_no_command_at_all_is_bad_usage_and_shows_the_help(gradvitals: Callable[
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["chekc"], "gradvitals: no command 'chekc'; there are init, run, sweep, check, list, board, gradcheck, clean"),
+        (["chekc"], f"gradvitals: no command 'chekc'; there are {', '.join(COMMANDS)} — did you mean 'check'?"),
         (["run"], "gradvitals: missing argument 'CONFIG' — see `gradvitals run --help`"),
         (["check"], "gradvitals: missing argument 'PATH…' — see `gradvitals check --help`"),
         (["run", "dying_relu", "--foo"], "gradvitals: no such option '--foo' — see `gradvitals run --help`"),
