@@ -6,6 +6,13 @@ import numpy as np
 
 from gradvitals.engine.events import Array
 
+OF_ONE_CLASS = frozenset({"cross_entropy", "hinge"})
+OF_YES_OR_NO = frozenset({"binary_cross_entropy", "binary_hinge"})
+OF_QUANTITIES = frozenset({"mse", "mae", "huber"})
+
+HUBER_DELTA = 1.0
+FEW_CLASSES, MANY_CLASSES, VERY_MANY_CLASSES = 10, 20, 200
+
 
 @dataclass(frozen=True, slots=True)
 class ConstantPredictor:
@@ -13,41 +20,152 @@ class ConstantPredictor:
 
     Attributes:
         loss: Name of the loss.
-        best: The constant: class shares (cross_entropy), label shares (binary_cross_entropy) or means (mse),
-            `(outputs,)`.
+        best: The constant, `(outputs,)`: shares of classes or labels (cross-entropies), scores (hinges), or values.
         mean_loss: H, its mean loss over the training targets.
+        class_weight: The loss's factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`.
     """
 
     loss: str
     best: Array
     mean_loss: float
+    class_weight: Array | None = None
 
     def sample_losses(self, targets: Array) -> Array:
         """Give its loss on every sample, `(samples,)`."""
-        return _sample_losses(self.loss, self.best, np.asarray(targets, np.float64))
+        return _sample_losses(self.loss, self.best, np.asarray(targets, np.float64), self.class_weight)
 
-
-def fit_constant(loss: str, targets: Array) -> ConstantPredictor | None:
-    """Fit the best constant to targets `(samples, outputs)`; None for a loss whose minimiser is not known here."""
-    if loss not in {"cross_entropy", "binary_cross_entropy", "mse"}:
+    def scores(self, targets: Array) -> Array | None:
+        """Give the share of each sample's answers that it gets right, `(samples,)`; None for a regression."""
+        if self.loss in OF_ONE_CLASS:
+            return np.asarray(targets.argmax(axis=1) == self.best.argmax(), np.float64)
+        if self.loss in OF_YES_OR_NO:
+            says_yes = self.best > (0.5 if self.loss == "binary_cross_entropy" else 0.0)
+            return np.asarray(((targets > 0.5) == says_yes).mean(axis=1))
         return None
-    targets = np.asarray(targets, np.float64)
-    best = targets.mean(axis=0)  # each of the three losses is minimised by the mean, as a share or as a value
-    return ConstantPredictor(loss, best, float(_sample_losses(loss, best, targets).mean()))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # targets of any size, also infinite ones
-def _sample_losses(loss: str, best: Array, targets: Array) -> Array:
-    if loss == "mse":
-        return np.asarray(((targets - best) ** 2).mean(axis=1))
+def fit_constant(loss: str, targets: Array, class_weight: Array | None = None) -> ConstantPredictor | None:
+    """Fit the best constant to targets `(samples, outputs)`.
+
+    Returns:
+        The predictor; None for a loss whose minimiser is not known here, or of classes whose targets are no shares.
+    """
+    targets = np.asarray(targets, np.float64)
+    is_share = bool(((targets >= 0.0) & (targets <= 1.0)).all())
+    if loss in OF_ONE_CLASS and not (is_share and np.allclose(targets.sum(axis=1), 1.0)):
+        return None
+    if loss in OF_YES_OR_NO and not is_share:
+        return None
+    if loss not in OF_ONE_CLASS | OF_YES_OR_NO | OF_QUANTITIES:
+        return None
+    best = _minimiser(loss, targets, class_weight)
+    return ConstantPredictor(loss, best, float(_sample_losses(loss, best, targets, class_weight).mean()), class_weight)
+
+
+def _minimiser(loss: str, targets: Array, class_weight: Array | None) -> Array:  # noqa: PLR0911 - a loss each
+    match loss:
+        case "cross_entropy":
+            weighted = targets if class_weight is None else targets * class_weight
+            return np.asarray(weighted.sum(axis=0) / weighted.sum())
+        case "hinge":
+            return _best_scores(targets, class_weight)
+        case "binary_cross_entropy":
+            return _weighted_share(targets, class_weight)
+        case "binary_hinge":
+            return np.where(_weighted_share(targets, class_weight) > 0.5, 1.0, -1.0)
+        case "mae":
+            return np.asarray(np.median(targets, axis=0))
+        case "huber":
+            return _huber_centre(targets)
+        case _:
+            return np.asarray(targets.mean(axis=0))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _sample_losses(loss: str, best: Array, targets: Array, class_weight: Array | None) -> Array:
+    if loss in OF_QUANTITIES:
+        residuals = np.abs(targets - best)
+        linear = HUBER_DELTA * (residuals - 0.5 * HUBER_DELTA)
+        terms = {"mse": residuals**2, "mae": residuals, "huber": np.where(residuals < 1.0, 0.5 * residuals**2, linear)}
+        return np.asarray(terms[loss].mean(axis=1))
+    if loss == "hinge":
+        labels = targets.argmax(axis=1)
+        margins = np.maximum(best - best[labels, np.newaxis] + 1.0, 0.0)
+        weights = 1.0 if class_weight is None else class_weight[labels]
+        return np.asarray(weights * (margins.sum(axis=1) - 1.0))  # a class has a margin of 1 to itself
     with np.errstate(divide="ignore"):
-        surprise = -np.log(best)
-        surprise_of_absence = -np.log1p(-best)
+        yes, no = (
+            (np.maximum(1.0 - best, 0.0), np.maximum(1.0 + best, 0.0))
+            if loss == "binary_hinge"
+            else (-np.log(best), -np.log1p(-best))
+        )
     if loss == "cross_entropy":
-        return np.asarray(_expected(targets, surprise).sum(axis=1))
-    return np.asarray((_expected(targets, surprise) + _expected(1.0 - targets, surprise_of_absence)).mean(axis=1))
+        weighted = targets if class_weight is None else targets * class_weight
+        return np.asarray(_expected(weighted, yes).sum(axis=1))
+    negative, positive = (1.0, 1.0) if class_weight is None else class_weight
+    return np.asarray((_expected(positive * targets, yes) + _expected(negative * (1.0 - targets), no)).mean(axis=1))
 
 
-def _expected(weights: Array, surprise: Array) -> Array:
-    """Give weight · surprise, with 0 · ∞ = 0: what never happens costs nothing."""
-    return np.where(weights > 0.0, weights * np.where(weights > 0.0, surprise, 0.0), 0.0)
+def _expected(weights: Array, costs: Array) -> Array:
+    """Give weight · cost, with 0 · ∞ = 0: what never happens costs nothing."""
+    return np.where(weights > 0.0, weights * np.where(weights > 0.0, costs, 0.0), 0.0)
+
+
+def _weighted_share(targets: Array, class_weight: Array | None) -> Array:
+    """Give the share of yes in every column, each answer counted by its weight."""
+    negative, positive = (1.0, 1.0) if class_weight is None else class_weight
+    share = targets.mean(axis=0)
+    return np.asarray(positive * share / (positive * share + negative * (1.0 - share)))
+
+
+def _huber_centre(targets: Array) -> Array:
+    """Find where the clipped residuals of every column add up to 0, by bisection: their sum falls monotonically."""
+    low, high = targets.min(axis=0), targets.max(axis=0)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        above = np.clip(targets - middle, -HUBER_DELTA, HUBER_DELTA).sum(axis=0) > 0.0
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.asarray(0.5 * (low + high))
+
+
+def _best_scores(targets: Array, class_weight: Array | None) -> Array:
+    """Find the scores with the least hinge loss, from all equal, by raising some classes by 1 as long as that helps.
+
+    The loss is piecewise linear with its kinks where scores differ by whole numbers, and where raising no set of
+    classes helps it is least (it is L♮-convex; Murota 2003, section 10.3.1). Among many classes only sets of neighbours
+    by share are tried, among very many none; a minimum missed makes the network look better, never worse.
+    """
+    shares = targets.mean(axis=0) if class_weight is None else targets.mean(axis=0) * class_weight
+    count = len(shares)
+    if count > VERY_MANY_CLASSES:
+        return np.zeros(count)
+    sets = _all_sets(count) if count <= FEW_CLASSES else _sets_of_neighbours(np.argsort(-shares, kind="stable"))
+
+    def cost(scores: Array) -> float:
+        margins = np.maximum(scores[np.newaxis, :] - scores[:, np.newaxis] + 1.0, 0.0).sum(axis=1) - 1.0
+        return float(shares @ margins)
+
+    scores = np.zeros(count)
+    while True:
+        best = min((scores + raised for raised in sets), key=cost)
+        if not cost(best) < cost(scores) - 1e-12:
+            return scores
+        scores = best
+
+
+def _all_sets(count: int) -> Array:
+    """List the sets of so many classes, as 0 and 1, but for the empty and the full one."""
+    return np.arange(1, 2**count - 1)[:, np.newaxis] >> np.arange(count) & 1
+
+
+def _sets_of_neighbours(order: Array) -> Array:
+    """List the sets of the first k of an order, and in the first few of all that lie between two places."""
+    places = np.argsort(order)
+    starts = [0] * len(order) + [start for start in range(1, MANY_CLASSES) for _ in range(start, MANY_CLASSES)]
+    ends = [
+        *range(1, len(order) + 1),
+        *(end + 1 for start in range(1, MANY_CLASSES) for end in range(start, MANY_CLASSES)),
+    ]
+    bounds = np.array([starts, ends])[:, :, np.newaxis]
+    return np.asarray((places >= bounds[0]) & (places < bounds[1]), np.int64)

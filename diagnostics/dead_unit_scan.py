@@ -4,20 +4,25 @@ Per layer it keeps the units not yet seen active, feeds the training set in chun
 no deeper than the deepest layer that still has suspects, where it computes the suspects' columns only. A unit whose
 interval bound max(W,0)·x_max + min(W,0)·x_min + b is not positive is certified dead without a pass. A healthy network
 is through after a chunk or two; only dead units that the bound cannot certify cost a whole pass.
+
+A network that is not layerwise, as one unrolled through time, is run whole, chunk by chunk until every unit has fired.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gradvitals.diagnostics.metrics import RECTIFIED, SLOPED
-from gradvitals.engine.events import Array, Observable
+from gradvitals.engine.events import Array, LayerForward, Observable
 
 Box: TypeAlias = tuple[Array, Array]
 """Smallest and largest value of every feature, each `(features,)`."""
+
+BETWEEN = frozenset({"linear", "leaky_relu", "gelu"})
+"""Activations whose outputs lie between 0 and the pre-activation."""
 
 CHUNK = 500
 """Rows per pass; 500 to 1,000 measured fastest on a 784-256-128 network."""
@@ -50,14 +55,40 @@ class DeadUnitScanner:
         """The box that the inputs span; found when the first suspect outlives the first chunk."""
         return self._inputs.min(axis=0), self._inputs.max(axis=0)
 
-    @np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
     def scan(self) -> ScanResult:
-        """Find every ReLU unit that is silent on all rows; exact, not sampled.
+        """Find every ReLU unit that is silent on all rows, at all time steps; exact, not sampled.
 
         It computes in the network's own precision: what fires in float64 may round to silence in float32.
         """
-        network, inputs, layers = self._network, self._inputs, self._network.layers
-        dtype = network.parameters_by_layer()[layers[0].name]["weight"].dtype
+        return self._scan_by_layers() if self._network.layerwise else self._scan_by_events()
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        network = self._network
+        return network.parameters_by_layer()[network.layers[0].name]["weight"].dtype
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _scan_by_events(self) -> ScanResult:
+        """Run the whole network, chunk by chunk until every unit has fired: its layers cannot be run by themselves."""
+        network, inputs, dtype = self._network, self._inputs, self._dtype
+        silent = {info.name: np.ones(info.fan_out, np.bool_) for info in network.layers if info.activation in RECTIFIED}
+
+        def note(event: LayerForward) -> None:
+            if event.layer in silent:
+                silent[event.layer] &= event.outputs.max(axis=0) <= 0  # a NaN is not silent
+
+        rows = 0
+        while rows < len(inputs) and any(units.any() for units in silent.values()):
+            chunk = np.asarray(inputs[rows : rows + CHUNK], dtype)
+            network.observe(chunk, note)
+            rows += len(chunk)
+        dead = {layer: tuple(np.flatnonzero(units).tolist()) for layer, units in silent.items()}
+        return ScanResult(dead, len(inputs), float(rows))
+
+    @np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
+    def _scan_by_layers(self) -> ScanResult:
+        """Look at suspects only, no deeper than there are any."""
+        network, inputs, layers, dtype = self._network, self._inputs, self._network.layers, self._dtype
         suspects = {i: np.arange(info.fan_out) for i, info in enumerate(layers) if info.activation in RECTIFIED}
         dead: dict[int, list[int]] = {index: [] for index in suspects}
         work = 0.0
@@ -96,7 +127,8 @@ def certify(network: Observable, low: Array, high: Array) -> Iterator[Array]:
     """Yield for every layer which units' pre-activations are ≤ 0 for any input in the box [low, high].
 
     By interval arithmetic through the layers, in float64, widened by the rounding that the layer's own precision may
-    add. The box grows loose with depth, except where units below are dead.
+    add. The box grows loose with depth, except where units below are dead. It ends behind a layer whose activation it
+    cannot bound.
     """
     parameters = network.parameters_by_layer()
     dtype = parameters[network.layers[0].name]["weight"].dtype
@@ -114,5 +146,7 @@ def certify(network: Observable, low: Array, high: Array) -> Iterator[Array]:
             low, high = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
         elif info.activation in SLOPED:
             low, high = np.full(info.fan_out, -1.0), np.full(info.fan_out, 1.0)
-        else:  # linear and leaky outputs lie between 0 and the pre-activation
+        elif info.activation in BETWEEN:
             low, high = np.minimum(lower, 0.0), np.maximum(upper, 0.0)
+        else:
+            return

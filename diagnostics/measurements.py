@@ -29,6 +29,7 @@ class Context:
         constant_loss: H, the loss of the best constant predictor; None without targets or for an unknown loss.
         classes: Number of classes; None for a regression.
         config: The resolved config, flattened to dotted keys; None where the training has no config.
+        by_layer: Whether the training computes gradients layer by layer; numeric gradients and searches do not.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -39,6 +40,7 @@ class Context:
     constant_loss: float | None
     classes: int | None
     config: Mapping[str, Any] | None
+    by_layer: bool = True
 
     def layer_names(self, activations: frozenset[str] | None = None) -> list[str]:
         """Name the layers, or those with one of these activations."""

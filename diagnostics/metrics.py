@@ -111,6 +111,33 @@ def share_of_silent_units(sums: Array) -> float:
     return 1.0 - int(np.count_nonzero(sums)) / sums.size
 
 
+def spectral_radius(weight: Array) -> float:
+    """Largest |eigenvalue| of a recurrent weight U `(units, units)`: by what factor h U grows a step in the long run.
+
+    It is NaN where U is not finite. In a linear network the gradient vanishes over many steps where it is below 1, and
+    may explode where it is above.
+
+    References:
+        Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", §2.1.
+    """
+    if not np.isfinite(weight).all():
+        return math.nan
+    return float(np.abs(np.linalg.eigvals(weight.astype(np.float64))).max())
+
+
+def recurrent_gain(gains: Array) -> float:
+    """Geometric mean of the gains `(T − 1,)` of all steps back through time: 1 keeps the gradient, .9 forgets a tenth.
+
+    So (T − 1) · log of it is Σ log γ, what happens to the gradient over the whole sequence. It is 0 where the gradient
+    ends on the way; steps that none arrives at, with γ = NaN, are left out, and NaN is given if there is no other.
+    """
+    known = gains[~np.isnan(gains)]
+    if not known.size:
+        return math.nan
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return float(np.exp(np.log(known).mean()))
+
+
 def all_finite(arrays: Iterable[Array]) -> bool:
     """Tell whether no entry of any array is NaN or infinite."""
     return all(bool(np.isfinite(array).all()) for array in arrays)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.data_signal import measure_signal
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
@@ -164,8 +165,9 @@ class Monitor:
             batch_size=event.batch_size,
             samples=samples or None,
             constant_loss=None if constant is None else constant.mean_loss,
-            classes=len(constant.best) if constant is not None and constant.loss == "cross_entropy" else None,
+            classes=len(constant.best) if constant is not None and constant.loss in OF_ONE_CLASS else None,
             config=self._config,
+            by_layer=event.by_layer,
         )
         for sink in self._sinks:
             sink.context(self.record.context)

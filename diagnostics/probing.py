@@ -11,7 +11,7 @@ from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.measurements import Probe
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.step_metrics import Fault, forward_fault
-from gradvitals.engine.events import Array, LayerArrays, LayerBackward, LayerForward, Observable
+from gradvitals.engine.events import Array, LayerArrays, LayerBackward, LayerForward, Observable, RecurrentBackward
 
 PROBE_ROWS = 256
 LARGEST_LOSS = -10.0
@@ -66,7 +66,12 @@ class _Collector:
     scalars: dict[str, float] = field(default_factory=dict)
     fault: Fault | None = None
 
-    def __call__(self, event: LayerForward | LayerBackward) -> None:
+    def __call__(self, event: LayerForward | LayerBackward | RecurrentBackward) -> None:
+        if isinstance(event, RecurrentBackward):
+            weight = self.parameters[event.layer]["recurrent_weight"]
+            self.scalars[f"spectral_radius/{event.layer}"] = metrics.spectral_radius(weight)
+            self.scalars[f"recurrent_gain/{event.layer}"] = metrics.recurrent_gain(event.gains)
+            return
         if isinstance(event, LayerBackward):
             self.gradients[event.layer] = metrics.rms(event.grad_pre_activations)
             if self.draw:
@@ -93,7 +98,7 @@ class Prober:
         self._network = network
         self._inputs, self._targets = data.inputs[rows], data.targets[rows]
         self._whole_set = len(rows) == len(data.inputs)
-        self.constant = fit_constant(network.loss_name, data.targets)
+        self.constant = fit_constant(network.loss_name, data.targets, network.class_weight)
         self._validation: tuple[Array, Array] | None = None
         if data.validation_inputs is not None and data.validation_targets is not None:
             rows = _sample(len(data.validation_inputs), generator)
@@ -111,7 +116,7 @@ class Prober:
         result = self._network.probe(self._inputs, self._targets, collect, step=step)
         loss = float(result.losses.mean(dtype=np.float64))
         gain, gain_se = _gain(self.constant, self._targets, result.losses)
-        excess, excess_se, majority = self._accuracy_excess(result.outputs)
+        excess, excess_se, majority = self._accuracy_excess(result.scores)
         validation_gain = validation_se = None
         if self._validation is not None:
             inputs, targets = self._validation
@@ -143,19 +148,12 @@ class Prober:
             fault = Fault("loss", None)
         return Look(probe, collect.scalars, collect.histograms, collect.silent, fault)
 
-    def _accuracy_excess(self, outputs: Array) -> tuple[float | None, float | None, float | None]:
+    def _accuracy_excess(self, scores: Array | None) -> tuple[float | None, float | None, float | None]:
         """Compare, sample by sample, with naming the commonest class: mean difference, its error, that accuracy."""
-        if self.constant is None or self.constant.loss == "mse":
+        majority = None if self.constant is None else self.constant.scores(self._targets)
+        if scores is None or majority is None:
             return None, None, None
-        if self.constant.loss == "cross_entropy":
-            truth = self._targets.argmax(axis=1)
-            right = (outputs.argmax(axis=1) == truth).astype(float)
-            majority = (truth == self.constant.best.argmax()).astype(float)
-        else:
-            truth = self._targets > 0.5
-            right = ((outputs > 0.0) == truth).mean(axis=1)
-            majority = ((self.constant.best > 0.5) == truth).mean(axis=1)
-        return *_mean_and_error(right - majority), float(majority.mean())
+        return *_mean_and_error(scores - majority), float(majority.mean())
 
 
 def _sample(count: int, generator: np.random.Generator) -> Array:

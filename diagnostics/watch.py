@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
@@ -26,7 +27,7 @@ def watch(
     Args:
         model: A `gradvitals.Network`, or anything else that is `Observable`.
         data: The training set as (inputs, targets), for probes and exact scans. Inputs `(samples, features)`; targets
-            `(samples, outputs)`, or class indices `(samples,)` under cross_entropy.
+            `(samples, outputs)`, or class indices `(samples,)` under cross_entropy and hinge.
         loss: For models that do not carry their loss; a `Network` does, so leave it out.
         optimizer: For models whose steps must be read from their optimizer; not needed for a `Network`.
         total_steps: Planned updates, where the training loop does not say.
@@ -58,18 +59,23 @@ def _watched(model: Observable, inputs: Any, targets: Any) -> WatchedData:  # no
     """Take array-likes as matrices; class indices become one-hot rows."""
     inputs, targets = np.asarray(inputs), np.asarray(targets)
     if targets.ndim == 1:
-        targets = (
-            _one_hot(targets, model.layers[-1].fan_out) if model.loss_name == "cross_entropy" else targets[:, None]
-        )
+        targets = _one_hot(targets, model.layers[-1].fan_out) if model.loss_name in OF_ONE_CLASS else targets[:, None]
     return WatchedData(inputs, targets)
 
 
 def _require_fit(model: Observable, data: WatchedData) -> None:
-    """Say now what would otherwise stop the training later."""
+    """Say now what would otherwise stop the training later; what is not layerwise says itself what it takes.
+
+    Raises:
+        ValueError: If inputs or targets do not fit the model.
+    """
     inputs, targets = data.inputs, data.targets
     if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets) or not len(inputs):
         msg = f"data must be (inputs, targets) with a row per sample, got shapes {inputs.shape} and {targets.shape}"
         raise ValueError(msg)
+    if not model.layerwise:  # its inputs and outputs need not be as wide as its first and last layer
+        model.probe(inputs[:1], targets[:1])
+        return
     width, outputs = model.layers[0].fan_in, model.layers[-1].fan_out
     if (inputs.shape[1], targets.shape[1]) != (width, outputs):
         found = f"{inputs.shape[1]} features and {targets.shape[1]} targets"

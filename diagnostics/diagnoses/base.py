@@ -56,6 +56,12 @@ def set_key(record: Record, why: str, key: str, value: object) -> Prescription:
     return Prescription(why, {key: value} if has_config else None)
 
 
+def change_activation(record: Record, why: str, activation: str) -> Prescription:
+    """Prescribe an activation for the hidden layers; a recurrent network has a cell instead."""
+    key = "model.cell" if config_value(record, "model.kind") == "rnn" else "model.activation"
+    return set_key(record, why, key, activation)
+
+
 def config_value(record: Record, key: str) -> object:
     """Give the config's value of a dotted key; None where there is no config or no such key."""
     if record.context is None or record.context.config is None:

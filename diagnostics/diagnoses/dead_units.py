@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import (
+    change_activation,
     change_learning_rate,
     config_value,
     judged,
@@ -119,7 +120,7 @@ class DeadUnits:
                     else " Units in the first layer stay dead; deeper ones may revive if the layers below change."
                 )
             ),
-            prescriptions=self._cures(record, born=2 * born_dead > len(dead)),
+            prescriptions=self._cures(record, layer, born=2 * born_dead > len(dead)),
         )
 
     def _when(self, scans: list[Scan], layer: str, count: int) -> str:
@@ -130,13 +131,12 @@ class DeadUnits:
                 return f"{many - few} of them died between steps {before} and {step}"
         return "they died one after the other"
 
-    def _cures(self, record: Record, *, born: bool) -> tuple[Prescription, ...]:
-        leaky = set_key(
-            record,
-            "use leaky_relu, whose units keep a gradient where they are inactive",
-            "model.activation",
-            "leaky_relu",
-        )
+    def _cures(self, record: Record, layer: str, *, born: bool) -> tuple[Prescription, ...]:
+        if record.context is not None and len(record.context.layers) > 1 and layer == record.context.layers[-1].name:
+            why = "let the output layer give what the loss wants: outputs below 0 too"
+            return (set_key(record, why, "model.output", "auto"),)
+        living = "tanh" if config_value(record, "model.kind") == "rnn" else "leaky_relu"
+        leaky = change_activation(record, f"use {living}, whose units keep a gradient where they are inactive", living)
         if not born:
             clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
             return (change_learning_rate(record), clip, leaky)

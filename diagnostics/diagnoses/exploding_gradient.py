@@ -10,6 +10,7 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
     judged,
+    not_applicable,
     not_judged,
     set_key,
 )
@@ -56,6 +57,8 @@ class ExplodingGradient:
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes:
             return not_judged(self, "not recorded")
+        if not context.by_layer:
+            return not_applicable(self, "the training computes no gradients layer by layer")
         blocked = any(check.final for check in gate.checks)
         if len(probes) < self.persistence and not blocked:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")

@@ -66,10 +66,23 @@ class NonFinite:
     def _cures(self, record: Record, incident: Incident) -> tuple[Prescription, ...]:
         if incident.what == "inputs":
             return (Prescription("remove or replace the values of the data that are NaN or infinite"),)
+        if incident.what == "loss" and incident.step == 0:
+            return (_meet_the_targets(record),)
         smaller = set_key(record, *_smaller_weights(record))
+        if incident.step == 0:
+            return (smaller,)
         slower = change_learning_rate(record)
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
-        return (smaller, slower, clip) if incident.step <= 1 else (slower, clip, smaller)
+        return (smaller, slower, clip) if incident.step == 1 else (slower, clip, smaller)
+
+
+def _meet_the_targets(record: Record) -> Prescription:
+    """Say what to look at where outputs and targets, both still untouched, give a loss that is not finite."""
+    context = record.context
+    if context is not None and context.classes is not None and context.layers[-1].fan_out < context.classes:
+        why = f"the targets have {context.classes} classes, the output layer {context.layers[-1].fan_out} units"
+        return set_key(record, f"{why}: give it one for each", "model.output_units", context.classes)
+    return Prescription("look at what the loss is given: targets that are finite, and no probability of exactly 0")
 
 
 def _smaller_weights(record: Record) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import change_activation, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Probe, Record
@@ -39,6 +39,8 @@ class VanishingGradient:
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes:
             return not_judged(self, "not recorded")
+        if not context.by_layer:
+            return not_applicable(self, "the training computes no gradients layer by layer")
         if len(context.layers) < 3:
             return not_applicable(self, f"{len(context.layers)} layers; gradients vanish over three and more")
         if len(probes) < self.persistence:
@@ -105,7 +107,7 @@ class VanishingGradient:
                 " train on what these happen to compute."
             ),
             prescriptions=(
-                set_key(record, "use relu, which passes gradients on at full size", "model.activation", "relu"),
+                change_activation(record, "use relu, which passes gradients on at full size", "relu"),
                 set_key(
                     record,
                     "train with adam, which rescales each parameter's step",

@@ -15,6 +15,7 @@ from gradvitals.engine.events import LayerInfo
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import Samples, train
 
 
@@ -50,7 +51,7 @@ def _make_network(
     dtype: Any = np.float32,
 ) -> Network:
     layers = len(hidden) + 1
-    return Network(
+    return perceptron(
         [data.inputs.shape[1], *hidden, data.targets.shape[1]],
         [activation] * len(hidden) if isinstance(activation, str) else activation,
         loss,

@@ -7,80 +7,136 @@ import pytest
 
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.engine.catalogue import LOSSES
 from gradvitals.engine.initializers import zeros
-from gradvitals.engine.network import Network
+from gradvitals.engine.perceptron import perceptron
 
 optimize: Any = pytest.importorskip("scipy.optimize")
 
 
-def targets_of(loss: str, kind: str) -> Any:
+LOGITS: dict[str, Any] = {
+    "cross_entropy": np.log,
+    "binary_cross_entropy": lambda share: np.log(share / (1 - share)),
+}
+
+
+def targets_of(loss: str, kind: str) -> Any:  # noqa: PLR0911 - a loss each
     rng = np.random.default_rng(3)
     match loss, kind:
-        case "cross_entropy", "plain":
+        case "cross_entropy" | "hinge", "plain":
             return np.eye(4)[rng.choice(4, 60, p=[0.5, 0.3, 0.15, 0.05])]
-        case "cross_entropy", "soft":
+        case "cross_entropy", _:
             return rng.dirichlet([1.0, 2.0, 0.3], 60)
-        case "binary_cross_entropy", "plain":
+        case "hinge", _:
+            return np.eye(3)[rng.choice(3, 60, p=[0.9, 0.08, 0.02])]
+        case "binary_cross_entropy" | "binary_hinge", "plain":
             return (rng.random((60, 3)) < [0.5, 0.1, 0.9]).astype(float)
-        case "binary_cross_entropy", "soft":
-            return rng.random((60, 1))
-        case "mse", "plain":
+        case "binary_cross_entropy" | "binary_hinge", _:
+            return (rng.random((60, 1)) < 0.3).astype(float)
+        case _, "plain":
             return rng.normal(3.0, 2.0, (60, 2))
         case _:
             return rng.normal(1e6, 1e3, (60, 1))
 
 
-def losses_at(loss: str, outputs: Any, targets: Any) -> Any:
-    """Give the losses of constant logits (mse: values), written out from their definitions."""
-    if loss == "mse":
-        return ((outputs - targets) ** 2).mean(axis=1)
-    if loss == "cross_entropy":
-        log_shares = outputs - outputs.max() - np.log(np.exp(outputs - outputs.max()).sum())
-        return -(targets * log_shares).sum(axis=1)
-    shares = 1.0 / (1.0 + np.exp(-outputs))
-    return -(targets * np.log(shares) + (1.0 - targets) * np.log(1.0 - shares)).mean(axis=1)
+def gate_of(loss: str, weights: Any) -> Any:
+    return LOSSES[loss]() if weights is None else LOSSES[loss](class_weight=weights)  # type: ignore[call-arg]
 
 
-def fitted(loss: str, targets: Any) -> ConstantPredictor:
-    constant = fit_constant(loss, targets)
-    assert constant is not None
-    return constant
-
-
-CASES = [(loss, kind) for loss in ("cross_entropy", "binary_cross_entropy", "mse") for kind in ("plain", "soft")]
-
-
-@pytest.mark.parametrize(("loss", "kind"), CASES, ids=["-".join(case) for case in CASES])
-def test_no_constant_found_by_minimisation_is_better(loss: str, kind: str) -> None:
-    targets = targets_of(loss, kind)
-    constant = fitted(loss, targets)
-    scale = targets.std() if loss == "mse" else 1.0
-    start = targets.mean(axis=0) + 0.3 * scale if loss == "mse" else np.zeros(targets.shape[1])
-    found = optimize.minimize(lambda outputs: losses_at(loss, outputs, targets).mean(), start, tol=1e-12)
-    assert constant.mean_loss == pytest.approx(found.fun, rel=1e-6)
-    assert constant.mean_loss <= found.fun * (1 + 1e-9)
-
-
-@pytest.mark.parametrize(("loss", "kind"), CASES, ids=["-".join(case) for case in CASES])
-def test_sample_losses_are_those_of_the_engine_at_this_constant(loss: str, kind: str) -> None:
-    targets = targets_of(loss, kind)
-    constant = fitted(loss, targets)
-    best = constant.best
-    outputs = best
-    if loss != "mse":
-        outputs = np.log(best) if loss == "cross_entropy" else np.log(best / (1.0 - best))
-    network = Network(
-        [1, len(best)],
+def engine_losses(loss: str, outputs: Any, targets: Any, weights: Any) -> Any:
+    """Give the engine's own losses of constant outputs."""
+    network = perceptron(
+        [1, len(outputs)],
         [],
-        loss,
+        gate_of(loss, weights),
         initializers=[zeros],
         generator=np.random.default_rng(0),
         biases=[outputs],
         dtype=np.float64,
     )
-    engine = network.probe(np.zeros((60, 1)), targets).losses
-    np.testing.assert_allclose(constant.sample_losses(targets), engine, rtol=1e-9)
+    return network.probe(np.zeros((len(targets), 1)), targets).losses
+
+
+def fitted(loss: str, targets: Any, weights: Any = None) -> ConstantPredictor:
+    constant = fit_constant(loss, targets, weights)
+    assert constant is not None
+    return constant
+
+
+CASES = [
+    (loss, kind, weights)
+    for loss in ("cross_entropy", "hinge", "binary_cross_entropy", "binary_hinge", "mse", "mae", "huber")
+    for kind in ("plain", "other")
+    for weights in ((None,) if loss in {"mse", "mae", "huber"} else (None, "weighted"))
+]
+PARAMETRIZED = pytest.mark.parametrize(
+    ("loss", "kind", "weights"), CASES, ids=["-".join(map(str, case)) for case in CASES]
+)
+
+
+def weights_of(loss: str, targets: Any, weights: str | None) -> Any:
+    count = 2 if loss.startswith("binary") else targets.shape[1]
+    return None if weights is None else np.array([0.3, 4.0, 1.0, 2.0])[:count]
+
+
+@PARAMETRIZED
+def test_no_constant_found_by_minimisation_is_better(loss: str, kind: str, weights: str | None) -> None:
+    targets = targets_of(loss, kind)
+    factors = weights_of(loss, targets, weights)
+    constant = fitted(loss, targets, factors)
+    scale = targets.std() if loss in {"mse", "mae", "huber"} else 1.0
+    start = targets.mean(axis=0)
+    for seed in range(2):
+        found = optimize.minimize(
+            lambda outputs: engine_losses(loss, outputs, targets, factors).mean(),
+            start + scale * np.random.default_rng(seed).normal(0.0, 0.3, len(start)),
+            method="Nelder-Mead",
+            options={"xatol": 1e-9, "fatol": 1e-12, "maxfev": 4000},
+        )
+        assert constant.mean_loss <= found.fun * (1 + 1e-7)
+
+
+@PARAMETRIZED
+def test_sample_losses_are_those_of_the_engine_at_this_constant(loss: str, kind: str, weights: str | None) -> None:
+    targets = targets_of(loss, kind)
+    factors = weights_of(loss, targets, weights)
+    constant = fitted(loss, targets, factors)
+    outputs = LOGITS.get(loss, lambda best: best)(constant.best)
+    np.testing.assert_allclose(
+        constant.sample_losses(targets), engine_losses(loss, outputs, targets, factors), rtol=1e-9
+    )
     assert constant.sample_losses(targets).mean() == pytest.approx(constant.mean_loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 8], ids=str)
+def test_the_hinge_constant_is_the_optimum_of_its_linear_programme(classes: int) -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        targets = np.eye(classes)[rng.choice(classes, 80, p=rng.dirichlet(np.full(classes, (0.2, 1.0, 5.0)[seed % 3])))]
+        pairs = [(own, other) for own in range(classes) for other in range(classes) if own != other]
+        costs = np.r_[np.zeros(classes), [targets.mean(axis=0)[own] for own, _ in pairs]]
+        bounds = np.zeros((len(pairs), classes + len(pairs)))  # other − own − slack ≤ −1
+        for row, (own, other) in enumerate(pairs):
+            bounds[row, [other, own, classes + row]] = 1.0, -1.0, -1.0
+        limits = [(None, None)] * classes + [(0, None)] * len(pairs)
+        solved = optimize.linprog(costs, A_ub=bounds, b_ub=-np.ones(len(pairs)), bounds=limits)
+        assert fitted("hinge", targets).mean_loss == pytest.approx(solved.fun, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("classes", [30, 300], ids=str)
+def test_the_hinge_constant_of_many_classes_is_found_in_no_time_and_no_worse_than_all_equal(classes: int) -> None:
+    targets = np.eye(classes)[np.random.default_rng(0).integers(0, classes, 2000) // 2]
+    assert 0.0 < fitted("hinge", targets).mean_loss <= classes - 1.0
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "binary_cross_entropy", "binary_hinge"])
+def test_the_constants_scores_are_the_share_of_the_majority(loss: str) -> None:
+    targets = targets_of(loss, "plain")
+    scores = fitted(loss, targets).scores(targets)
+    assert scores is not None
+    share = targets.mean(axis=0)
+    expected = share.max() if loss in {"cross_entropy", "hinge"} else np.maximum(share, 1.0 - share).mean()
+    assert scores.mean() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +164,18 @@ def test_single_precision_targets_are_summed_in_double() -> None:
     assert fitted("mse", targets).mean_loss == pytest.approx(0.25, rel=1e-9)
 
 
-def test_an_unknown_loss_has_no_constant() -> None:
-    assert fit_constant("hinge", np.eye(2)) is None
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        ("nll", np.eye(2)),
+        ("cross_entropy", np.array([[1.0, 1.0], [0.0, 1.0]])),
+        ("cross_entropy", np.array([[152.0], [75.0]])),
+        ("binary_cross_entropy", np.array([[0.0], [2.0]])),
+    ],
+    ids=["unknown loss", "several classes at once", "quantities for classes", "labels beyond 1"],
+)
+def test_what_has_no_known_minimiser_has_no_constant(loss: str, targets: Any) -> None:
+    assert fit_constant(loss, targets) is None
 
 
 def test_infinite_targets_do_not_warn(digits: WatchedData) -> None:

@@ -10,6 +10,7 @@ from gradvitals.diagnostics.dead_unit_scan import CHUNK, DeadUnitScanner, certif
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
+from gradvitals.engine.perceptron import perceptron
 
 KINDS = ["relu", "relu", "relu", "leaky_relu", "sigmoid", "tanh", "linear"]
 
@@ -17,7 +18,7 @@ KINDS = ["relu", "relu", "relu", "leaky_relu", "sigmoid", "tanh", "linear"]
 def make(
     sizes: Sequence[int], activations: Sequence[str], rng: np.random.Generator, dtype: Any = np.float64
 ) -> Network:
-    return Network(
+    return perceptron(
         sizes,
         activations,
         "mse",

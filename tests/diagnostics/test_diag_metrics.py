@@ -143,3 +143,57 @@ def test_the_faintest_and_the_largest_output_count_as_active() -> None:
     outputs[:, 1] = 3e38  # their sum overflows
     outputs[3, 2] = np.nan
     assert metrics.inactive_fraction(outputs) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("weight", "radius"),
+    [
+        ([[3.0]], 3.0),
+        ([[-2.0, 0.0], [0.0, 1.0]], 2.0),
+        ([[0.0, 1.0], [-1.0, 0.0]], 1.0),  # a rotation: ±i
+        ([[0.0, 5.0], [0.0, 0.0]], 0.0),  # large, and gone after two steps
+        ([[1.0, 1.0], [1.0, 1.0]], 2.0),
+        ([[0.0, 0.0], [0.0, 0.0]], 0.0),
+    ],
+    ids=["a number", "diagonal", "rotation", "nilpotent", "of ones", "zero"],
+)
+def test_spectral_radius_of_matrices_known_by_heart(weight: list[list[float]], radius: float) -> None:
+    assert metrics.spectral_radius(np.array(weight, np.float32)) == pytest.approx(radius, abs=1e-7)
+
+
+@pytest.mark.parametrize("size", [1, 5, 30])
+def test_spectral_radius_is_the_growth_of_high_powers(size: int) -> None:
+    weight = draw((size, size), 0.4, np.float64)
+    power, exponent, scale = weight.copy(), 1, 0.0  # Gelfand: the radius is the limit of ‖Wᵏ‖^(1/k)
+    for _ in range(14):
+        power, exponent, scale = power @ power, 2 * exponent, 2.0 * scale
+        size_now = float(np.linalg.norm(power))
+        power, scale = power / size_now, scale + math.log(size_now)
+    assert metrics.spectral_radius(weight) == pytest.approx(math.exp(scale / exponent), rel=1e-3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf], ids=str)
+def test_spectral_radius_of_what_is_not_finite_is_nan(bad: float) -> None:
+    assert math.isnan(metrics.spectral_radius(np.array([[1.0, bad], [0.0, 1.0]])))
+
+
+@pytest.mark.parametrize(
+    ("gains", "mean"),
+    [
+        ([2.0], 2.0),
+        ([2.0, 0.5], 1.0),
+        ([4.0, 4.0, 0.5], 2.0),
+        ([1e-300, 1e-300, 1e-300], 1e-300),
+        ([math.nan, 0.0, 3.0], 0.0),
+        ([math.nan, 9.0, 1.0], 3.0),
+        ([math.inf, 1.0], math.inf),
+    ],
+    ids=str,
+)
+def test_recurrent_gain_is_the_geometric_mean_of_the_known_gains(gains: list[float], mean: float) -> None:
+    assert metrics.recurrent_gain(np.array(gains)) == pytest.approx(mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("gains", [[], [math.nan, math.nan]], ids=str)
+def test_recurrent_gain_of_nothing_known_is_nan(gains: list[float]) -> None:
+    assert math.isnan(metrics.recurrent_gain(np.array(gains)))

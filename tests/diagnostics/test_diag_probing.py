@@ -10,6 +10,7 @@ from gradvitals.diagnostics.gate import is_memorising
 from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
+from gradvitals.engine.perceptron import perceptron
 
 MakeNetwork = Callable[..., Network]
 
@@ -85,7 +86,7 @@ def test_a_confident_classifier_that_is_mostly_right_on_new_samples_has_not_memo
     targets = np.eye(2)[(sign[:, 0] > 0).astype(int)]
     flipped = np.arange(400) % 100 < 100 * wrong
     validation = np.where(flipped[:, None], targets[:, ::-1], targets)
-    network = Network(
+    network = perceptron(
         [1, 2],
         [],
         "cross_entropy",

@@ -1,5 +1,6 @@
 """The three rhythms: what is looked at when, and what it costs."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_probes_are_at_least_5_with_start_and_end_and_else_within_their_share_of
     assert min(5, total + 1) <= len(steps) <= 50
     if len(steps) > 5:
         assert len(steps) * cost < ROW_SHARE * total * batch
-    gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(steps)]
     assert max(gaps) - min(gaps) <= 1
 
 
