@@ -143,7 +143,10 @@ def _short_keys(keys: Sequence[str]) -> dict[str, str]:
 
 
 def label(value: JsonValue) -> str:
-    """Return a value as part of a name: numbers with four digits, lists and tables by their values."""
+    """Return a value as part of a name: numbers with four digits, lists by their values, tables by keys and values.
+
+    A table with a kind goes without its keys, which are the same for all of the kind.
+    """
     match value:
         case bool():
             return str(value).lower()
@@ -151,7 +154,9 @@ def label(value: JsonValue) -> str:
             return f"{value:.4g}" if isinstance(value, float) else str(value)
         case list():
             return "+".join(label(item) for item in value) or "none"
-        case dict():
+        case dict() if "kind" in value:
             return "_".join(label(item) for item in value.values())
+        case dict():
+            return "_".join(f"{key}_{label(item)}" for key, item in value.items()) or "none"
         case _:
             return str(value)

@@ -22,7 +22,8 @@ seed = 0
 source = $source  # digits iris wine breast_cancer diabetes, moons circles spiral xor blobs, or a .csv .npz .npy
 $task
 validation = 0.2    # share held out
-scale = "standard"  # with statistics of the training set; or "minmax", "none", a factor
+scale = "standard"  # with statistics of the training set; or "center", "minmax", "none", a factor
+# columns = {$column = "none"}  # columns that are scaled in their own way, by name or by index from 0
 $extra
 [model]
 hidden = [64, 32]    # units of each hidden layer
@@ -57,7 +58,8 @@ def starter_config(csv: Path | None = None) -> str:
         UserError: If the file does not exist or cannot be read.
     """
     if csv is None:
-        return _fill("A first config, on a data set that needs no download.", "digits", "digits", "classification", "")
+        about = "A first config, on a data set that needs no download."
+        return _fill(about, "digits", "digits", "classification", column="pixel_3_4")
     if not is_file(csv):
         sentence = f"{csv}: no such file"
         raise UserError(sentence)
@@ -69,18 +71,21 @@ def starter_config(csv: Path | None = None) -> str:
     target = target_name(csv)
     about = f"A first config for {csv.name}: {len(table.inputs)} rows, {len(table.feature_names)} inputs."
     name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in csv.stem).strip("_") or "run"
-    return _fill(about, name, csv.as_posix(), task, "" if target is None else f"target = {_quoted(target)}")
+    first = table.feature_names[0]
+    column = first if target is not None and table.feature_names.count(first) == 1 else "0"
+    return _fill(about, name, csv.as_posix(), task, target=target, column=column)
 
 
-def _fill(about: str, name: str, source: str, task: Task | None, target: str) -> str:
+def _fill(about: str, name: str, source: str, task: Task | None, *, column: str, target: str | None = None) -> str:
     """Return the text with the values set in."""
     known: Task = task or "regression"
     note = "as the labels say" if task else 'a guess: whole numbers could be classes too, "classification"'
-    lines = [f"{target}  # the column to predict"] if target else []
+    lines = [] if target is None else [f"target = {_quoted(target)}  # the column to predict"]
     return _STARTER.substitute(
         about=about,
         name=_quoted(name),
         source=_quoted(source),
+        column=tomlkit.key(column).as_string(),
         task="\n".join([*lines, f"task = {_quoted(known)}  # {note}"]),
         extra='scale_targets = "standard"  # a regression learns sooner so\n' if known == "regression" else "",
         loss=_quoted(LOSS_OF_TASK[known]),

@@ -23,7 +23,6 @@ SYNONYMS = {
     "categorical_crossentropy": "cross_entropy",
     "sparse_categorical_crossentropy": "cross_entropy",
     "softmax": "cross_entropy",
-    "nll": "cross_entropy",
     "bce": "binary_cross_entropy",
     "log_loss": "binary_cross_entropy",
     "mean_squared_error": "mse",
@@ -69,6 +68,9 @@ SYNONYMS = {
     "test_size": "validation",
     "validation_split": "validation",
     "normalize": "scale",
+    "center": "scale",
+    "centre": "scale",
+    "mean": "center",
     "random_state": "seed",
 }
 """Names other libraries use, and ours."""

@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from gradvitals.experiments.suggest import SYNONYMS, nearest
 
+OPEN_TABLES = ("data.columns",)
+"""Tables whose keys are names from the data: any key in them may be right."""
+
 
 @cache
 def known_keys(config: type[BaseModel]) -> dict[str, tuple[str, ...]]:
@@ -21,6 +24,11 @@ def known_keys(config: type[BaseModel]) -> dict[str, tuple[str, ...]]:
     for key, kind in _walk(config, ""):
         keys[key] = tuple(dict.fromkeys([*keys.get(key, ()), *([kind] if kind else [])]))
     return keys
+
+
+def is_key(key: str, config: type[BaseModel]) -> bool:
+    """Tell whether a config can have a dotted key."""
+    return key in known_keys(config) or key.startswith(tuple(f"{table}." for table in OPEN_TABLES))
 
 
 def wrong_key(key: str, config: type[BaseModel], kind: str | None = None) -> str:

@@ -54,6 +54,7 @@ def read_csv(path: Path, target: str | None = None) -> Table:
         inputs=inputs,
         labels=_labels(rows, column),
         feature_names=tuple(rows.header[index] for index in features),
+        target_name=rows.header[column],
         description=f"{path.name}: predict {rows.header[column]!r} from {len(features)} columns",
     )
 

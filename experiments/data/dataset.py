@@ -21,6 +21,7 @@ class Table:
         inputs: Numbers, `(n, features)`.
         labels: As they come: text, booleans, whole numbers or floats, `(n,)` or `(n, outputs)`.
         feature_names: One per column of the inputs.
+        target_name: The column of the labels, where the source names its columns.
         validation: Inputs and labels of a split that the source fixes, or None.
         task: What the source knows its task to be, or None.
         class_names: Names of the classes 0, 1, …, where the source knows them.
@@ -30,6 +31,7 @@ class Table:
     inputs: Floats
     labels: Labels
     feature_names: tuple[str, ...]
+    target_name: str | None = None
     validation: tuple[Floats, Labels] | None = None
     task: Task | None = None
     class_names: tuple[str, ...] | None = None

@@ -99,6 +99,26 @@ def test_an_override_reaches_into_an_axis() -> None:
     assert len(config.sweep) == 2
 
 
+@pytest.mark.parametrize(
+    ("overrides", "columns"),
+    [
+        (["data.columns.age=minmax", "data.columns.3=1000"], {"age": "minmax", "3": 1000.0}),
+        (['data.columns."size in cm"=2'], {"size in cm": 2.0}),
+        (['data.columns={a=1, "b c"="center"}', "data.columns.a=3"], {"a": 3.0, "b c": "center"}),
+        (['data.columns={"b.c"=1}', "data.columns.b.c=2"], {"b.c": 2.0}),
+        (["data.columns.a=1", "data.columns={}"], None),
+    ],
+    ids=["two columns", "a name in quotes", "a table and a column of it", "a name with a dot", "none again"],
+)
+def test_an_override_reaches_single_columns(overrides: list[str], columns: dict[str, Any] | None) -> None:
+    assert load_config("dying_relu", overrides).config.data.columns == columns
+
+
+def test_a_column_with_a_dot_in_its_name_needs_no_quotes() -> None:
+    bare = loads('[data]\nsource = "iris"\n[data.columns]\na.b.c = 3\na.b.d = "center"')
+    assert bare == loads('[data]\nsource = "iris"\ncolumns = {"a.b.c" = 3, "a.b.d" = "center"}')
+
+
 def test_an_override_of_a_named_initialisation_makes_it_a_table() -> None:
     assert set_key({"init": "normal"}, "init.std", 0.1) == {"init": {"kind": "normal", "std": 0.1}}
 

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from gradvitals.experiments.config.data import DataConfig
+from gradvitals.experiments.config.data import DataConfig, ScaleValue
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.data.scale import fit_scaler
 from gradvitals.experiments.data.split import split_rows
+from gradvitals.experiments.errors import UserError
 
 
 def load(seed: int = 0, folder: Path = Path(), **settings: Any) -> Dataset:
@@ -66,7 +68,11 @@ def test_every_row_is_held_out_equally_often() -> None:
     np.testing.assert_allclose(counts / 4000, 0.25, atol=5 * np.sqrt(0.25 * 0.75 / 4000))
 
 
-@pytest.mark.parametrize(("kind", "oracle"), [("standard", StandardScaler()), ("minmax", MinMaxScaler())])
+@pytest.mark.parametrize(
+    ("kind", "oracle"),
+    [("standard", StandardScaler()), ("center", StandardScaler(with_std=False)), ("minmax", MinMaxScaler())],
+    ids=["standard", "center", "minmax"],
+)
 def test_scaling_uses_statistics_of_the_training_set_only(kind: str, oracle: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x, x_validation = rng.normal(3.0, 2.0, (50, 4)), rng.normal(-100.0, 50.0, (20, 4))
@@ -96,9 +102,15 @@ def test_a_factor_multiplies() -> None:
     np.testing.assert_array_equal(scaled.validation_inputs, raw.validation_inputs * 1000.0)
 
 
-@pytest.mark.parametrize("kind", ["standard", "minmax"])
+def test_centering_moves_the_mean_to_zero_and_keeps_the_spread() -> None:
+    raw, centered = load(source="wine", scale="none").inputs, load(source="wine", scale="center").inputs
+    np.testing.assert_allclose(centered.mean(axis=0), 0.0, atol=1e-12 * np.abs(raw).max())
+    np.testing.assert_allclose(centered.std(axis=0), raw.std(axis=0))
+
+
+@pytest.mark.parametrize("kind", ["standard", "center", "minmax"])
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e9, -3.7e-12])
-def test_a_constant_column_becomes_zero(kind: str, value: float) -> None:
+def test_a_constant_column_becomes_zero(kind: ScaleValue, value: float) -> None:
     column = np.full((37, 1), value)
     scaled = fit_scaler(kind, column)(column)
     np.testing.assert_allclose(scaled, 0.0, atol=1e-5)
@@ -107,6 +119,31 @@ def test_a_constant_column_becomes_zero(kind: str, value: float) -> None:
 def test_a_column_of_tiny_numbers_is_not_taken_for_constant() -> None:
     column = np.array([[1e-20], [3e-20]])
     np.testing.assert_allclose(fit_scaler("standard", column)(column), [[-1.0], [1.0]])
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+def test_a_spread_without_a_reciprocal_counts_as_none(kind: ScaleValue) -> None:
+    column = np.array([[0.0], [1e-320]])
+    np.testing.assert_allclose(fit_scaler(kind, column)(column), 0.0, atol=1e-300)
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+def test_validation_rows_that_scaling_takes_beyond_float32_are_refused(kind: str, tmp_path: Path) -> None:
+    y = np.arange(20) % 2
+    x = np.column_stack([np.arange(20.0), np.where(y, 1e-20, 3e-20)])
+    np.savez(tmp_path / "d.npz", x=x, y=y, x_validation=x + np.array([0.0, 1e30]), y_validation=y)
+    with pytest.raises(
+        UserError, match=r"inputs: column 1 \(counted from 0\) hardly varies in the training set, .* 1e\+30"
+    ):
+        load(folder=tmp_path, source="d.npz", scale=kind)
+    raw = load(folder=tmp_path, source="d.npz", scale=kind, columns={"x1": "none"})
+    assert raw.validation_inputs[0, 1] == 1e30
+
+
+def test_targets_stay_as_they_are_unless_told_otherwise() -> None:
+    dataset = load(source="diabetes")
+    targets = np.concatenate([dataset.targets, dataset.validation_targets])
+    np.testing.assert_array_equal(np.sort(targets[:, 0]), np.sort(load_diabetes().target))
 
 
 def test_targets_are_scaled_with_statistics_of_the_training_set() -> None:

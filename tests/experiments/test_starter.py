@@ -46,6 +46,29 @@ def test_a_column_name_with_quotes_is_written_safely(tmp_path: Path) -> None:
     assert loads(starter_config(path)).data.target == 'the "kind" \\ of it'
 
 
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("a,b,kind", "a"),
+        ('"a ""b"" \\.c, d",b,kind', 'a "b" \\.c, d'),
+        ("a,a,kind", "0"),
+        ("1,2,yes", "0"),
+        (None, "pixel_3_4"),
+    ],
+    ids=["a plain name", "an odd name", "a name that is there twice", "no header", "no data"],
+)
+def test_the_commented_scale_of_a_column_is_one_that_can_be_set(
+    header: str | None, column: str, tmp_path: Path
+) -> None:
+    text = starter_config(None if header is None else write(tmp_path, ["yes", "no"] * 20, header=header))
+    data = loads(text.replace("\n# columns", "\ncolumns")).data
+    assert data.columns == {column: "none"}
+    dataset = load_data(data, 0, tmp_path)
+    index = dataset.feature_names.index(column) if column != "0" else 0
+    raw = load_data(data.model_copy(update={"scale": "none", "columns": None}), 0, tmp_path)
+    assert dataset.inputs[:, index].max() == raw.inputs[:, index].max() > 10.0
+
+
 def test_a_table_without_a_header_has_no_named_target(tmp_path: Path) -> None:
     path = write(tmp_path, ["yes", "no"] * 20, header="1,2,yes")
     assert loads(starter_config(path)).data.target is None
