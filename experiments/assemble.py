@@ -6,19 +6,19 @@ from typing import assert_never
 
 import numpy as np
 
-from gradvitals.engine import clipping, initializers, optimizers, training
+from gradvitals.engine import adaptive_optimizers, clipping, optimizers, schedules, training
 from gradvitals.engine.events import Array
-from gradvitals.engine.initializers import Initializer
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.regularizers import L2, Penalty, mark_weights
+from gradvitals.engine.schedules import Schedule
+from gradvitals.engine.strategies import NumericGradient, RandomSearch, Strategy
 from gradvitals.engine.training import Samples
-from gradvitals.experiments.config import initialization, optimizer
+from gradvitals.experiments.architecture import build_network
+from gradvitals.experiments.config import optimizer, schedule
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset, Targets
 from gradvitals.experiments.fit import Fit
-
-RARE = 1e-6
-"""Least share of a class in a prior: a class that never occurs would get a bias of −∞."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,9 @@ class Experiment:
         validation: The validation set, likewise.
         generator: Draws the mini-batches.
         clip: How gradients are clipped.
+        schedule: How the learning rate changes.
+        penalty: What is added to the loss.
+        strategy: How it is found where to step; None for backpropagation.
         early_stopping: When to stop early.
     """
 
@@ -41,81 +44,61 @@ class Experiment:
     validation: Samples
     generator: np.random.Generator
     clip: clipping.Clip | None
+    schedule: Schedule | None
+    penalty: Penalty | None
+    strategy: Strategy | None
     early_stopping: training.EarlyStopping | None
 
 
 def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
-    """Build the experiment; initial weights and batches are drawn from separate streams of the config's seed."""
-    weights, batches = (np.random.default_rng(stream) for stream in np.random.SeedSequence(config.seed).spawn(2))
+    """Build the experiment; weights, batches, searches and dropout have separate streams of the config's seed."""
+    streams = np.random.SeedSequence(config.seed).spawn(4)
+    weights, batches, searches, drops = (np.random.default_rng(stream) for stream in streams)
     dtype = np.dtype(config.training.dtype)
     samples = _samples(dataset.inputs, dataset.targets, dataset, fit, dtype)
     validation = _samples(dataset.validation_inputs, dataset.validation_targets, dataset, fit, dtype)
-    network = Network(
-        fit.widths,
-        config.model.activation_per_layer,
-        fit.loss,
-        initializers=[_initializer(init) for init in config.model.init_per_layer],
-        generator=weights,
-        biases=_biases(config, fit, samples.targets),
-        dtype=dtype,
-    )
+    network = build_network(config, dataset, fit, samples.targets, weights=weights, drops=drops)
     stopping = config.training.early_stopping
+    strategy = _strategy(config, searches)
     return Experiment(
         network,
-        _optimizer(config.training.optimizer),
+        strategy if isinstance(strategy, RandomSearch) else _optimizer(config.training.optimizer),
         samples,
         validation,
         batches,
         _clip(config),
+        _schedule(config.training.schedule, math.ceil(len(samples) / fit.batch_size)),
+        L2(config.training.l2, mark_weights(network)) if config.training.l2 else None,
+        strategy,
         None if stopping is None else training.EarlyStopping(stopping.patience, stopping.min_delta),
     )
 
 
 def _samples(inputs: Array, targets: Targets, dataset: Dataset, fit: Fit, dtype: np.dtype[np.floating]) -> Samples:
-    """Encode the targets for the loss: one-hot rows, one column of 0 and 1, or the values as they are."""
-    if dataset.task != "classification":
-        encoded: Array = targets
-    elif fit.loss == "binary_cross_entropy":
-        encoded = targets[:, np.newaxis]
-    else:
-        encoded = np.eye(dataset.outputs)[targets]
+    """Encode the targets for the loss: one-hot rows, one column of labels, or the values as they are."""
+    match fit.encoding:
+        case "values":
+            encoded: Array = targets
+        case "labels":
+            encoded = targets[:, np.newaxis]
+        case "one_hot":
+            encoded = np.eye(max(dataset.outputs, fit.widths[-1]))[targets]
     return Samples(np.ascontiguousarray(inputs, dtype), np.ascontiguousarray(encoded, dtype))
 
 
-def _initializer(init: initialization.Initializer) -> Initializer:
-    match init:
-        case initialization.Zeros():
-            return initializers.zeros
-        case initialization.Scheme():
-            return initializers.INITIALIZERS[init.kind]
-        case initialization.Constant():
-            return initializers.constant(init.value)
-        case initialization.Normal():
-            return initializers.normal(init.std)
-        case initialization.Uniform():
-            return initializers.uniform(init.limit)
-        case _:
-            assert_never(init)
-
-
-def _biases(config: Config, fit: Fit, targets: Array) -> list[float | Array]:
-    """Give the initial biases of every layer; a prior makes the first prediction the best constant one."""
-    bias = config.model.bias_init
-    hidden = bias.value if isinstance(bias, initialization.Constant) else 0.0
-    output: float | Array = 0.0
-    if config.model.output_bias == "prior":
-        mean = targets.mean(axis=0, dtype=np.float64)
-        share = np.clip(mean, RARE, 1.0 - RARE)
-        output = {"mse": mean, "cross_entropy": np.log(share), "binary_cross_entropy": np.log(share / (1.0 - share))}[
-            fit.loss
-        ]
-    return [*[hidden] * len(config.model.hidden), output]
-
-
-def _optimizer(settings: optimizer.Optimizer) -> Optimizer:
+def _optimizer(settings: optimizer.Optimizer) -> Optimizer:  # noqa: PLR0911 - a kind each
     match settings:
         case optimizer.Sgd():
             return optimizers.Sgd(settings.learning_rate, momentum=settings.momentum, nesterov=settings.nesterov)
+        case optimizer.Adagrad():
+            return adaptive_optimizers.Adagrad(
+                settings.learning_rate,
+                learning_rate_decay=settings.learning_rate_decay,
+                initial_accumulator=settings.initial_accumulator,
+                epsilon=settings.epsilon,
+            )
+        case optimizer.Adadelta():
+            return adaptive_optimizers.Adadelta(settings.learning_rate, rho=settings.rho, epsilon=settings.epsilon)
         case optimizer.RmsProp():
             return optimizers.RmsProp(
                 settings.learning_rate, alpha=settings.alpha, epsilon=settings.epsilon, momentum=settings.momentum
@@ -124,8 +107,58 @@ def _optimizer(settings: optimizer.Optimizer) -> Optimizer:
             return optimizers.Adam(
                 settings.learning_rate, beta1=settings.beta1, beta2=settings.beta2, epsilon=settings.epsilon
             )
+        case optimizer.AdamW():
+            return adaptive_optimizers.AdamW(
+                settings.learning_rate,
+                beta1=settings.beta1,
+                beta2=settings.beta2,
+                epsilon=settings.epsilon,
+                weight_decay=settings.weight_decay,
+            )
+        case optimizer.Adamax():
+            return adaptive_optimizers.Adamax(
+                settings.learning_rate, beta1=settings.beta1, beta2=settings.beta2, epsilon=settings.epsilon
+            )
+        case optimizer.Nadam():
+            return adaptive_optimizers.Nadam(
+                settings.learning_rate,
+                beta1=settings.beta1,
+                beta2=settings.beta2,
+                epsilon=settings.epsilon,
+                momentum_decay=settings.momentum_decay,
+            )
         case _:
             assert_never(settings)
+
+
+def _schedule(settings: schedule.Schedule | None, steps_per_epoch: int) -> Schedule | None:
+    """Translate epochs into steps, and put the warm-up first."""
+    main: Schedule
+    match settings:
+        case None:
+            return None
+        case schedule.Constant():
+            main = schedules.Constant()
+        case schedule.StepDecay():
+            every = settings.every * (steps_per_epoch if settings.unit == "epochs" else 1)
+            main = schedules.StepDecay(every, settings.factor)
+        case schedule.Cosine():
+            main = schedules.Cosine(settings.minimum)
+        case _:
+            assert_never(settings)
+    return schedules.WarmUp(settings.warm_up, main) if settings.warm_up else main
+
+
+def _strategy(config: Config, generator: np.random.Generator) -> Strategy | None:
+    match config.training.gradient:
+        case "backprop":
+            return None
+        case "numeric":
+            return NumericGradient()
+        case "random_search":
+            return RandomSearch(config.training.optimizer.learning_rate, generator)
+        case _:
+            assert_never(config.training.gradient)
 
 
 def _clip(config: Config) -> clipping.Clip | None:

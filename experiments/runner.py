@@ -19,6 +19,7 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard import hparams
+from gradvitals.diagnostics.tensorboard.graph import graph_def
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.engine.events import EpochEnded, Scores
 from gradvitals.engine.training import History, train
@@ -30,6 +31,7 @@ from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.files import write_json, write_text
 from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.network_graph import network_nodes
 from gradvitals.experiments.plan import PlannedRun, label
 from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import CONFIG_FILE, FINDINGS_FILE, FINISHED, RunSummary, write_summary
@@ -86,6 +88,7 @@ def run_one(
     monitor: Monitor | None = None
     try:
         _write_hparams(writer, planned, place)
+        writer.top.graph(graph_def(network_nodes(experiment.network.circuit)))
         monitor = _watch(config, experiment, writer, diagnoses)
         if on_epoch is not None:
             experiment.network.hooks.on(EpochEnded, on_epoch)
@@ -104,6 +107,7 @@ def run_one(
             status=history.reason,
             seconds=round(time.perf_counter() - started, 3),
             steps=history.steps,
+            forward_passes=history.forward_passes,
             scores=_last_scores(history),
             verdict=verdict.outcome if history.reason in FINISHED or verdict.outcome != "healthy" else "not_judged",
             findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
@@ -116,12 +120,13 @@ def run_one(
 
 def load_dataset(planned: PlannedRun, place: Place) -> Dataset:
     """Load a run's data; the runs of one process that share data and seed load them once."""
-    return _load(planned.config.data, planned.config.seed, place.base_dir, place.origin)
+    config = planned.config
+    return _load(config.data, config.seed, place.base_dir, place.origin, config.model.sequence_length)
 
 
 @lru_cache(maxsize=2)
-def _load(data: DataConfig, seed: int, base_dir: Path, origin: str) -> Dataset:
-    return load_data(data, seed, base_dir, origin=origin)
+def _load(data: DataConfig, seed: int, base_dir: Path, origin: str, sequence_length: int | None) -> Dataset:
+    return load_data(data, seed, base_dir, origin=origin, sequence_length=sequence_length)
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -160,6 +165,9 @@ def _train(config: Config, experiment: Experiment, history: History) -> None:
         validation=experiment.validation,
         early_stopping=experiment.early_stopping,
         clip=experiment.clip,
+        schedule=experiment.schedule,
+        penalty=experiment.penalty,
+        strategy=experiment.strategy,
         history=history,
     )
 

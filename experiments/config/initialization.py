@@ -56,6 +56,13 @@ class Uniform(Model):
     limit: Positive = 0.05
 
 
+class Identity(Model):
+    """The identity matrix times a scale; for recurrent weights only, which are square."""
+
+    kind: Literal["identity"] = "identity"
+    scale: Positive = 1.0
+
+
 def _table(value: object) -> object:
     """Take a bare name for a table with that kind."""
     return {"kind": value} if isinstance(value, str) else value
@@ -63,6 +70,11 @@ def _table(value: object) -> object:
 
 Initializer = Annotated[
     Zeros | Scheme | Constant | Normal | Uniform,
+    Field(discriminator="kind"),
+    BeforeValidator(_table),
+]
+RecurrentInitializer = Annotated[
+    Zeros | Scheme | Constant | Normal | Uniform | Identity,
     Field(discriminator="kind"),
     BeforeValidator(_table),
 ]

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gradvitals.experiments.config.base import Model, fault
 from gradvitals.experiments.config.check import CheckConfig
-from gradvitals.experiments.config.data import DataConfig
+from gradvitals.experiments.config.data import SEQUENCES, DataConfig
 from gradvitals.experiments.config.diagnostics import DiagnosticsConfig
-from gradvitals.experiments.config.keys import known_keys, wrong_key
+from gradvitals.experiments.config.keys import OPEN_TABLES, is_key, known_keys, wrong_key
 from gradvitals.experiments.config.model import ModelConfig
 from gradvitals.experiments.config.sweep import Axis
 from gradvitals.experiments.config.training import TrainingConfig
@@ -28,7 +28,7 @@ def _sweepable(key: str) -> str:
     if key in {"name", "sweep"}:
         text = "all runs of a sweep share it — remove it from [sweep]"
         raise fault(text)
-    if key not in known_keys(Config):
+    if not is_key(key, Config):
         raise fault(wrong_key(key, Config))
     return key
 
@@ -41,7 +41,7 @@ def dotted_keys(sweep: Any) -> Any:  # noqa: ANN401 - whatever the file holds; v
     if not isinstance(sweep, dict):
         return sweep
     flat: dict[str, Any] = {}
-    sections = {key.rpartition(".")[0] for key in known_keys(Config)}
+    sections = {*(key.rpartition(".")[0] for key in known_keys(Config)), *OPEN_TABLES}
     for key, value in sweep.items():
         if isinstance(value, dict) and key in sections and not {"log", "linear", "n"} & value.keys():
             flat |= dotted_keys({f"{key}.{inner}": axis for inner, axis in value.items()})
@@ -75,3 +75,15 @@ class Config(Model):
     diagnostics: DiagnosticsConfig = Field(default_factory=DiagnosticsConfig)
     check: CheckConfig = Field(default_factory=CheckConfig)
     sweep: Annotated[dict[SweepKey, Axis], BeforeValidator(dotted_keys)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sequences_have_a_length(self) -> "Config":
+        """Ask for a sequence's length where there is one, and nowhere else."""
+        is_task = self.data.source in SEQUENCES
+        if is_task and self.model.sequence_length is None:
+            text = f"missing; {self.data.source} needs the number of its time steps"
+            raise fault(text, "model.sequence_length")
+        if self.model.sequence_length is not None and self.model.kind == "mlp" and not is_task:
+            text = f'only a recurrent network or a sequence task ({", ".join(SEQUENCES)}) has it — set kind = "rnn"'
+            raise fault(text, "model.sequence_length")
+        return self

@@ -1,13 +1,21 @@
 """The [training] table: loss, optimizer and length of a training run."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from gradvitals.experiments.config.base import Count, Model, NonNegative, Positive
-from gradvitals.experiments.config.optimizer import Adam, Optimizer
+from gradvitals.experiments.config.base import Count, Flag, Model, NonNegative, Positive, fault, word_or_number
+from gradvitals.experiments.config.optimizer import Adam, Optimizer, Sgd
+from gradvitals.experiments.config.schedule import Schedule
 
-Loss: TypeAlias = Literal["cross_entropy", "binary_cross_entropy", "mse"]
+Loss: TypeAlias = Literal[
+    "cross_entropy", "binary_cross_entropy", "hinge", "binary_hinge", "mse", "mae", "huber", "nll"
+]
+ClassWeight = Annotated[
+    Annotated[Literal["balanced"], Tag("word")]
+    | Annotated[tuple[NonNegative, ...], Field(min_length=1), Tag("number")],
+    Discriminator(word_or_number),
+]
 
 
 class EarlyStopping(Model):
@@ -27,20 +35,45 @@ class TrainingConfig(Model):
 
     Attributes:
         loss: By default what the task wants: cross_entropy, binary_cross_entropy (multilabel) or mse (regression).
+        from_logits: Whether a cross-entropy takes the outputs for logits; goes with `model.output`. Unset: unless the
+            output is a softmax or a sigmoid.
+        reduction: Whether a batch's loss is the mean over its examples or, often by mistake, the sum.
+        class_weight: A factor for each class, in the order of the labels; `balanced` for one over its share.
         optimizer: The update rule and its settings.
         batch_size: Examples per update; more than the training set holds means full batches.
         epochs: Passes over the training set.
         dtype: Precision of the training.
         clip_norm: Largest global norm of the gradient.
         clip_value: Largest absolute value of a gradient's element.
+        l2: Strength of the penalty on the weights, ½ · l2 · Σ w²; the reported loss is that of the data alone.
+        schedule: How the learning rate changes; constant where unset.
+        gradient: How it is found where to step; all but backprop are for comparison, and slow.
         early_stopping: When to stop before the last epoch.
     """
 
     loss: Loss | None = None
+    from_logits: Flag | None = None
+    reduction: Literal["mean", "sum"] = "mean"
+    class_weight: ClassWeight | None = None
     optimizer: Optimizer = Field(default_factory=Adam)
     batch_size: Count = 64
     epochs: Count = 20
     dtype: Literal["float32", "float64"] = "float32"
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
+    l2: NonNegative = 0.0
+    schedule: Schedule | None = None
+    gradient: Literal["backprop", "numeric", "random_search"] = "backprop"
     early_stopping: EarlyStopping | None = None
+
+    @model_validator(mode="after")
+    def _random_search_has_no_gradient(self) -> "TrainingConfig":
+        if self.gradient != "random_search":
+            return self
+        if not isinstance(self.optimizer, Sgd) or self.optimizer.momentum:
+            text = "'random_search' takes its steps itself — set optimizer = {kind = \"sgd\", learning_rate = …}, plain"
+            raise fault(text, "gradient")
+        if self.clip_norm is not None or self.clip_value is not None:
+            text = "'random_search' has no gradient to clip — remove clip_norm and clip_value"
+            raise fault(text, "gradient")
+        return self

@@ -21,6 +21,7 @@ noise = 0.25
 task = "classification"
 validation = 0.3
 scale = 1000
+columns = {x2 = "center", 0 = 10, "odd \\"name\\", with a.dot" = 0.5}
 [model]
 hidden = [5, 4]
 activation = ["tanh", "leaky_relu"]
@@ -56,6 +57,7 @@ seed = [0, 1]
 "training.optimizer.learning_rate" = {log = [1e-3, 1], n = 4}
 "training.epochs" = {linear = [1, 3], n = 3}
 "model.hidden" = [[], [5, 4]]
+"data.columns" = [{}, {x1 = 1000}]
 "model.init" = [["zeros", "zeros", {kind = "normal", std = 1}], "orthogonal"]
 """
 
@@ -110,6 +112,17 @@ def test_the_hash_changes_with_every_key(change: str) -> None:
     assert config_hash(changed) != config_hash(loads(base))
 
 
+def test_the_hash_changes_with_the_scale_of_a_column_and_not_with_their_order() -> None:
+    texts = ["", "columns = {}", "columns = {a = 2, b = 3}", "columns = {b = 3.0, a = 2}", "columns = {a = 2, b = 4}"]
+    configs = [loads(f'[data]\nsource = "digits"\n{text}') for text in texts]
+    none, empty, one, turned, other = (config_hash(config) for config in configs)
+    assert none == empty
+    assert one == turned
+    assert len({none, one, other}) == 3
+    assert [hash(config.data) == hash(configs[0].data) for config in configs] == [True, True, False, False, False]
+    assert hash(configs[2].data) == hash(configs[3].data)
+
+
 def test_the_hash_is_the_same_in_another_process() -> None:
     code = (
         "from gradvitals.experiments.config.load import load_config\n"
@@ -137,13 +150,13 @@ def test_a_config_is_frozen() -> None:
 
 def test_values_for_all_layers_are_given_to_each() -> None:
     model = loads('[data]\nsource = "digits"\n[model]\nhidden = [3, 2]\nactivation = "tanh"').model
-    assert model.activation_per_layer == ("tanh", "tanh")
+    assert [one.kind for one in model.activation_per_layer] == ["tanh", "tanh"]
     assert model.init_per_layer == (Scheme(kind="he_normal"),) * 3
 
 
 def test_values_per_layer_stay_in_order() -> None:
     model = loads(EVERYTHING).model
-    assert model.activation_per_layer == ("tanh", "leaky_relu")
+    assert [one.kind for one in model.activation_per_layer] == ["tanh", "leaky_relu"]
     assert model.init_per_layer[:2] == (Scheme(kind="he_normal"), Normal(std=0.01))
 
 

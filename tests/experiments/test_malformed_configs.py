@@ -33,7 +33,7 @@ MALFORMED = {
     ),
     "layers too large together": (
         DATA + "[model]\nhidden = [60000, 60000]",
-        "model.hidden: 3,600,000,000 weights between hidden layers",
+        "model.hidden: 3,600,000,000 weights between hidden units",
     ),
     "an integer of a thousand digits": (
         DATA + f"[training]\nepochs = 0x{'f' * 5000}",
@@ -64,7 +64,7 @@ MALFORMED = {
     ),
     "a misspelt optimizer": (
         DATA + '[training]\noptimizer = {kind = "sdg", learning_rate = 0.1}',
-        "training.optimizer.kind: 'sdg' is not one of sgd, rmsprop, adam — did you mean 'sgd'?",
+        "adagrad, adadelta, rmsprop, adam, adamw, adamax, nadam — did you mean 'sgd'?",
     ),
     "sgd without a learning rate": (
         DATA + '[training]\noptimizer = {kind = "sgd"}',
@@ -109,7 +109,7 @@ MALFORMED = {
     ),
     "an unknown activation": (
         DATA + '[model]\nactivation = "LeakyReLU6"',
-        "is not one of sigmoid, tanh, relu, leaky_relu, linear — did you mean 'leaky_relu'?",
+        "leaky_relu, prelu, elu, maxout — did you mean 'leaky_relu'?",
     ),
     "another family of networks": (DATA + '[model]\nkind = "cnn"', "model.kind: 'cnn' is not 'mlp'"),
     "a loss by another name": (DATA + '[training]\nloss = "CrossEntropyLoss"', "did you mean 'cross_entropy'?"),
@@ -122,8 +122,39 @@ MALFORMED = {
     "no data": ("[model]\nhidden = [3]", "data: missing"),
     "data without a source": ("[data]\nvalidation = 0.2", "data.source: missing"),
     "everything held out": (DATA + "validation = 1.0", "data.validation: 1.0 must be less than 1"),
-    "an unknown scale": (DATA + 'scale = "z-score"', "data.scale: 'z-score' is not one of none, standard, minmax"),
+    "an unknown scale": (
+        DATA + 'scale = "z-score"',
+        "data.scale: 'z-score' is not one of none, standard, center, minmax",
+    ),
     "a factor in quotes": (DATA + 'scale = "1000"', "data.scale: '1000' is not one of"),
+    "a scale of a column that is unknown": (
+        DATA + 'columns = {age = "max"}',
+        "data.columns.age: 'max' is not one of none, standard, center, minmax — did you mean 'minmax'?",
+    ),
+    "a factor of a column in quotes": (
+        DATA + 'columns = {3 = "1000"}',
+        "data.columns.3: '1000' is not one of none, standard, center, minmax — remove the quotes",
+    ),
+    "a negative factor of a column": (DATA + "columns = {3 = -1}", "data.columns.3: -1 must be greater than 0"),
+    "true for a column": (DATA + "columns = {age = true}", "data.columns.age: true is not a number"),
+    "a factor of a column with a dot in its name": (
+        DATA + 'columns = {"a.b" = 1e7}',
+        'data.columns."a.b": 10000000.0 must be at most 1e+06',
+    ),
+    "columns without scales": (
+        DATA + 'columns = ["age"]',
+        "data.columns: ['age'] is not a table of scales by column, such as {age = ",
+    ),
+    "an empty table for a scale": (DATA + "columns = {age = {}}", "data.columns.age: {} is not a number"),
+    "centering by a key of its own": (
+        DATA + "center = true",
+        "data.center: no such key — did you mean 'data.scale'?",
+    ),
+    "centering by another name": (DATA + 'scale = "mean"', "center, minmax — did you mean 'center'?"),
+    "a swept scale of a column that is unknown": (
+        DATA + '[sweep]\n"data.columns.age" = ["minmax", "max"]',
+        "sweep.\"data.columns.age\": 'max' is not one of none, standard, center, minmax",
+    ),
     "noise on real data": (DATA + "noise = 0.1", "data.noise: only toy data has it"),
     "a column of no table": (DATA + 'target = "y"', "data.target: only a .csv source has named columns"),
     "three toy points": ('[data]\nsource = "moons"\nn = 3', "data.n: 3 must be at least 10"),

@@ -33,6 +33,18 @@ SICK = {
             'model.bias_init={kind="constant", value=-200}',
         ],
     ),
+    "a recurrent network born dead": (
+        "dying_relu_healthy",
+        [
+            "data.source=delayed_copy",
+            "model.kind=rnn",
+            "model.cell=relu",
+            "model.sequence_length=5",
+            'model.bias_init={kind="constant", value=-200}',
+        ],
+    ),
+    "a relu for an output": ("dying_relu_healthy", ["model.output=relu", "training.optimizer.learning_rate=5"]),
+    "labels beyond the outputs": ("dying_relu_healthy", ["model.output_units=5"]),
     "with another optimizer": (
         "dying_relu_healthy",
         ['training.optimizer={kind="rmsprop", learning_rate=10, momentum=0.9}'],
