@@ -126,17 +126,19 @@ class ConnectedCircuit:
 
         backward: list[Callable[[], None]] = []
         contributed: set[str] = set()
+        scratch: dict[tuple[str, int, tuple[int, ...]], Array] = {}  # a contribution is added before the next is made
         for placed in reversed(circuit.gates):
             targets: list[Array | None] = []
             additions: list[Callable[[], None]] = []
             seen = arrays.gradients_of(placed)
-            for value in placed.inputs:
+            for position, value in enumerate(placed.inputs):
                 gradient = seen.get(value.name)
                 if gradient is None or value.name not in contributed:
                     targets.append(gradient)
                     contributed.add(value.name)
                 else:
-                    contribution = np.empty_like(gradient)
+                    key = (value.name, position, gradient.shape)
+                    contribution = scratch.setdefault(key, np.empty_like(gradient))
                     targets.append(contribution)
                     additions.append(_adder(gradient, contribution))
             name, output = placed.output.name, arrays.output_of(placed)

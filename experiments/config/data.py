@@ -11,11 +11,12 @@ from gradvitals.experiments.suggest import show
 
 Bundled: TypeAlias = Literal["digits", "iris", "wine", "breast_cancer", "diabetes"]
 Toy: TypeAlias = Literal["moons", "circles", "spiral", "xor", "blobs"]
+SequenceTask: TypeAlias = Literal["delayed_copy", "adding"]
 Task: TypeAlias = Literal["classification", "regression", "multilabel"]
 
 BUNDLED: tuple[str, ...] = get_args(Bundled)
 TOYS: tuple[str, ...] = get_args(Toy)
-SEQUENCES: tuple[str, ...] = ("delayed_copy", "adding")
+SEQUENCES: tuple[str, ...] = get_args(SequenceTask)
 MADE: tuple[str, ...] = (*TOYS, *SEQUENCES)
 """Sources that are made on the spot."""
 

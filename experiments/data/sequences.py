@@ -8,14 +8,13 @@ References:
     simple way to initialize recurrent networks of rectified linear units", §4.1 (adding).
 """
 
-from typing import Literal, TypeAlias, assert_never
+from typing import assert_never
 
 import numpy as np
 
+from gradvitals.experiments.config.data import SequenceTask
 from gradvitals.experiments.data.dataset import Floats, Labels, Table
 from gradvitals.experiments.errors import UserError
-
-SequenceTask: TypeAlias = Literal["delayed_copy", "adding"]
 
 DEFAULT_N = 1_000
 DEFAULT_NOISE: dict[SequenceTask, float] = {"delayed_copy": 0.1, "adding": 0.0}

@@ -10,7 +10,8 @@ from gradvitals.engine.initializers import glorot_uniform, identity, normal, ort
 from gradvitals.engine.optimizers import Adam
 from gradvitals.engine.recurrent import recurrent
 from gradvitals.engine.training import Samples, train
-from gradvitals.experiments.data.sequences import SYMBOLS, SequenceTask, make_sequences
+from gradvitals.experiments.config.data import SequenceTask
+from gradvitals.experiments.data.sequences import SYMBOLS, make_sequences
 from gradvitals.experiments.data.tasks import encode
 from gradvitals.experiments.errors import UserError
 

@@ -111,7 +111,7 @@ MALFORMED = {
         DATA + '[model]\nactivation = "LeakyReLU6"',
         "leaky_relu, prelu, elu, maxout — did you mean 'leaky_relu'?",
     ),
-    "another family of networks": (DATA + '[model]\nkind = "cnn"', "model.kind: 'cnn' is not 'mlp'"),
+    "another family of networks": (DATA + '[model]\nkind = "cnn"', "model.kind: 'cnn' is not one of mlp, rnn"),
     "a loss by another name": (DATA + '[training]\nloss = "CrossEntropyLoss"', "did you mean 'cross_entropy'?"),
     "half precision": (DATA + '[training]\ndtype = "float16"', "training.dtype: 'float16' is not one of float32"),
     "a negative clip": (DATA + "[training]\nclip_norm = -1", "training.clip_norm: -1 must be greater than 0"),
