@@ -1,10 +1,11 @@
 """What watching costs: whole trainings with monitor and event files at the default rhythm, against the same without.
 
-    python benchmarks/diagnostics.py [--quick] [--json FILE]
+    python benchmarks/diagnostics.py [--quick] [--parts] [--json FILE]
 
 Two trainings of one network take turns, some steps each, one of them watched; times are CPU seconds of this process,
 float32, one BLAS thread, one core. What the monitor does before the first step and after the last is reported apart.
-The default rhythm follows the planned length; of the long trainings, the first part is timed.
+The default rhythm follows the planned length; of the long trainings, the first part is timed. With `--parts` the time
+of watching is taken apart, by a clock around its methods: medians of wall time, with what the clocks themselves cost.
 """
 
 import argparse
@@ -12,15 +13,21 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from machine import describe_machine, pin_to_one_core
 from threadpoolctl import threadpool_limits
 
+from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.step_metrics import StepMetrics
+from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.engine.events import TrainingEnded, TrainingStarted
 from gradvitals.engine.initializers import he_normal
@@ -96,6 +103,56 @@ class Runner:
         self.seconds += time.process_time() - started
 
 
+PARTS: tuple[tuple[str, type[Any], str], ...] = (
+    ("sampled step, before the update", Trainer, "_emit_before_update"),
+    ("  outputs of a layer", StepMetrics, "forward"),
+    ("  gradient norms", StepMetrics, "gradients"),
+    ("sampled step, after the update", Trainer, "_emit_after_update"),
+    ("  weight norms and update ratios", StepMetrics, "ended"),
+    ("  one event, encoded and written", EventFile, "scalars"),
+    ("    written", EventFile, "_write"),
+    ("probe", Prober, "take"),
+    ("exact scan", DeadUnitScanner, "scan"),
+)
+"""What `--parts` times: a name, indented below what it is a part of, and the method."""
+
+
+@contextmanager
+def clocks(times: dict[str, list[float]]) -> Iterator[None]:
+    """Time the methods of PARTS in a `with` block."""
+    originals = [(cls, method, getattr(cls, method)) for _, cls, method in PARTS]
+    for name, cls, method in PARTS:
+        setattr(cls, method, _clocked(getattr(cls, method), times.setdefault(name, [])))
+    try:
+        yield
+    finally:
+        for cls, method, original in originals:
+            setattr(cls, method, original)
+
+
+def _clocked(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any method
+        started = time.perf_counter()
+        try:
+            return method(*args, **kwargs)
+        finally:
+            seconds.append(time.perf_counter() - started)
+
+    return timed
+
+
+def print_parts(training: Training) -> None:
+    """Print what each part takes, once and over the training."""
+    times: dict[str, list[float]] = {}
+    with clocks(times):
+        measure(training)
+    print(f"\n{training.name:<36}{'times':>7}{'median µs':>11}{'least µs':>10}{'sum ms':>9}")
+    for name, seconds in times.items():
+        if seconds:
+            micro = 1e6 * statistics.median(seconds), 1e6 * min(seconds)
+            print(f"{name:<36}{len(seconds):>7}{micro[0]:>11.1f}{micro[1]:>10.1f}{1e3 * sum(seconds):>9.1f}")
+
+
 def measure(training: Training) -> Cost:
     """Run both trainings to their end, in turns."""
     generator = np.random.default_rng(1)
@@ -143,6 +200,7 @@ def main() -> None:
     """Measure every training and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
+    parser.add_argument("--parts", action="store_true", help="take the time of watching apart")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     options = parser.parse_args()
     machine = describe_machine()
@@ -170,6 +228,8 @@ def main() -> None:
                 f"{cost.training:<10}{cost.planned:>8}{cost.steps:>7}{cost.step_microseconds:>10.1f}"
                 f"{100 * cost.during:>7.1f} %{limit:>7}{100 * cost.at_start:>6.1f} %{100 * cost.at_end:>6.1f} %"
             )
+        for training in TRAININGS if options.parts else ():
+            print_parts(training)
     if options.json is not None:
         record = {"machine": machine, "costs": [asdict(cost) for cost in costs]}
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -200,17 +200,16 @@ class Network:
         """Send a LayerForward per layer, from the first to the last."""
         values = circuit.readonly_values
         for layer in self.drawing.layers:
-            inputs, pre_activations, outputs = (
-                _over_time(values, names) for names in (layer.inputs, layer.pre_activations, layer.outputs)
-            )
-            name, activation = layer.info.name, layer.info.activation
-            observer(LayerForward(name, step, inputs, pre_activations, outputs, activation, source))
+            inputs, outputs = _over_time(values, layer.inputs), _over_time(values, layer.outputs)
+            pre_activations = _over_time(values, layer.pre_activations)
+            info = layer.info
+            observer(LayerForward(info.name, step, inputs, pre_activations, outputs, info.activation, source))
 
     def emit_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerBackward per layer, from the last to the first."""
         gradients = circuit.readonly_gradients
         for layer in reversed(self.drawing.layers):
-            before, behind = (_over_time(gradients, names) for names in (layer.pre_activations, layer.outputs))
+            before, behind = _over_time(gradients, layer.pre_activations), _over_time(gradients, layer.outputs)
             observer(LayerBackward(layer.info.name, step, before, behind, source))
 
     def emit_recurrent_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
