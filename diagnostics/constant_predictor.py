@@ -49,15 +49,20 @@ def fit_constant(loss: str, targets: Array, class_weight: Array | None = None) -
     """Fit the best constant to targets `(samples, outputs)`.
 
     Returns:
-        The predictor; None for a loss whose minimiser is not known here, or of classes whose targets are no shares.
+        The predictor; None for a loss whose minimiser is not known here, of classes whose targets are no shares (for
+        the binary hinge, not 0 or 1) or are not as many as the weights, and where there are no targets.
     """
     targets = np.asarray(targets, np.float64)
+    if loss not in OF_ONE_CLASS | OF_YES_OR_NO | OF_QUANTITIES or not targets.size:
+        return None
     is_share = bool(((targets >= 0.0) & (targets <= 1.0)).all())
     if loss in OF_ONE_CLASS and not (is_share and np.allclose(targets.sum(axis=1), 1.0)):
         return None
     if loss in OF_YES_OR_NO and not is_share:
         return None
-    if loss not in OF_ONE_CLASS | OF_YES_OR_NO | OF_QUANTITIES:
+    if loss == "binary_hinge" and not np.isin(targets, (0.0, 1.0)).all():
+        return None
+    if class_weight is not None and loss in OF_ONE_CLASS and len(class_weight) != targets.shape[1]:
         return None
     best = _minimiser(loss, targets, class_weight)
     return ConstantPredictor(loss, best, float(_sample_losses(loss, best, targets, class_weight).mean()), class_weight)
@@ -136,9 +141,10 @@ def _best_scores(targets: Array, class_weight: Array | None) -> Array:
     classes helps it is least (it is L♮-convex; Murota 2003, section 10.3.1). Among many classes only sets of neighbours
     by share are tried, among very many none; a minimum missed makes the network look better, never worse.
     """
-    shares = targets.mean(axis=0) if class_weight is None else targets.mean(axis=0) * class_weight
-    count = len(shares)
-    if count > VERY_MANY_CLASSES:
+    count = targets.shape[1]
+    shares = np.bincount(targets.argmax(axis=1), minlength=count) / len(targets)
+    shares = shares if class_weight is None else shares * class_weight
+    if count == 1 or count > VERY_MANY_CLASSES:
         return np.zeros(count)
     sets = _all_sets(count) if count <= FEW_CLASSES else _sets_of_neighbours(np.argsort(-shares, kind="stable"))
 

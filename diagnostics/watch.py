@@ -64,7 +64,7 @@ def _watched(model: Observable, inputs: Any, targets: Any) -> WatchedData:  # no
 
 
 def _require_fit(model: Observable, data: WatchedData) -> None:
-    """Say now what would otherwise stop the training later; what is not layerwise says itself what it takes.
+    """Say now what would otherwise stop the training later.
 
     Raises:
         ValueError: If inputs or targets do not fit the model.
@@ -73,14 +73,15 @@ def _require_fit(model: Observable, data: WatchedData) -> None:
     if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets) or not len(inputs):
         msg = f"data must be (inputs, targets) with a row per sample, got shapes {inputs.shape} and {targets.shape}"
         raise ValueError(msg)
-    if not model.layerwise:  # its inputs and outputs need not be as wide as its first and last layer
-        model.probe(inputs[:1], targets[:1])
-        return
-    width, outputs = model.layers[0].fan_in, model.layers[-1].fan_out
-    if (inputs.shape[1], targets.shape[1]) != (width, outputs):
+    try:
+        model.probe(inputs[:1], targets[:1])  # a model's inputs and targets need not be as wide as its layers
+    except ValueError as error:
+        if not model.layerwise:
+            raise
+        width, outputs = model.layers[0].fan_in, model.layers[-1].fan_out
         found = f"{inputs.shape[1]} features and {targets.shape[1]} targets"
         msg = f"data have {found} per sample, the model takes {width} and gives {outputs}"
-        raise ValueError(msg)
+        raise ValueError(msg) from error
 
 
 def _one_hot(classes: Array, count: int) -> Array:

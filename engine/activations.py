@@ -55,7 +55,6 @@ class Activation(Gate):
         self._input = self.inputs[0]
         grad_input = self.grad_inputs[0]
         self._grad_input = np.empty_like(self.output) if grad_input is None else grad_input
-        self._half = np.array(0.5, self.output.dtype)
         self._one = np.array(1.0, self.output.dtype)
         self._zero = np.array(0.0, self.output.dtype)
 
@@ -80,11 +79,8 @@ class Sigmoid(Activation):
     name = "sigmoid"
 
     def forward(self) -> None:
-        """Write σ(x) as ½ tanh(x/2) + ½, which cannot overflow."""
-        np.multiply(self._input, self._half, out=self.output)
-        np.tanh(self.output, out=self.output)
-        np.multiply(self.output, self._half, out=self.output)
-        np.add(self.output, self._half, out=self.output)
+        """Write σ(x)."""
+        write_sigmoid(self._input, self.output)
 
     def backward(self) -> None:
         """Write z(1−z) times the gradient."""
@@ -199,9 +195,14 @@ class Elu(Activation):
         np.add(self.output, self._negative_part, out=self.output)
 
     def backward(self) -> None:
-        """Let the gradient through, times alpha · eˣ (the output + alpha) where the input was not positive."""
+        """Let the gradient through, times alpha · eˣ where the input was not positive.
+
+        There it is the output + alpha, of which far out nothing but rounding would be left.
+        """
         np.greater(self._input, self._zero, out=self._positive)
-        np.add(self._negative_part, self._alpha, out=self._grad_input)
+        np.minimum(self._input, self._zero, out=self._grad_input)
+        np.exp(self._grad_input, out=self._grad_input)
+        np.multiply(self._grad_input, self._alpha, out=self._grad_input)
         np.copyto(self._grad_input, self._one, where=self._positive)
         np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
 
@@ -237,3 +238,12 @@ class Gelu(Activation):
         np.multiply(self._grad_input, math.sqrt(0.5 / math.pi), out=self._grad_input)
         np.add(self._grad_input, self._distribution, out=self._grad_input)
         np.multiply(self._grad_input, self.grad_output, out=self._grad_input)
+
+
+def write_sigmoid(x: Array, out: Array) -> None:
+    """Write σ(x) as 1 / (1 + e⁻ˣ), which keeps its precision however near to 0 it comes; far out e⁻ˣ may be ∞."""
+    np.negative(x, out=out)
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    np.add(out, 1.0, out=out)
+    np.reciprocal(out, out=out)

@@ -11,14 +11,22 @@ Clip: TypeAlias = Callable[[Array], float]
 """Changes a gradient vector in place and gives ‖after‖ / ‖before‖, 1 where nothing was clipped."""
 
 
+NORM_EPSILON = 1e-6
+"""What PyTorch adds to the norm before it divides by it, so that the result falls short of the limit by as little."""
+
+
 def clip_norm(limit: float) -> Clip:
-    """Scale the gradient down to this global norm (Pascanu et al. 2013, algorithm 1)."""
+    """Scale the gradient down to this global norm, by limit / (norm + 1e-6) where that is below 1.
+
+    References:
+        Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1;
+        `torch.nn.utils.clip_grad_norm_`.
+    """
 
     def clip(gradients: Array) -> float:
-        norm = float(np.sqrt(gradients.dot(gradients)))
-        if not norm > limit:
+        factor = limit / (float(np.sqrt(gradients.dot(gradients))) + NORM_EPSILON)
+        if not factor < 1.0:
             return 1.0
-        factor = limit / norm
         gradients *= factor
         return factor
 

@@ -4,6 +4,8 @@ Length, depth and exponents are limited, and an error is one sentence: which pie
 """
 
 import ast
+import keyword
+import re
 import unicodedata
 import warnings
 from collections.abc import Mapping
@@ -19,6 +21,16 @@ FUNCTIONS: Mapping[str, int | None] = {"exp": 1, "log": 1, "max": None, "sigmoid
 """What may be called, with how many values; None for two or more."""
 
 ALIASES: Mapping[str, str] = {"σ": "sigmoid"}
+
+PRODUCT = "a product is written x*y"
+"""What to say where two values stand side by side."""
+
+MEANT = {
+    "leading zeros": "begins with 0; write 7 for 007",
+    "literal": "has a number that runs into a name; write 2*x",
+    "forgot a comma": f"lacks an operator; {PRODUCT}",
+}
+"""What was probably meant where Python's reader says this."""
 
 GRAMMAR = f"numbers, names, + - * / **, and calls of {', '.join(FUNCTIONS)}"
 
@@ -159,12 +171,14 @@ class _Reader:
         return self._operation(node, "**", base, exponent)
 
     def _call(self, node: ast.Call, depth: int) -> Tree:
+        if isinstance(node.func, ast.Constant | ast.BinOp | ast.UnaryOp | ast.Call):
+            raise self._wrong(node, f"has no operator between its values; {PRODUCT}")
         if not isinstance(node.func, ast.Name):
             raise self._wrong_kind(node.func)
         name = ALIASES.get(node.func.id, node.func.id)
         if name not in FUNCTIONS:
-            instead = f"; write {INSTEAD[name]}" if name in INSTEAD else f"; there are {', '.join(FUNCTIONS)}"
-            raise self._wrong(node.func, f"is no gate{instead}")
+            instead = f"write {INSTEAD[name]}" if name in INSTEAD else f"there are {', '.join(FUNCTIONS)}"
+            raise self._wrong(node.func, f"is no gate; {instead}{f'; {PRODUCT}' * (len(name) == 1)}")
         if node.keywords:
             raise self._wrong(node, f"has a keyword; {name} takes values alone")
         count, wanted = len(node.args), FUNCTIONS[name]
@@ -203,15 +217,29 @@ def _syntax(source: str, error: SyntaxError) -> str:
     """Say where Python's reader stopped, and what was probably meant."""
     column = min(max(error.offset or 1, 1), len(source))
     piece, said = source[column - 1 :], error.msg or ""
-    plain = {"−": "-", "×": "*", "·": "*", "∗": "*", "÷": "/"}.get(piece[0], unicodedata.normalize("NFKC", piece[0]))
+    reserved = next((word for word in re.finditer(r"[^\W\d]\w*", source) if keyword.iskeyword(word[0])), None)
+    if "too many nested" in said:
+        return "the expression cannot be read: it is nested too deeply"
     if source[-1] in "+-*/,(":
         return f"column {len(source)}: a value is missing after {source[-1]!r}"
     if "never closed" in said:
         return f"column {column}: {piece[0]!r} is never closed"
+    if reserved is not None:
+        return f"column {reserved.start() + 1}: {reserved[0]!r} is a reserved word and no name; write {reserved[0]}_"
+    why = next((why for phrase, why in MEANT.items() if phrase in said), "")
+    return f"column {column}: {f'{shorten(piece)!r} {why}' if why else _misplaced(source, column)}"
+
+
+def _misplaced(source: str, column: int) -> str:
+    """Say what is wrong with the piece that begins at a column, where Python's reader does not."""
+    before, piece = source[: column - 1].rstrip(), source[column - 1 :]
+    plain = {"−": "-", "×": "*", "·": "*", "∗": "*", "÷": "/"}.get(piece[0], unicodedata.normalize("NFKC", piece[0]))
     if piece[0] == "=":
-        return f"column {column}: '=' is an assignment; give values behind the expression: x=3"
-    if "literal" in said:
-        return f"column {column}: {shorten(piece)!r} has a number that runs into a name; write 2*x"
+        return "'=' is an assignment; give values behind the expression: x=3"
+    if unicodedata.decomposition(piece[0]).startswith("<super>"):
+        return f"{piece[0]!r} is no operator or digit here; a power is written x**2"
     if plain != piece[0]:
-        return f"column {column}: {piece[0]!r} is no operator or digit here; write {plain!r}"
-    return f"column {column}: {shorten(piece)!r} cannot stand here; write arithmetic such as 2*(x*y + max(z, w))"
+        return f"{piece[0]!r} is no operator or digit here; write {plain!r}"
+    if re.search(r"[\w)]$", before) and re.match(r"[\w(]", piece):
+        return f"{shorten(piece)!r} lacks an operator; {PRODUCT}"
+    return f"{shorten(piece)!r} cannot stand here; write arithmetic such as 2*(x*y + max(z, w))"

@@ -65,7 +65,7 @@ COMPUTE: Mapping[str, Callable[..., Any]] = {
     "exp": np.exp,
     "log": np.log,
     "tanh": np.tanh,
-    "sigmoid": lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,
+    "sigmoid": lambda x: np.exp(min(x, 0.0)) / (1.0 + np.exp(-abs(x))),
     "step": lambda x: np.heaviside(x, 0.5),
 }
 """What every symbol computes; `step` is only in derivatives: 1 for a positive value, ½ for 0, else 0."""

@@ -20,7 +20,8 @@ def solve_linear_regression(network: Network, inputs: Array, targets: Array, *, 
         l2: Strength of the penalty.
 
     Raises:
-        ValueError: If the network is another, or the data are not finite or do not fit it.
+        ValueError: If the network is another, the data are not finite or do not fit it, or the strength is negative or
+            not finite.
 
     References:
         Hastie, Tibshirani & Friedman 2009, "The elements of statistical learning", sections 3.2 and 3.4.1.
@@ -29,6 +30,12 @@ def solve_linear_regression(network: Network, inputs: Array, targets: Array, *, 
     loss = network.circuit.gates[-1].gate
     if activations != ["linear"] or not isinstance(loss, MeanSquaredError):
         msg = f"the closed form is for one linear layer with the loss mse; got {activations} with {network.loss_name}"
+        raise ValueError(msg)
+    if loss.broadcast == "batch":
+        msg = "the closed form fits every output to its own target, and this mse meets it with those of the whole batch"
+        raise ValueError(msg)
+    if not 0.0 <= l2 < np.inf:
+        msg = f"the strength of the penalty must be finite and not negative, got {l2}"
         raise ValueError(msg)
     x, t = np.asarray(inputs, np.float64), np.asarray(targets, np.float64)
     fan_in, fan_out = network.layers[0].fan_in, network.layers[0].fan_out

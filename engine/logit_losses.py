@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gradvitals.engine.activations import write_sigmoid
 from gradvitals.engine.classification_losses import BinaryLoss, CategoricalLoss
 from gradvitals.engine.events import Array
 
@@ -54,10 +55,9 @@ class BinaryCrossEntropy(BinaryLoss):
     name = "binary_cross_entropy"
 
     def prepare(self) -> None:
-        """Add scratch space and constants."""
+        """Add scratch space."""
         super().prepare()
         self._zeros = np.zeros_like(self._outputs)
-        self._half = np.array(0.5, self._outputs.dtype)
         self._product = np.empty_like(self._outputs)
 
     def compute_terms(self) -> None:
@@ -82,10 +82,7 @@ class BinaryCrossEntropy(BinaryLoss):
     def compute_slopes(self) -> Array:
         """Give total · σ(x) − positive."""
         slopes = self._slopes
-        np.multiply(self._outputs, self._half, out=slopes)
-        np.tanh(slopes, out=slopes)
-        np.multiply(slopes, self._half, out=slopes)
-        np.add(slopes, self._half, out=slopes)
+        write_sigmoid(self._outputs, slopes)
         if self._weights is not None:
             np.multiply(slopes, self._total, out=slopes)
         np.subtract(slopes, self._positive, out=slopes)

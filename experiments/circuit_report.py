@@ -68,10 +68,17 @@ def refuse_infinities(parsed: Expression, circuit: ConnectedCircuit) -> None:
 
 
 def nudges_table(parsed: Expression, circuit: ConnectedCircuit, point: Mapping[str, float], nudge: float) -> Table:
-    """Lay out what the gradient predicts for a nudge of each input, and what really happens."""
+    """Lay out what the gradient predicts for a nudge of each input, and what really happens.
+
+    Raises:
+        UserError: If a nudge takes an input beyond what a float holds.
+    """
     table = _table("input", "nudged to", numbers=(f"predicted change of {parsed.output}", "actual change"))
     before = float(circuit.values[parsed.output])
     for name in parsed.names:
+        if not np.isfinite(point[name] + nudge):
+            sentence = f"--nudge: {name} = {number(point[name])} and {number(nudge)} add up to more than a number holds"
+            raise UserError(sentence)
         nudged = parsed.evaluate({**point, name: point[name] + nudge})
         predicted = float(circuit.gradients[name]) * nudge
         after = float(nudged.values[parsed.output])

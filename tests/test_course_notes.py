@@ -106,7 +106,7 @@ def test_one_sigmoid_gate_is_the_four_together() -> None:
         circuit.forward()
         circuit.backward()
         assert float(circuit.values["f"]) == pytest.approx(float(one), rel=1e-12, abs=1e-16)
-        assert float(circuit.gradients["x"]) == pytest.approx(float(other), rel=1e-12, abs=1e-16)
+        assert float(circuit.gradients["x"]) == pytest.approx(float(other), rel=1e-12, abs=5e-16)
 
 
 # Staged computation: gradients add up at forks

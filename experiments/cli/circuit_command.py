@@ -138,6 +138,8 @@ def _parse_values(values: Sequence[str]) -> dict[str, float]:
         try:
             point[name] = float(number)
         except ValueError as error:
-            sentence = f"{given!r}: {number!r} is not a number; write {name}=3, and a space before the next value"
+            minus = "; '−' is no minus here, write '-'" * ("−" in number)
+            advice = minus or f"; write {name}=3, and a space before the next value"
+            sentence = f"{given!r}: {number!r} is not a number{advice}"
             raise UserError(sentence) from error
     return point

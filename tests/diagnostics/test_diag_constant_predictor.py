@@ -171,11 +171,38 @@ def test_single_precision_targets_are_summed_in_double() -> None:
         ("cross_entropy", np.array([[1.0, 1.0], [0.0, 1.0]])),
         ("cross_entropy", np.array([[152.0], [75.0]])),
         ("binary_cross_entropy", np.array([[0.0], [2.0]])),
+        ("binary_hinge", np.array([[0.0], [0.5]])),
+        ("mse", np.zeros((0, 2))),
     ],
-    ids=["unknown loss", "several classes at once", "quantities for classes", "labels beyond 1"],
+    ids=[
+        "unknown loss",
+        "several classes at once",
+        "quantities for classes",
+        "labels beyond 1",
+        "a binary margin of half a label",
+        "no targets",
+    ],
 )
 def test_what_has_no_known_minimiser_has_no_constant(loss: str, targets: Any) -> None:
     assert fit_constant(loss, targets) is None
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
+def test_more_classes_than_weights_have_no_constant(loss: str) -> None:
+    assert fit_constant(loss, np.eye(3), np.array([1.0, 2.0])) is None
+
+
+def test_the_hinge_of_a_single_class_costs_nothing() -> None:
+    assert fitted("hinge", np.ones((5, 1))).mean_loss == 0.0
+
+
+def test_the_hinge_constant_asks_of_soft_targets_which_is_the_largest_as_the_loss_does() -> None:
+    targets = np.array([[0.6, 0.4], [0.6, 0.4], [0.2, 0.8]])
+    constant = fitted("hinge", targets)
+    assert constant.mean_loss == fitted("hinge", np.eye(2)[[0, 0, 1]]).mean_loss
+    np.testing.assert_allclose(
+        engine_losses("hinge", constant.best, targets, None), constant.sample_losses(targets), rtol=1e-12
+    )
 
 
 def test_infinite_targets_do_not_warn(digits: WatchedData) -> None:

@@ -14,9 +14,11 @@ from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.watch import watch
 from gradvitals.engine.clipping import clip_norm
 from gradvitals.engine.events import EpochEnded, StepEnded
-from gradvitals.engine.initializers import normal
+from gradvitals.engine.initializers import he_normal, normal
+from gradvitals.engine.logit_losses import SoftmaxCrossEntropy
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Adam, RmsProp, Sgd
+from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import EarlyStopping, Samples, train
 
 MakeNetwork = Callable[..., Network]
@@ -306,6 +308,22 @@ def test_watch_says_how_data_do_not_fit(
     with pytest.raises(ValueError, match=message):
         watch(network, data=(inputs, targets))
     assert network.hooks._handles == []
+
+
+def test_watch_takes_labels_that_are_wider_than_the_outputs() -> None:
+    generator = np.random.default_rng(0)
+    network = perceptron(
+        [2, 3],
+        [],
+        SoftmaxCrossEntropy(labels_beyond="ignore", class_weight=[1.0, 2.0, 3.0]),
+        initializers=[he_normal],
+        generator=generator,
+        target_width=5,
+    )
+    data = WatchedData(generator.normal(size=(40, 2)), np.eye(5)[generator.integers(0, 5, 40)])
+    with watch(network, data=data) as monitor:
+        run(network, data, Sgd(0.1))
+    assert len(monitor.record.notes(Probe)) == 5
 
 
 def test_watch_takes_class_indices_and_lists(digits: WatchedData, make_network: MakeNetwork, tmp_path: Path) -> None:

@@ -97,6 +97,22 @@ def test_value_and_slope_are_exact_at_known_points_far_out_and_at_zero(
     np.testing.assert_allclose(gate.grad_inputs[0], [slopes], rtol=tolerance, atol=tolerance)
 
 
+@DTYPES
+def test_the_left_tail_of_sigmoid_and_elu_keeps_its_precision(
+    dtype: DTypeLike, connect_gate: Callable[..., Any]
+) -> None:
+    points = [-80.0, -40.0, -20.0, -10.0]
+    tails = [math.exp(x) / (1.0 + math.exp(x)) for x in points]
+    tolerance = 16 * float(np.finfo(dtype).eps)
+    sigmoid, elu = (connect_gate(ACTIVATIONS[name](), [points], dtype=dtype) for name in ("sigmoid", "elu"))
+    for gate in (sigmoid, elu):
+        gate.grad_output[...] = 1.0
+        compute(gate)
+    np.testing.assert_allclose(sigmoid.output, [tails], rtol=tolerance)
+    np.testing.assert_allclose(sigmoid.grad_inputs[0], [[z * (1.0 - z) for z in tails]], rtol=tolerance)
+    np.testing.assert_allclose(elu.grad_inputs[0], [[math.exp(x) for x in points]], rtol=tolerance)
+
+
 def test_every_curve_has_known_points() -> None:
     assert set(EXPECTED) == set(ACTIVATIONS) - {"prelu", "maxout", "softmax"}
 

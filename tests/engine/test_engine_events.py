@@ -113,7 +113,7 @@ def test_gradients_are_averaged_and_unclipped_and_the_update_is_the_one_really_t
         before = network.parameters.copy()
         loss = trainer.step(samples, np.arange(8) + number)
         np.testing.assert_array_equal(ready[-1], 3.0 * averaged_from[-1])
-        factor = 0.01 / math.sqrt(float(ready[-1].dot(ready[-1])))
+        factor = 0.01 / (math.sqrt(float(ready[-1].dot(ready[-1]))) + 1e-6)
         assert factor < 1.0
         assert ended[-1].clip_factor == factor
         np.testing.assert_array_equal(network.gradients, ready[-1] * factor)

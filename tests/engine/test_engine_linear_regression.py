@@ -138,3 +138,17 @@ def test_the_closed_form_refuses_data_that_are_not_finite(value: float) -> None:
     samples.targets[4, 1] = value
     with pytest.raises(ValueError, match="the closed form needs finite inputs and targets"):
         solve_linear_regression(network, samples.inputs, samples.targets)
+
+
+@pytest.mark.parametrize("strength", [-1e-3, math.nan, math.inf])
+def test_the_closed_form_refuses_a_strength_that_is_none(strength: float) -> None:
+    network, samples = regression(3, 2, 30)
+    with pytest.raises(ValueError, match="finite and not negative"):
+        solve_linear_regression(network, samples.inputs, samples.targets, l2=strength)
+
+
+def test_there_is_no_closed_form_where_an_output_meets_every_target() -> None:
+    loss = MeanSquaredError(broadcast="batch")
+    network = perceptron((3, 1), [], loss, initializers=[normal(0.5)], generator=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="of the whole batch"):
+        solve_linear_regression(network, np.ones((4, 3)), np.ones((4, 1)))

@@ -174,6 +174,7 @@ def test_quiet_prints_nothing_and_still_writes(gradvitals: Gradvitals, tmp_path:
         (["x*y", "\x1b[31m=3"], "'\\x1b[31m=3': a value is given as name=number, such as x=3"),
         (["x*y", "2=3"], "'2=3': a value is given as name=number, such as x=3"),
         (["x*y", "x=3", "y=four"], "'y=four': 'four' is not a number; write y=3, and a space before the next value"),
+        (["x*y", "x=3", "y=−4"], "'y=−4': '−4' is not a number; '−' is no minus here, write '-'"),
         (["x*y", "x=3,y=4"], "'x=3,y=4': '3,y=4' is not a number; write x=3, and a space before the next value"),
         (["x*y", "x=3", "x=4", "y=1"], "'x=4': x has a value already, 3"),
         (["x*y", "x=3", "y=nan"], "y=nan: not a finite number"),
@@ -190,6 +191,10 @@ def test_quiet_prints_nothing_and_still_writes(gradvitals: Gradvitals, tmp_path:
         (["x*y", "x=1", "y=1", "--nudge", "0"], "--nudge: 0 is no step; give a small number such as 0.01"),
         (["x*y", "x=1", "y=1", "--nudge", "inf"], "--nudge: inf is no step; give a small number such as 0.01"),
         (["x*y", "x=1", "y=1", "--nudge", "nan"], "--nudge: nan is no step; give a small number such as 0.01"),
+        (
+            ["x*y", "x=1.7e308", "y=1", "--nudge", "1.7e308"],
+            "--nudge: x = 1.7e+308 and 1.7e+308 add up to more than a number holds",
+        ),
         (["x*y", "x=1", "y=1", "--svg", "a.png"], "--svg: a.png: the name of the file must end in .svg"),
         (["x*y", "x=1", "y=1", "--svg", "folder.svg"], "folder.svg: is a directory"),
         (["x*y", "x=1", "y=1", "--svg", "no/a.svg"], "no/a.svg: no such file or directory"),
