@@ -8,6 +8,7 @@ References:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -146,6 +147,8 @@ class ConnectedCircuit:
             self.gates[name] = gate
             if name in self.gradients:
                 backward += [gate.backward, *additions]
+        unread = self.gradients.keys() - contributed - {last}
+        backward += [partial(self.gradients[name].fill, 0.0) for name in unread]
         self.readonly_values = {name: readonly(array) for name, array in self.values.items()}
         self.readonly_gradients = {name: readonly(array) for name, array in self.gradients.items()}
         self._backward = tuple(backward)

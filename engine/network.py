@@ -124,7 +124,7 @@ class Network:
         """Give the loss of every sample, `(samples,)`, and the number classified rightly (None for a regression)."""
         losses = np.empty(len(inputs), self.dtype)
         counts: list[int | None] = []
-        for start in range(0, len(inputs), self._evaluation_rows):
+        for start in range(0, max(len(inputs), 1), self._evaluation_rows):  # also none tell whether there are classes
             rows = slice(start, start + self._evaluation_rows)
             loss = self._forward(inputs[rows], targets[rows])
             losses[rows] = loss.sample_losses

@@ -16,10 +16,11 @@ import numpy as np
 
 from gradvitals.engine.clipping import Clip
 from gradvitals.engine.events import Array, TrainingEnded, TrainingStarted
+from gradvitals.engine.history import Reason
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.q_network import action_values, with_actions
-from gradvitals.engine.training import Reason, Samples, Trainer
+from gradvitals.engine.training import Samples, Trainer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The training loop: forward, backward, averaging, clipping, update; events where somebody wants them."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from gradvitals.engine.events import (
     TrainingEnded,
     TrainingStarted,
 )
+from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.hooks import Due
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.network import Network, loss_gate
@@ -32,8 +33,6 @@ from gradvitals.engine.strategies import Backprop, RandomSearch, Strategy
 
 Average: TypeAlias = Callable[[Array], None]
 """Averages a gradient vector over data-parallel workers, in place."""
-
-Reason: TypeAlias = Literal["completed", "early_stopping", "non_finite", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,41 +50,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyStopping:
-    """Stop when the validation loss (without validation: the training loss) has not fallen for `patience` epochs."""
-
-    patience: int
-    min_delta: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.patience < 1:
-            msg = f"the patience of early stopping must be a positive number of epochs, got {self.patience}"
-            raise ValueError(msg)
-
-
-@dataclass(slots=True)
-class History:
-    """What a training did: scores after every epoch, the number of steps, and why it ended.
-
-    `reason` is `failed` where an observer or a gate raised, `interrupted` after Ctrl-C or a signal to end;
-    `forward_passes` are those over a batch that the steps needed (see `strategies`).
-    """
-
-    training: list[Scores] = field(default_factory=list)
-    validation: list[Scores] = field(default_factory=list)
-    steps: int = 0
-    forward_passes: int = 0
-    reason: Reason = "completed"
-
-    def should_stop(self, rule: EarlyStopping | None) -> bool:
-        """Tell whether the last `patience` epochs brought no improvement of at least `min_delta`."""
-        losses = [scores.loss for scores in self.validation or self.training]
-        if rule is None or len(losses) <= rule.patience:
-            return False
-        return not min(losses[-rule.patience :]) < min(losses[: -rule.patience]) - rule.min_delta
 
 
 class Trainer:
@@ -222,7 +186,11 @@ def train(
 
     Returns:
         The scores of every epoch, the number of steps, and why the training ended.
+
+    Raises:
+        ValueError: If a set of samples is empty or does not fit the network, or the batch size is not positive.
     """
+    _require_fit(network, {"training": samples, "validation": validation}, batch_size)
     samples = _as_dtype(samples, network.dtype)
     validation = None if validation is None else _as_dtype(validation, network.dtype)
     batch_size = min(batch_size, len(samples))
@@ -263,6 +231,18 @@ def train(
         if hooks.wants(TrainingEnded):
             hooks.emit(TrainingEnded(trainer.steps, history.reason))
     return history
+
+
+def _require_fit(network: Network, sets: Mapping[str, Samples | None], batch_size: int) -> None:
+    if batch_size < 1:
+        msg = f"the batch size must be a positive number of samples, got {batch_size}"
+        raise ValueError(msg)
+    for name, samples in sets.items():
+        if samples is not None:
+            if not len(samples):
+                msg = f"there is no sample in the {name} set"
+                raise ValueError(msg)
+            network.probe(samples.inputs[:1], samples.targets[:1])  # says itself what it takes
 
 
 def _train_epoch(trainer: Trainer, samples: Samples, order: Array, batch_size: int) -> Scores:

@@ -6,8 +6,9 @@ from typing import assert_never
 
 import numpy as np
 
-from gradvitals.engine import adaptive_optimizers, clipping, optimizers, schedules, training
+from gradvitals.engine import adaptive_optimizers, clipping, optimizers, schedules
 from gradvitals.engine.events import Array
+from gradvitals.engine.history import EarlyStopping
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.regularizers import L2, Penalty, mark_weights
@@ -47,7 +48,7 @@ class Experiment:
     schedule: Schedule | None
     penalty: Penalty | None
     strategy: Strategy | None
-    early_stopping: training.EarlyStopping | None
+    early_stopping: EarlyStopping | None
 
 
 def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
@@ -70,7 +71,7 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
         _schedule(config.training.schedule, math.ceil(len(samples) / fit.batch_size)),
         L2(config.training.l2, mark_weights(network)) if config.training.l2 else None,
         strategy,
-        None if stopping is None else training.EarlyStopping(stopping.patience, stopping.min_delta),
+        None if stopping is None else EarlyStopping(stopping.patience, stopping.min_delta),
     )
 
 

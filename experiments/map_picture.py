@@ -1,9 +1,13 @@
 """The map of a sweep as a picture."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradvitals.experiments.map_terminal import score_text
 from gradvitals.experiments.sweep_map import SYMBOLS, SweepMap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = {
     "": "#2f9e63",
@@ -17,20 +21,33 @@ COLOURS = {
 }
 """A colour per root diagnosis; each cell also carries its symbol."""
 
+MOST_COLUMNS, LONGEST = 10, 14
+"""Columns, and letters of a label, that leave room for the labels side by side."""
+
 
 def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
     """Write the map as a PNG file; the file appears whole or not at all."""
     from io import BytesIO
 
+    from gradvitals.experiments.files import write_bytes
+
+    buffer = BytesIO()
+    paint_map(drawn, title=title).savefig(buffer, format="png")
+    write_bytes(path, buffer.getvalue())
+
+
+def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
+    """Paint the map."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch, Rectangle
 
-    from gradvitals.experiments.files import write_bytes
-
     columns, rows = len(drawn.columns), len(drawn.rows)
     longest = max((len(row) for row in drawn.rows), default=0)
-    figure = Figure(figsize=(1.6 + 0.09 * longest + 0.95 * columns, 2.1 + 0.7 * rows), dpi=120, layout="constrained")
+    widest = max((len(column) for column in drawn.columns), default=0)
+    slanted = columns > MOST_COLUMNS or widest > LONGEST
+    width, height = 1.6 + 0.09 * longest + 0.95 * columns, 2.1 + 0.7 * rows + 0.06 * widest * slanted
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for (row, column), cell in drawn.cells.items():
@@ -45,7 +62,11 @@ def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
             axes.text(x + 0.5, y + 0.36, SYMBOLS.get(cell.root, "?"), color=ink, ha="center", va="center", size=13)
         axes.text(x + 0.5, y + (0.72 if cell.root else 0.5), score, color=ink, ha="center", va="center", size=9.5)
     axes.set(xlim=(0, columns), ylim=(rows, 0), xlabel=drawn.column_axis, ylabel=drawn.row_axis)
-    axes.set_xticks([x + 0.5 for x in range(columns)], drawn.columns, rotation=0 if columns <= 10 else 90)
+    axes.set_xticks([x + 0.5 for x in range(columns)], drawn.columns)
+    if slanted:
+        axes.tick_params(axis="x", rotation=45)
+        for label in axes.get_xticklabels():
+            label.set(horizontalalignment="right", rotation_mode="anchor")
     axes.set_yticks([y + 0.5 for y in range(rows)], drawn.rows)
     axes.tick_params(length=0)
     for x in range(1, columns):
@@ -58,6 +79,4 @@ def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
     patches = [Patch(color=COLOURS[root], label=f"{SYMBOLS[root]} {root or 'no finding'}") for root in present]
     figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False)
     axes.set_title(f"{title}: root diagnosis and {drawn.score_name} on validation", loc="left", size=11)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    write_bytes(path, buffer.getvalue())
+    return figure

@@ -22,7 +22,8 @@ from gradvitals.diagnostics.tensorboard import hparams
 from gradvitals.diagnostics.tensorboard.graph import graph_def
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.engine.events import EpochEnded, Scores
-from gradvitals.engine.training import History, train
+from gradvitals.engine.history import History
+from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.data import DataConfig
 from gradvitals.experiments.config.dump import as_plain, dump

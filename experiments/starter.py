@@ -27,7 +27,7 @@ scale = "standard"  # with statistics of the training set; or "center", "minmax"
 $extra
 [model]
 hidden = [64, 32]    # units of each hidden layer
-activation = "relu"  # sigmoid tanh relu leaky_relu linear
+activation = "relu"  # sigmoid tanh relu leaky_relu prelu elu gelu maxout linear
 init = "he_normal"   # suits relu; "glorot_uniform" suits sigmoid and tanh; or {kind = "normal", std = 0.01}
 
 [training]

@@ -30,8 +30,8 @@ def command(
 ) -> int:
     """Compare the two gradients of every parameter of CONFIG's network, in float64, at its initial weights.
 
-    Exits with 1 if any relative error exceeds 1e-4 (1e-2 in networks with kinks: relu, leaky_relu), and with 3 if a
-    parameter lies at a kink with every entry.
+    Exits with 1 if any relative error exceeds 1e-4 (1e-2 in networks with kinks: relu and its kin, maxout, hinge, mae,
+    clipped probabilities), and with 3 if a parameter lies at a kink with every entry.
 
     \b
     gradvitals gradcheck learning_rate_x_initialization

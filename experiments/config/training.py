@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from gradvitals.experiments.config.base import Count, Flag, Model, NonNegative, Positive, fault, word_or_number
 from gradvitals.experiments.config.optimizer import Adam, Optimizer, Sgd
@@ -11,9 +11,19 @@ from gradvitals.experiments.config.schedule import Schedule
 Loss: TypeAlias = Literal[
     "cross_entropy", "binary_cross_entropy", "hinge", "binary_hinge", "mse", "mae", "huber", "nll"
 ]
+
+
+def _some_above_zero(weights: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse factors that leave no loss at all."""
+    if not any(weights):
+        text = "all are 0, which leaves no loss to learn from — give at least one above 0"
+        raise fault(text)
+    return weights
+
+
 ClassWeight = Annotated[
     Annotated[Literal["balanced"], Tag("word")]
-    | Annotated[tuple[NonNegative, ...], Field(min_length=1), Tag("number")],
+    | Annotated[tuple[NonNegative, ...], Field(min_length=1), AfterValidator(_some_above_zero), Tag("number")],
     Discriminator(word_or_number),
 ]
 

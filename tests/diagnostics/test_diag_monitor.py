@@ -14,12 +14,13 @@ from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.watch import watch
 from gradvitals.engine.clipping import clip_norm
 from gradvitals.engine.events import EpochEnded, StepEnded
+from gradvitals.engine.history import EarlyStopping
 from gradvitals.engine.initializers import he_normal, normal
 from gradvitals.engine.logit_losses import SoftmaxCrossEntropy
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Adam, RmsProp, Sgd
 from gradvitals.engine.perceptron import perceptron
-from gradvitals.engine.training import EarlyStopping, Samples, train
+from gradvitals.engine.training import Samples, train
 
 MakeNetwork = Callable[..., Network]
 OPTIMIZERS: dict[str, Callable[[], Any]] = {

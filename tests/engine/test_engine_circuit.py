@@ -159,6 +159,18 @@ def test_relu_and_leaky_relu_act_on_the_ones_as_well_and_leave_them_ones() -> No
     assert connected.gates["relu"].output.shape == (5, 4)  # it really acts on the whole
 
 
+def test_the_gradient_on_what_nothing_reads_is_zero_after_every_backward() -> None:
+    circuit = Circuit()
+    x, _ = circuit.input("x", None, 3), circuit.parameter("idle", 2)
+    circuit.gate("sum", Sum(), x)
+    connected = connect(circuit, {"idle": np.ones(2)}, "x", "idle")
+    for _ in range(2):
+        connected.forward()
+        connected.backward()
+        assert connected.gradients["idle"].tolist() == [0.0, 0.0]
+        connected.gradients["idle"] += 5.0  # as a penalty does
+
+
 def test_gradients_come_only_where_they_are_wanted() -> None:
     circuit = Circuit()
     x, y = circuit.input("x", None, 3), circuit.input("y", None, 3)

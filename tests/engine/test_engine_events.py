@@ -19,9 +19,10 @@ from gradvitals.engine.events import (
     TrainingEnded,
     TrainingStarted,
 )
+from gradvitals.engine.history import History
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Adam, Sgd
-from gradvitals.engine.training import History, Samples, Trainer, train
+from gradvitals.engine.training import Samples, Trainer, train
 
 STEP_EVENTS = (LayerForward, LayerBackward, GradientsReady, StepEnded)
 ALL_EVENTS = (TrainingStarted, *STEP_EVENTS, EpochEnded, TrainingEnded)

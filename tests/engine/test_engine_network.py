@@ -102,6 +102,15 @@ def test_evaluation_in_pieces_equals_the_loss_of_each_sample(
     assert correct == right
 
 
+@pytest.mark.parametrize(("loss", "correct"), [("cross_entropy", 0), ("mse", None)])
+def test_evaluation_of_no_samples_still_tells_classes_from_quantities(
+    loss: str, correct: int | None, make_network: Callable[..., Network]
+) -> None:
+    losses, counted = make_network("tanh", loss).evaluate(np.zeros((0, 3)), np.zeros((0, 4)))
+    assert losses.shape == (0,)
+    assert counted == correct
+
+
 def oracle(loss: str, logits: Array, targets: Array) -> tuple[Array, int | None]:
     """Compute losses as a textbook would, for logits that are tame."""
     if loss == "cross_entropy":

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from gradvitals.engine.events import Array, LayerForward, Scores
+from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
 from gradvitals.engine.perceptron import perceptron
-from gradvitals.engine.training import EarlyStopping, History, Samples, Trainer, train
+from gradvitals.engine.training import Samples, Trainer, train
 
 
 def batches_of(network: Network, samples: Samples, **options: Any) -> list[Array]:
@@ -254,3 +255,34 @@ def test_samples_that_are_not_two_matrices_of_equal_length_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="two matrices with a row per sample"):
         Samples(np.zeros(inputs), np.zeros(targets))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "sentence"),
+    [
+        ((0, 5), 4, "no sample in the training set"),
+        ((5, 0), 4, "no sample in the validation set"),
+        ((5, 5), 0, "the batch size must be a positive number of samples, got 0"),
+    ],
+    ids=["no samples", "no validation samples", "no batch"],
+)
+def test_a_training_on_nothing_is_refused(
+    sizes: tuple[int, int],
+    batch_size: int,
+    sentence: str,
+    make_network: Callable[..., Network],
+    make_samples: Callable[..., Samples],
+) -> None:
+    samples, validation = (make_samples("cross_entropy", 3, 4, size) for size in sizes)
+    plan: dict[str, Any] = {"epochs": 1, "batch_size": batch_size, "generator": np.random.default_rng(0)}
+    with pytest.raises(ValueError, match=sentence):
+        train(make_network(), samples, Sgd(0.1), validation=validation, **plan)
+
+
+@pytest.mark.parametrize(("features", "outputs"), [(2, 4), (3, 5)], ids=["inputs", "targets"])
+def test_samples_of_another_width_are_refused(
+    features: int, outputs: int, make_network: Callable[..., Network], make_samples: Callable[..., Samples]
+) -> None:
+    samples = make_samples("cross_entropy", features, outputs, 6)
+    with pytest.raises(ValueError, match="the network takes"):
+        train(make_network(), samples, Sgd(0.1), epochs=1, batch_size=3, generator=np.random.default_rng(0))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from gradvitals.engine.adaptive_optimizers import Adadelta, Adagrad, Adamax, AdamW, Nadam
+from gradvitals.engine.history import History
 from gradvitals.engine.schedules import Constant, Cosine, Schedule, StepDecay, WarmUp
 from gradvitals.engine.strategies import NumericGradient, RandomSearch
-from gradvitals.engine.training import History, train
+from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.dump import dump
 from gradvitals.experiments.config.load import loads, parse_config
@@ -222,6 +223,10 @@ MALFORMED = {
     ),
     "l2, negative": ("l2 = -0.1", "training.l2: -0.1 must be at least 0"),
     "l2, infinite": ("l2 = inf", "training.l2: inf is not a finite number"),
+    "class weights, all zero": (
+        "class_weight = [0.0, 0, 0]",
+        "training.class_weight: all are 0, which leaves no loss to learn from — give at least one above 0",
+    ),
     "gradient, misspelt": (
         'gradient = "backpropagation"',
         "training.gradient: 'backpropagation' is not one of backprop, numeric, random_search — did you mean 'backprop'",

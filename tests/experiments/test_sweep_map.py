@@ -1,12 +1,13 @@
 """The map of a sweep: what stands in a cell, and which run is the best."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
-from gradvitals.experiments.map_picture import COLOURS
+from gradvitals.experiments.map_picture import COLOURS, paint_map
 from gradvitals.experiments.map_terminal import score_text, terminal_map
 from gradvitals.experiments.run_folder import RunSummary
 from gradvitals.experiments.sweep_map import SYMBOLS, best_run, draw_map
@@ -44,6 +45,19 @@ def test_seeds_share_a_cell_with_the_commonest_root_and_the_mean_score() -> None
     assert (healthy.runs, healthy.root, healthy.verdict) == (3, "", "healthy")
     assert (dying.runs, dying.root, dying.verdict) == (3, "dead_units", "error")
     assert dying.score == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("length", [4, 14, 15, 40])
+def test_labels_of_columns_stand_beside_each_other_or_slant(length: int) -> None:
+    values = [letter * length for letter in "nopq"]
+    figure = paint_map(draw_map({"init": values}, [run(0.9, 0.1, init=value) for value in values]), title="labels")
+    figure.canvas.draw()
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == values
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(box.y0 >= 0.0 for box in boxes)
+    beside = all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert beside or {label.get_rotation() for label in labels} == {45.0}
 
 
 def test_runs_that_did_not_finish_are_shown_as_failed() -> None:

@@ -18,9 +18,10 @@ from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, MEASUREMENTS, RunWriter
 from gradvitals.diagnostics.tensorboard.strict_json import Json, encode_json
 from gradvitals.diagnostics.tensorboard.summaries import json_tensor
+from gradvitals.engine.history import EarlyStopping
 from gradvitals.engine.initializers import glorot_uniform, normal, zeros
 from gradvitals.engine.optimizers import Adam, Sgd
-from gradvitals.engine.training import EarlyStopping, Samples
+from gradvitals.engine.training import Samples
 
 Train = Callable[..., Any]
 
