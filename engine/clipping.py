@@ -21,7 +21,11 @@ def clip_norm(limit: float) -> Clip:
     References:
         Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1;
         `torch.nn.utils.clip_grad_norm_`.
+
+    Raises:
+        ValueError: If the limit is not positive.
     """
+    _require_positive(limit)
 
     def clip(gradients: Array) -> float:
         factor = limit / (float(np.sqrt(gradients.dot(gradients))) + NORM_EPSILON)
@@ -34,7 +38,12 @@ def clip_norm(limit: float) -> Clip:
 
 
 def clip_value(limit: float) -> Clip:
-    """Clip every entry of the gradient to [−limit, limit]."""
+    """Clip every entry of the gradient to [−limit, limit].
+
+    Raises:
+        ValueError: If the limit is not positive.
+    """
+    _require_positive(limit)
 
     def clip(gradients: Array) -> float:
         before = float(np.sqrt(gradients.dot(gradients)))
@@ -43,3 +52,9 @@ def clip_value(limit: float) -> Clip:
         return after / before if before > 0.0 else 1.0
 
     return clip
+
+
+def _require_positive(limit: float) -> None:
+    if not limit > 0.0:
+        msg = f"the limit of a clipping must be positive, got {limit}"
+        raise ValueError(msg)

@@ -62,11 +62,12 @@ def check_gradients(
         epsilon: Half the distance of the inner two points.
 
     Raises:
-        ValueError: If the network is not float64, in which differences drown in rounding.
+        ValueError: If the network is not float64, in which differences drown in rounding, or the samples do not fit it.
     """
     if network.dtype != np.float64:
         msg = f"a gradient check needs a float64 network, got {network.dtype}"
         raise ValueError(msg)
+    network.probe(inputs, targets)  # says itself what it takes; below NumPy would spread what is narrower
     circuit = network.training_circuit(len(inputs))
     circuit.values["inputs"][...] = inputs
     circuit.values["targets"][...] = targets

@@ -24,6 +24,7 @@ from gradvitals.engine.hooks import Hooks
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.parameter_vector import RECURRENT_WEIGHT, ParameterVector
 from gradvitals.engine.recurrent_gains import gradient_norms, recurrent_gains
+from gradvitals.engine.regression_losses import Huber
 
 Purpose: TypeAlias = Literal["training", "probe", "evaluation"]
 """What a connected circuit is for: each has arrays of its own, so that watching cannot disturb training."""
@@ -50,6 +51,9 @@ class Network:
         Args:
             drawing: The circuit and its layers.
             dtype: float32 or float64.
+
+        Raises:
+            ValueError: If it is another dtype.
         """
         self.drawing, self.circuit = drawing, drawing.circuit
         self.layers = tuple(layer.info for layer in drawing.layers)
@@ -58,6 +62,9 @@ class Network:
         self.loss = loss
         self.hooks = Hooks()
         self.dtype = np.dtype(dtype)
+        if self.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
+            msg = f"a network computes in float32 or float64, got {self.dtype}"
+            raise ValueError(msg)
         self._layout = ParameterVector(self.circuit.parameters)
         self.parameters = np.zeros(self._layout.size, self.dtype)
         self.gradients = np.zeros_like(self.parameters)
@@ -69,7 +76,9 @@ class Network:
 
     @property
     def loss_name(self) -> str:
-        """The loss, named as in configs."""
+        """The loss, named as in configs; a huber of another delta than theirs is named with it."""
+        if isinstance(self.loss, Huber) and self.loss.delta != 1.0:
+            return f"{self.loss.name} of delta {self.loss.delta:g}"
         return self.loss.name
 
     @property

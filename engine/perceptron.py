@@ -97,8 +97,15 @@ def draw_perceptron(
 def draw_layer(
     circuit: Circuit, name: str, inputs: Value, fan_out: int, activation: Activation
 ) -> tuple[Value, DrawnLayer]:
-    """Draw an affine gate and the activation that consumes it; give what they compute, and the layer."""
+    """Draw an affine gate and the activation that consumes it; give what they compute, and the layer.
+
+    Raises:
+        ValueError: If there are no inputs or no units.
+    """
     fan_in, linear = inputs.shape[-1] or 0, activation.name == "linear"
+    if min(fan_in, fan_out) < 1:
+        msg = f"{name} needs inputs and units, at least one of each, got {fan_in} and {fan_out}"
+        raise ValueError(msg)
     weights = circuit.parameter(f"{name}/{WEIGHT_AND_BIAS}", fan_in + 1, fan_out * activation.pieces)
     affine = value = circuit.gate(name if linear else f"{name}/affine", Affine(), inputs, weights)
     if not linear:

@@ -101,7 +101,9 @@ def learn_action_values(
         raise ValueError(msg)
     trainer, losses = Trainer(network, optimizer, clip=clip), []
     reason: Reason = "failed"
-    network.hooks.emit(TrainingStarted(0, rounds * steps_per_round, batch_size))
+    hooks = network.hooks
+    if hooks.wants(TrainingStarted):
+        hooks.emit(TrainingStarted(0, rounds * steps_per_round, batch_size))
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for _ in range(rounds):
@@ -115,7 +117,8 @@ def learn_action_values(
         reason = "interrupted"
         raise
     finally:
-        network.hooks.emit(TrainingEnded(trainer.steps, reason))
+        if hooks.wants(TrainingEnded):
+            hooks.emit(TrainingEnded(trainer.steps, reason))
     return losses
 
 

@@ -5,7 +5,6 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from gradvitals.engine.classification_losses import score_classes
 from gradvitals.engine.events import Array
 from gradvitals.engine.gates import Shape
 from gradvitals.engine.losses import ElementwiseLoss, Reduction
@@ -71,9 +70,10 @@ class RegressionLoss(ElementwiseLoss):
         """Give 1 where the largest output, or the whole number next to the only one, is the target's; else 0."""
         if not self.of_classes:
             return None
-        if self._targets.shape[-1] > 1:
-            return score_classes(self._outputs, self._targets)
-        return np.asarray((np.rint(self._outputs) == self._targets)[..., 0], np.float64)
+        outputs, targets = self._outputs, self._targets
+        said = outputs.argmax(-1) if outputs.shape[-1] > 1 else np.rint(outputs[..., 0])
+        right = targets.argmax(-1) if targets.shape[-1] > 1 else targets[..., 0]
+        return np.asarray(said == right, np.float64)
 
     def compute_target_slopes(self) -> Array:
         """Give the slopes by the targets: those by the outputs, negative."""

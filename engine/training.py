@@ -97,7 +97,7 @@ class Trainer:
         """Mean loss of the last batch's samples, also where the loss that is minimised is their sum."""
 
     def step(self, samples: Samples, rows: Array) -> float:
-        """Train on the batch of these rows and give its loss before the update."""
+        """Train on the batch of these rows of samples in the network's dtype; give its loss before the update."""
         network = self.network
         circuit = network.training_circuit(len(rows))
         circuit.feed("inputs", samples.inputs, rows)

@@ -20,6 +20,9 @@ DEFAULT_N = 1_000
 DEFAULT_NOISE: dict[SequenceTask, float] = {"delayed_copy": 0.1, "adding": 0.0}
 LEAST_STEPS: dict[SequenceTask, int] = {"delayed_copy": 1, "adding": 2}
 SYMBOLS = ("a", "b", "c", "d")
+FEATURES: dict[SequenceTask, tuple[str, ...]] = {"delayed_copy": SYMBOLS, "adding": ("number", "mark")}
+
+MAX_NUMBERS = 100_000_000  # 0.8 GB in float64
 
 
 def make_sequences(
@@ -42,26 +45,31 @@ def make_sequences(
         rng: Where the randomness comes from.
 
     Raises:
-        UserError: If the sequences are too short for the task.
+        UserError: If the sequences are too short for the task, or too many for their length.
     """
     if sequence_length < LEAST_STEPS[kind]:
         sentence = f"{kind}: sequences need at least {LEAST_STEPS[kind]} time steps, got {sequence_length}"
         raise UserError(sentence)
     count = DEFAULT_N if n is None else n
+    numbers = count * sequence_length * len(FEATURES[kind])
+    if numbers > MAX_NUMBERS:
+        sentence = (
+            f"{kind}: {count:,} sequences of {sequence_length:,} time steps hold {numbers:,} numbers;"
+            f" at most {MAX_NUMBERS:,} are supported"
+        )
+        raise UserError(sentence)
     spread = DEFAULT_NOISE[kind] if noise is None else noise
     match kind:
         case "delayed_copy":
             steps, labels = _delayed_copy(count, sequence_length, spread, rng)
-            names: tuple[str, ...] = SYMBOLS
         case "adding":
             steps, labels = _adding(count, sequence_length, spread, rng)
-            names = ("number", "mark")
         case _:
             assert_never(kind)
     return Table(
         inputs=steps.reshape(count, -1),
         labels=labels,
-        feature_names=tuple(f"t{t + 1}_{name}" for t in range(sequence_length) for name in names),
+        feature_names=tuple(f"t{t + 1}_{name}" for t in range(sequence_length) for name in FEATURES[kind]),
         task="regression" if kind == "adding" else "classification",
         class_names=None if kind == "adding" else SYMBOLS,
         description=f"{kind}, {count} sequences of {sequence_length} time steps",

@@ -9,7 +9,9 @@ from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_con
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.catalogue import LOSSES
 from gradvitals.engine.initializers import zeros
+from gradvitals.engine.network import Network
 from gradvitals.engine.perceptron import perceptron
+from gradvitals.engine.regression_losses import Huber
 
 optimize: Any = pytest.importorskip("scipy.optimize")
 
@@ -190,6 +192,16 @@ def test_what_has_no_known_minimiser_has_no_constant(loss: str, targets: Any) ->
 @pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
 def test_more_classes_than_weights_have_no_constant(loss: str) -> None:
     assert fit_constant(loss, np.eye(3), np.array([1.0, 2.0])) is None
+
+
+def test_the_constant_of_a_huber_is_known_for_its_usual_delta_alone() -> None:
+    def network(delta: float) -> Network:
+        generator = np.random.default_rng(0)
+        return perceptron([1, 1], [], Huber(delta=delta), initializers=[zeros], generator=generator)
+
+    targets = np.array([[0.0], [3.0]])
+    assert fit_constant(network(1.0).loss_name, targets) is not None
+    assert fit_constant(network(0.5).loss_name, targets) is None
 
 
 def test_the_hinge_of_a_single_class_costs_nothing() -> None:

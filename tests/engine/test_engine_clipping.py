@@ -1,5 +1,7 @@
 """Clipping: what is clipped, by what factor, and what is left to the bit."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,10 @@ def test_a_gradient_that_is_no_number_stays_so(clip: Clip) -> None:
     array = np.array([np.nan, 1.0])
     clip(array)
     assert np.isnan(array[0])
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize("make", [clip_norm, clip_value], ids=["norm", "value"])
+def test_a_limit_that_is_none_is_refused(make: Callable[[float], Clip], limit: float) -> None:
+    with pytest.raises(ValueError, match="the limit of a clipping must be positive"):
+        make(limit)

@@ -162,6 +162,11 @@ def test_a_float32_network_is_refused(
         check_gradients(network, samples.inputs, samples.targets, generator=np.random.default_rng(0))
 
 
+def test_inputs_of_another_width_are_refused_and_not_spread(make_network: Callable[..., Network]) -> None:
+    with pytest.raises(ValueError, match=r"the network takes inputs of shape \(samples, 3\)"):
+        check_gradients(make_network(), np.ones((7, 1)), np.eye(4)[[0] * 7], generator=np.random.default_rng(0))
+
+
 def test_dropout_keeps_its_masks_while_gradients_are_compared() -> None:
     network = perceptron(
         (3, 20, 2),

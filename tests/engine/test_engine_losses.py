@@ -324,8 +324,10 @@ def test_class_weights_of_another_number_are_refused(loss: Callable[..., Loss]) 
     [
         ([[0.1, 0.3, 0.2], [0.9, 0.0, 0.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [1.0, 0.0]),
         ([[1.4], [2.6], [0.4]], [[1.0], [2.0], [0.0]], [1.0, 0.0, 1.0]),
+        ([[0.1, 0.3, 0.2], [0.9, 0.0, 0.0]], [[1.0], [2.0]], [1.0, 0.0]),
+        ([[1.4], [2.6]], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [1.0, 0.0]),
     ],
-    ids=["one-hot", "numbers"],
+    ids=["one-hot", "numbers", "many outputs and a number", "one output and one-hot"],
 )
 def test_a_squared_error_of_classes_can_be_right(loss: Any, outputs: Any, targets: Any, right: list[float]) -> None:
     for of_classes in (True, False):

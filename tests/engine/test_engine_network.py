@@ -89,6 +89,18 @@ def test_a_network_that_does_not_fit_is_refused_in_a_sentence(
         )
 
 
+@pytest.mark.parametrize("sizes", [(3, 0, 2), (0, 4, 2), (3, 4, -1)], ids=str)
+def test_a_layer_without_inputs_or_units_is_refused(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="needs inputs and units, at least one of each"):
+        perceptron(sizes, ["relu"], "mse", initializers=[he_normal] * 2, generator=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16])
+def test_a_network_of_another_dtype_is_refused(dtype: DTypeLike, make_network: Callable[..., Network]) -> None:
+    with pytest.raises(ValueError, match="a network computes in float32 or float64"):
+        make_network(dtype=dtype)
+
+
 @pytest.mark.parametrize("loss", TEXTBOOK_LOSSES)
 @pytest.mark.parametrize("count", [1, EVALUATION_ROWS, 2 * EVALUATION_ROWS + 7], ids=str)
 def test_evaluation_in_pieces_equals_the_loss_of_each_sample(

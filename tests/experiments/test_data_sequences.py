@@ -99,6 +99,12 @@ def test_sequences_too_short_for_the_task_are_refused(kind: SequenceTask, length
         make(kind, length=length)
 
 
+@EVERY_TASK
+def test_more_numbers_than_fit_into_memory_are_refused(kind: SequenceTask) -> None:
+    with pytest.raises(UserError, match=rf"{kind}: 1,000,000 sequences of 1,000 time steps hold .* at most 100"):
+        make(kind, 1_000_000, length=1000)
+
+
 def split(kind: SequenceTask, length: int, count: int, held_out: int, seed: int) -> tuple[Samples, Samples]:
     table = make(kind, count + held_out, length=length, seed=seed)
     targets = np.eye(4)[table.labels] if kind == "delayed_copy" else table.labels[:, np.newaxis]
