@@ -1,6 +1,7 @@
 """A network: a circuit that ends in a loss, over one flat parameter vector, with hooks to observe it."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -102,8 +103,9 @@ class Network:
         return self._layout.values(flat)
 
     def readonly_views(self, flat: Array) -> LayerArrays:
-        """Give the same views, through which nothing can be written."""
-        return self.views(readonly(flat))
+        """Give the same views, through which nothing can be written, nor put in their place."""
+        views = self.views(readonly(flat))
+        return MappingProxyType({layer: MappingProxyType(group) for layer, group in views.items()})
 
     def parameters_by_layer(self) -> LayerArrays:
         """Give read-only views of the parameters."""

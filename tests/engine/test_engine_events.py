@@ -1,7 +1,7 @@
 """Events of a training: their order and contents, what they cost nobody, and that watching changes nothing."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -43,7 +43,7 @@ def arrays_of(value: Any) -> Iterator[Array]:
     """Find every array of an event, however deep."""
     if isinstance(value, np.ndarray):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
             yield from arrays_of(item)
     elif hasattr(value, "__dataclass_fields__"):

@@ -324,3 +324,11 @@ def test_probe_survives_what_is_not_finite(
     network, samples = make_network("relu"), make_samples("cross_entropy", 3, 4, 8)
     network.parameters[:] = np.inf
     assert np.isnan(network.probe(samples.inputs, samples.targets, lambda _: None).losses).all()
+
+
+def test_an_observer_cannot_put_another_array_in_the_place_of_one(make_network: Callable[..., Network]) -> None:
+    seen: Any = make_network().gradients_by_layer()
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        seen["output"]["weight"] = np.zeros(3)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        seen["output"] = {}
