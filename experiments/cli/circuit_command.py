@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,15 @@ class ArithmeticCommand(click.Command):
     """A command whose arguments may begin with a minus: `-x*y` is no option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put a space before what is no option, which neither arithmetic nor numbers mind."""
-        options = {name for parameter in self.get_params(ctx) for name in parameter.opts} | {"-"}
-        return super().parse_args(
-            ctx, [f" {arg}" if arg[:1] == "-" and arg[:2] != "--" and arg not in options else arg for arg in args]
-        )
+        """Put a space before what is no option and no option's value, which neither arithmetic nor numbers mind."""
+        options = {name: parameter for parameter in self.get_params(ctx) for name in parameter.opts}
+        taking = {name for name, parameter in options.items() if not getattr(parameter, "is_flag", True)}
+
+        def is_arithmetic(before: str, arg: str) -> bool:
+            return arg[:1] == "-" and arg[:2] != "--" and arg not in {*options, "-"} and before not in taking
+
+        spaced = [f" {arg}" if is_arithmetic(before, arg) else arg for before, arg in pairwise(["", *args])]
+        return super().parse_args(ctx, spaced)
 
 
 @click.command("circuit", cls=ArithmeticCommand)

@@ -128,6 +128,11 @@ def test_the_picture_is_written_whole(gradvitals: Gradvitals, tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["product.svg"]
 
 
+def test_a_files_name_may_begin_with_a_minus(gradvitals: Gradvitals, tmp_path: Path) -> None:
+    assert gradvitals("circuit", "-x*y", "x=4", "y=-3", "--svg", "-x.svg").out.endswith("wrote -x.svg\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["-x.svg"]
+
+
 def test_the_graph_goes_into_a_run_of_its_own_once(gradvitals: Gradvitals, tmp_path: Path) -> None:
     for _ in range(2):
         said = gradvitals("circuit", "x*y", "x=4", "y=-3", "--logdir", "graphs")
@@ -198,6 +203,7 @@ def test_quiet_prints_nothing_and_still_writes(gradvitals: Gradvitals, tmp_path:
         (["x*y", "x=1", "y=1", "--svg", "a.png"], "--svg: a.png: the name of the file must end in .svg"),
         (["x*y", "x=1", "y=1", "--svg", "folder.svg"], "folder.svg: is a directory"),
         (["x*y", "x=1", "y=1", "--svg", "no/a.svg"], "no/a.svg: no such file or directory"),
+        (["x*y", "x=1", "y=1", "--svg", "n" * 300 + ".svg"], "n" * 300 + ".svg: file name too long"),
         (["x*y", "x=1", "y=1", "--logdir", "file"], "file: a file; a folder is needed here for the runs"),
         (["x*y", "x=1", "y=1", "--paths", "z"], "--paths: the circuit has no 'z'; it has x, y, f"),
         (["x*y", "x=1", "y=1", "--nugde", "1"], "no such option '--nugde'"),
