@@ -111,10 +111,14 @@ PARTS: tuple[tuple[str, type[Any], str], ...] = (
     ("  weight norms and update ratios", StepMetrics, "ended"),
     ("  one event, encoded and written", EventFile, "scalars"),
     ("    written", EventFile, "_write"),
-    ("probe", Prober, "take"),
-    ("exact scan", DeadUnitScanner, "scan"),
+    ("  looks between start and end", Monitor, "_look_due"),
+    ("probe, all", Prober, "take"),
+    ("exact scan, all", DeadUnitScanner, "scan"),
 )
-"""What `--parts` times: a name, indented below what it is a part of, and the method."""
+"""What `--parts` times: a name, indented below what it is a part of, and the method.
+
+Probes and scans are those of start and end too; the ones between are part of the looks, and these of a step.
+"""
 
 
 @contextmanager

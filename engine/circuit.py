@@ -154,6 +154,19 @@ class ConnectedCircuit:
         self._backward = tuple(backward)
         self._forward = tuple(self.gates[placed.output.name].forward for placed in circuit.gates)
 
+    def write(self, name: str, array: Array) -> None:
+        """Write an input.
+
+        Raises:
+            ValueError: If it has another shape: NumPy would spread it over the input's without a word.
+        """
+        value = self.values[name]
+        if np.shape(array) != value.shape:
+            wanted = f"(samples, {value.shape[-1]}), here {value.shape}"
+            msg = f"the circuit takes {name} of shape {wanted}; got {np.shape(array)}"
+            raise ValueError(msg)
+        value[...] = array
+
     def feed(self, name: str, samples: Array, rows: Array) -> None:
         """Gather rows of `(samples, …)` into an input."""
         self._arrays.feed(name, samples, rows)

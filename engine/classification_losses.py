@@ -105,13 +105,9 @@ class CategoricalLoss(Loss):
         """Make NaN what belongs to samples with a label beyond the outputs."""
         by_sample[np.any(self._beyond != 0.0, axis=-1)] = np.nan
 
-    def count_correct(self) -> int | Array:
-        """Count the samples whose largest output is that of the likeliest target."""
-        return count_right_classes(self._outputs, self._targets)
-
-    def score_samples(self) -> Array:
-        """Give 1 for the samples that `count_correct` counts."""
-        return score_classes(self._outputs, self._targets)
+    def right_answers(self) -> Array:
+        """Tell for which samples the largest output is that of the likeliest target."""
+        return right_classes(self._outputs, self._targets)
 
 
 class BinaryLoss(ElementwiseLoss):
@@ -161,34 +157,14 @@ class BinaryLoss(ElementwiseLoss):
         np.multiply(self._total, negative, out=self._total)
         np.add(self._total, self._positive, out=self._total)
 
-    def count_correct(self) -> int | Array:
-        """Count the labels on the right side of the threshold."""
-        return count_right_labels(self._outputs, self._targets, self.threshold)
-
-    def score_samples(self) -> Array:
-        """Give the share of each sample's labels that `count_correct` counts."""
-        return np.asarray(((self._outputs > self.threshold) == (self._targets > 0.5)).mean(axis=-1))
+    def right_answers(self) -> Array:
+        """Tell which outputs are above the threshold where the target is above ½, or neither."""
+        return np.asarray((self._outputs > self.threshold) == (self._targets > 0.5))
 
 
-def count_right_classes(outputs: Array, targets: Array) -> int | Array:
-    """Count the samples whose largest output is at the largest target; with a run axis per run, `(R,)`."""
-    return _count(outputs.argmax(-1) == targets.argmax(-1), 1)
-
-
-def score_classes(outputs: Array, targets: Array) -> Array:
-    """Give 1 for the samples whose largest output is at the largest target, else 0."""
-    return np.asarray(outputs.argmax(-1) == targets.argmax(-1), np.float64)
-
-
-def count_right_labels(outputs: Array, targets: Array, threshold: float) -> int | Array:
-    """Count the outputs above the threshold where the target is above ½, or neither; with a run axis per run."""
-    return _count((outputs > threshold) == (targets > 0.5), 2)
-
-
-def _count(right: Array, axes: int) -> int | Array:
-    if right.ndim == axes:
-        return int(np.count_nonzero(right))
-    return np.asarray(np.count_nonzero(right, axis=tuple(range(-axes, 0))))
+def right_classes(outputs: Array, targets: Array) -> Array:
+    """Tell for which samples the largest output is at the largest target, `(…, batch)`."""
+    return np.asarray(outputs.argmax(-1) == targets.argmax(-1))
 
 
 def checked_weights(loss: str, class_weight: ArrayLike) -> Array:

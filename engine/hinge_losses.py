@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gradvitals.engine.classification_losses import BinaryLoss, checked_weights, count_right_classes, score_classes
+from gradvitals.engine.classification_losses import BinaryLoss, checked_weights, right_classes
 from gradvitals.engine.events import Array
 from gradvitals.engine.gates import Shape
 from gradvitals.engine.losses import Loss, Reduction
@@ -80,13 +80,9 @@ class Hinge(Loss):
         """Tell which classes have a margin."""
         return np.greater(self._margins, 0.0)
 
-    def count_correct(self) -> int | Array:
-        """Count the samples whose largest output is that of the likeliest target."""
-        return count_right_classes(self._outputs, self._targets)
-
-    def score_samples(self) -> Array:
-        """Give 1 for the samples that `count_correct` counts."""
-        return score_classes(self._outputs, self._targets)
+    def right_answers(self) -> Array:
+        """Tell for which samples the largest output is that of the likeliest target."""
+        return right_classes(self._outputs, self._targets)
 
 
 class BinaryHinge(BinaryLoss):

@@ -27,7 +27,7 @@ def solve_linear_regression(network: Network, inputs: Array, targets: Array, *, 
         Hastie, Tibshirani & Friedman 2009, "The elements of statistical learning", sections 3.2 and 3.4.1.
     """
     activations = [info.activation for info in network.layers]
-    loss = network.circuit.gates[-1].gate
+    loss = network.loss
     if activations != ["linear"] or not isinstance(loss, MeanSquaredError):
         msg = f"the closed form is for one linear layer with the loss mse; got {activations} with {network.loss_name}"
         raise ValueError(msg)

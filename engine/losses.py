@@ -32,6 +32,9 @@ class Loss(Gate):
     scores_labels: ClassVar[bool] = False
     """Whether `count_correct` counts every label of a sample rather than the sample."""
 
+    class_weight: Array | None = None
+    """A factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None where it has none."""
+
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         if reduction not in get_args(Reduction):
             msg = f"{self.name}: the reduction must be 'mean' or 'sum', got {reduction!r}"
@@ -88,13 +91,34 @@ class Loss(Gate):
         """Write the gradient on the targets."""
         raise NotImplementedError
 
-    def count_correct(self) -> int | Array | None:
-        """Count the samples (`scores_labels`: the labels) classified rightly, per run `(R,)`; None for a regression."""
+    def right_answers(self) -> Array | None:
+        """Tell which answers are right: `(…, batch)`, or of every label `(…, batch, outputs)` where it `scores_labels`.
+
+        None for a regression, which has none.
+        """
         return None
+
+    def count_correct(self) -> int | Array | None:
+        """Count the samples (`scores_labels`: the labels) answered rightly, per run `(R,)`; None for a regression."""
+        right = self.right_answers()
+        if right is None:
+            return None
+        axes = 2 if self.scores_labels else 1
+        if right.ndim == axes:
+            return int(np.count_nonzero(right))
+        return np.asarray(np.count_nonzero(right, axis=tuple(range(-axes, 0))))
 
     def score_samples(self) -> Array | None:
         """Give the share of each sample's answers that are right, `(…, batch)`; None for a regression."""
-        return None
+        right = self.right_answers()
+        if right is None:
+            return None
+        return np.asarray(right.mean(axis=-1) if self.scores_labels else right.astype(np.float64))
+
+    @property
+    def title(self) -> str:
+        """The name, and whatever setting makes it another function."""
+        return self.name
 
 
 class ElementwiseLoss(Loss):

@@ -25,7 +25,6 @@ from gradvitals.engine.hooks import Hooks
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.parameter_vector import RECURRENT_WEIGHT, ParameterVector
 from gradvitals.engine.recurrent_gains import gradient_norms, recurrent_gains
-from gradvitals.engine.regression_losses import Huber
 
 Purpose: TypeAlias = Literal["training", "probe", "evaluation"]
 """What a connected circuit is for: each has arrays of its own, so that watching cannot disturb training."""
@@ -77,16 +76,13 @@ class Network:
 
     @property
     def loss_name(self) -> str:
-        """The loss, named as in configs; a huber of another delta than theirs is named with it."""
-        if isinstance(self.loss, Huber) and self.loss.delta != 1.0:
-            return f"{self.loss.name} of delta {self.loss.delta:g}"
-        return self.loss.name
+        """The loss, named as in configs; one that none of them can have is named with its settings."""
+        return self.loss.title
 
     @property
     def class_weight(self) -> Array | None:
         """The loss's factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None where it has none."""
-        weights: Array | None = getattr(self.loss, "class_weight", None)
-        return weights
+        return self.loss.class_weight
 
     @property
     def layerwise(self) -> bool:
@@ -174,7 +170,7 @@ class Network:
             ValueError: If the inputs are not as wide as the network's.
         """
         circuit = self._connect(len(inputs), "evaluation")
-        _feed(circuit, "inputs", inputs)
+        circuit.write("inputs", inputs)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             circuit.forward()  # its loss, of whatever targets were there last, is nobody's
             self.emit_forward(circuit, observer, step, "probe")
@@ -256,8 +252,8 @@ class Network:
 
     def _forward(self, inputs: Array, targets: Array, purpose: Purpose = "evaluation") -> Loss:
         circuit = self._connect(len(inputs), purpose)
-        _feed(circuit, "inputs", inputs)
-        _feed(circuit, "targets", targets)
+        circuit.write("inputs", inputs)
+        circuit.write("targets", targets)
         circuit.forward()
         return loss_gate(circuit)
 
@@ -267,17 +263,6 @@ def loss_gate(circuit: ConnectedCircuit) -> Loss:
     gate = circuit.gates["loss"]
     assert isinstance(gate, Loss)  # noqa: S101 - for the type checker: a drawing ends in one
     return gate
-
-
-def _feed(circuit: ConnectedCircuit, name: str, array: Array) -> None:
-    """Write an input; NumPy would spread one of another width without a word."""
-    value = circuit.values[name]
-    if np.shape(array) != value.shape:
-        msg = (
-            f"the network takes {name} of shape (samples, {value.shape[-1]}), here {value.shape}; got {np.shape(array)}"
-        )
-        raise ValueError(msg)
-    value[...] = array
 
 
 def _over_time(arrays: Mapping[str, Array], names: Sequence[str]) -> Array:

@@ -48,7 +48,7 @@ def numeric_gradient(function: Callable[[Array], Any], point: ArrayLike, *, epsi
     x = given.astype(np.float64)
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
-        gradient[index] = _slope(function, x, index, epsilon)
+        gradient[index] = slope_at(function, x, index, epsilon)
     return gradient
 
 
@@ -80,23 +80,30 @@ def numeric_gradients(
             raise TypeError(msg)
         gradients[name] = np.zeros_like(array)
         for index in np.ndindex(array.shape):
-            gradients[name][index] = _slope(evaluate, array, index, epsilon)
+            gradients[name][index] = slope_at(evaluate, array, index, epsilon)
     connected.forward()
     return gradients
 
 
-def _slope(function: Callable[[Array], Any], x: Array, index: tuple[int, ...], epsilon: float) -> float:
-    """Give the slope along one entry, which is put back."""
+def slope_at(function: Callable[[Array], Any], x: Array, index: tuple[int, ...], epsilon: float) -> float:
+    """Give the slope of a function along one entry of an array of floats, by two evaluations; the entry is put back.
+
+    Args:
+        function: Takes the array, gives one number.
+        x: Where; written to meanwhile.
+        index: Of the entry.
+        epsilon: Half the distance of the two points, times the entry's size where that is above 1.
+    """
     original = x[index]
-    epsilon *= max(1.0, abs(original))
+    epsilon *= max(1.0, abs(float(original)))
     try:
         x[index] = original + epsilon
-        above, high = x[index], _number(function(x))
+        above, high = float(x[index]), _number(function(x))
         x[index] = original - epsilon
-        below, low = x[index], _number(function(x))
+        below, low = float(x[index]), _number(function(x))
     finally:
         x[index] = original
-    return float((high - low) / (above - below))  # the distance as it was stored, not as it was meant
+    return (high - low) / (above - below)  # the distance as it was stored, not as it was meant
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - whatever the caller's function gives

@@ -64,9 +64,7 @@ def perceptron(
     gates = [find_activation(activation) for activation in (*activations, output)]
     drawing = draw_perceptron(sizes, gates, find_loss(loss), dropout=drops, target_width=target_width or sizes[-1])
     network = Network(drawing, dtype=dtype)
-    views = network.views(network.parameters)
-    for info, gate, initializer, bias in zip(network.layers, gates, initializers, biases or [0.0] * count, strict=True):
-        initialize_layer(views[info.name], info, gate, initializer=initializer, bias=bias, generator=generator)
+    initialize_layers(network, gates, initializers, biases or [0.0] * count, generator)
     return network
 
 
@@ -80,9 +78,23 @@ def draw_perceptron(
 ) -> Drawing:
     """Draw the circuit: `activations` has one gate per layer, `dropout` one per hidden layer."""
     circuit = Circuit()
-    value = circuit.input("inputs", None, sizes[0])
+    inputs = circuit.input("inputs", None, sizes[0])
+    value, layers = draw_layers(circuit, inputs, sizes[1:], activations, dropout)
+    circuit.gate("loss", loss, value, circuit.input("targets", None, target_width))
+    return Drawing(circuit, tuple(layers))
+
+
+def draw_layers(
+    circuit: Circuit,
+    inputs: Value,
+    units: Sequence[int],
+    activations: Sequence[Activation],
+    dropout: Sequence[Dropout | None],
+) -> tuple[Value, list[DrawnLayer]]:
+    """Draw the layers `hidden_1 … output`; give what the last computes, and all of them."""
+    value = inputs
     layers: list[DrawnLayer] = []
-    for index, (fan_out, gate) in enumerate(zip(sizes[1:], activations, strict=True)):
+    for index, (fan_out, gate) in enumerate(zip(units, activations, strict=True)):
         last = index == len(activations) - 1
         name = "output" if last else f"hidden_{index + 1}"
         value, layer = draw_layer(circuit, name, value, fan_out, gate)
@@ -90,8 +102,7 @@ def draw_perceptron(
         drop = None if last else dropout[index]
         if drop is not None:
             value = circuit.gate(f"{name}/dropout", drop, value)
-    circuit.gate("loss", loss, value, circuit.input("targets", None, target_width))
-    return Drawing(circuit, tuple(layers))
+    return value, layers
 
 
 def draw_layer(
@@ -113,6 +124,19 @@ def draw_layer(
         value = circuit.gate(name, activation, affine, *learned)
     info = LayerInfo(name, activation.name, fan_in, fan_out)
     return value, DrawnLayer(info, (inputs.name,), (affine.name,), (value.name,))
+
+
+def initialize_layers(
+    network: Network,
+    activations: Sequence[Activation],
+    initializers: Sequence[Initializer],
+    biases: Sequence[float | Array],
+    generator: np.random.Generator,
+) -> None:
+    """Draw the initial weights of a network layer by layer, and write biases and what activations learn."""
+    views = network.views(network.parameters)
+    for info, gate, initializer, bias in zip(network.layers, activations, initializers, biases, strict=True):
+        initialize_layer(views[info.name], info, gate, initializer=initializer, bias=bias, generator=generator)
 
 
 def initialize_layer(

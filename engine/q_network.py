@@ -16,13 +16,13 @@ from gradvitals.engine.activations import Activation, Linear
 from gradvitals.engine.catalogue import find_activation, find_loss
 from gradvitals.engine.circuit import Circuit
 from gradvitals.engine.columns import Columns
-from gradvitals.engine.drawing import Drawing, DrawnLayer
+from gradvitals.engine.drawing import Drawing
 from gradvitals.engine.events import Array, LayerForward
 from gradvitals.engine.gates import Gate, Shape, show_shape
 from gradvitals.engine.initializers import Initializer
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.network import Network
-from gradvitals.engine.perceptron import draw_layer, initialize_layer
+from gradvitals.engine.perceptron import draw_layers, initialize_layers
 
 
 class ActionValue(Gate):
@@ -93,9 +93,7 @@ def q_network(
         raise ValueError(msg)
     gates = [*map(find_activation, activations), Linear()]
     network = Network(_draw(sizes, gates, find_loss(loss)), dtype=dtype)
-    views = network.views(network.parameters)
-    for info, gate, initializer, bias in zip(network.layers, gates, initializers, biases or [0.0] * count, strict=True):
-        initialize_layer(views[info.name], info, gate, initializer=initializer, bias=bias, generator=generator)
+    initialize_layers(network, gates, initializers, biases or [0.0] * count, generator)
     return network
 
 
@@ -103,13 +101,9 @@ def _draw(sizes: Sequence[int], activations: Sequence[Activation], loss: Loss) -
     features, *_, actions = sizes
     circuit = Circuit()
     row = circuit.input("inputs", None, features + actions)
-    value = circuit.gate("state", Columns(0, features), row)
+    state = circuit.gate("state", Columns(0, features), row)
     taken = circuit.gate("action", Columns(features, features + actions), row)
-    layers: list[DrawnLayer] = []
-    for index, (fan_out, gate) in enumerate(zip(sizes[1:], activations, strict=True), start=1):
-        name = "output" if index == len(activations) else f"hidden_{index}"
-        value, layer = draw_layer(circuit, name, value, fan_out, gate)
-        layers.append(layer)
+    value, layers = draw_layers(circuit, state, sizes[1:], activations, [None] * (len(activations) - 1))
     chosen = circuit.gate("action_value", ActionValue(), value, taken)
     circuit.gate("loss", loss, chosen, circuit.input("targets", None, 1))
     return Drawing(circuit, tuple(layers))

@@ -59,21 +59,14 @@ class RegressionLoss(ElementwiseLoss):
     def _shape_of_terms(self) -> tuple[int, ...]:
         return np.broadcast_shapes(self._outputs.shape, self._targets_as_met.shape)
 
-    def count_correct(self) -> int | Array | None:
-        """Count the samples whose class is right; None where the targets are no classes."""
-        scores = self.score_samples()
-        if scores is None:
-            return None
-        return int(scores.sum()) if scores.ndim == 1 else np.asarray(scores.sum(axis=-1), np.int64)
-
-    def score_samples(self) -> Array | None:
-        """Give 1 where the largest output, or the whole number next to the only one, is the target's; else 0."""
+    def right_answers(self) -> Array | None:
+        """Tell where the largest output, or the whole number next to the only one, is the target's class."""
         if not self.of_classes:
             return None
         outputs, targets = self._outputs, self._targets
         said = outputs.argmax(-1) if outputs.shape[-1] > 1 else np.rint(outputs[..., 0])
         right = targets.argmax(-1) if targets.shape[-1] > 1 else targets[..., 0]
-        return np.asarray(said == right, np.float64)
+        return np.asarray(said == right)
 
     def compute_target_slopes(self) -> Array:
         """Give the slopes by the targets: those by the outputs, negative."""
@@ -156,6 +149,11 @@ class Huber(RegressionLoss):
             msg = f"the delta of huber must be positive and finite, got {delta}"
             raise ValueError(msg)
         self.delta = delta
+
+    @property
+    def title(self) -> str:
+        """The name, with a delta that is not 1."""
+        return self.name if self.delta == 1.0 else f"{self.name} of delta {self.delta:g}"
 
     def compute_terms(self) -> None:
         """Write c · (r − ½ c), c the residual clipped to ± delta: both branches in one, and no square overflows."""

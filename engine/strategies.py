@@ -15,6 +15,7 @@ from gradvitals.engine.circuit import ConnectedCircuit
 from gradvitals.engine.dropout import held_masks
 from gradvitals.engine.events import Array
 from gradvitals.engine.network import Network
+from gradvitals.engine.numeric_gradient import slope_at
 from gradvitals.engine.optimizers import Stateful
 from gradvitals.engine.regularizers import Penalty
 
@@ -95,16 +96,14 @@ class NumericGradient:
         if epsilon < precision:
             msg = f"epsilon must be at least {precision:.1e}, the precision of {parameters.dtype}; got {epsilon}"
             raise ValueError(msg)
+
+        def loss(_: Array) -> float:
+            circuit.forward()
+            return float(circuit.values["loss"])
+
         with held_masks(circuit):
-            for index, value in enumerate(parameters.copy()):
-                h = epsilon * max(1.0, abs(float(value)))
-                try:
-                    (above, loss_above), (below, loss_below) = (
-                        _loss_at(circuit, parameters, index, float(value) + offset) for offset in (h, -h)
-                    )
-                finally:
-                    parameters[index] = value
-                gradients[index] = (loss_above - loss_below) / (above - below)
+            for index in range(parameters.size):
+                gradients[index] = slope_at(loss, parameters, (index,), epsilon)
             circuit.forward()
         if penalty is not None:
             penalty.add_gradient(parameters, gradients)
@@ -158,10 +157,3 @@ class RandomSearch(Stateful):
         """Take the step, if it was better."""
         if self._better:
             parameters += self._arrays[0]
-
-
-def _loss_at(circuit: ConnectedCircuit, parameters: Array, index: int, value: float) -> tuple[float, float]:
-    """Give the value that a parameter can take in its dtype, and the loss there."""
-    parameters[index] = value
-    circuit.forward()
-    return float(parameters[index]), float(circuit.values["loss"])

@@ -24,7 +24,6 @@ from gradvitals.engine.events import (
 )
 from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.hooks import Due
-from gradvitals.engine.losses import Loss
 from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.regularizers import Penalty
@@ -266,8 +265,7 @@ def _score(network: Network, samples: Samples) -> Scores:
 
 def _scores(network: Network, loss_sum: float, correct: int | None, seen: int) -> Scores:
     """Divide by the samples; a multilabel sample has several labels to be right about."""
-    loss = network.circuit.gates[-1].gate
-    labels = network.layers[-1].fan_out if isinstance(loss, Loss) and loss.scores_labels else 1
+    labels = network.layers[-1].fan_out if network.loss.scores_labels else 1
     return Scores(loss_sum / seen, None if correct is None else correct / (seen * labels))
 
 

@@ -132,7 +132,7 @@ class DeadUnits:
         return "they died one after the other"
 
     def _cures(self, record: Record, layer: str, *, born: bool) -> tuple[Prescription, ...]:
-        if record.context is not None and len(record.context.layers) > 1 and layer == record.context.layers[-1].name:
+        if record.context is not None and layer == record.context.layers[-1].name:
             why = "let the output layer give what the loss wants: outputs below 0 too"
             return (set_key(record, why, "model.output", "auto"),)
         living = "tanh" if config_value(record, "model.kind") == "rnn" else "leaky_relu"

@@ -163,7 +163,7 @@ def test_a_float32_network_is_refused(
 
 
 def test_inputs_of_another_width_are_refused_and_not_spread(make_network: Callable[..., Network]) -> None:
-    with pytest.raises(ValueError, match=r"the network takes inputs of shape \(samples, 3\)"):
+    with pytest.raises(ValueError, match=r"the circuit takes inputs of shape \(samples, 3\)"):
         check_gradients(make_network(), np.ones((7, 1)), np.eye(4)[[0] * 7], generator=np.random.default_rng(0))
 
 

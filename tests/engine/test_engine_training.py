@@ -284,5 +284,5 @@ def test_samples_of_another_width_are_refused(
     features: int, outputs: int, make_network: Callable[..., Network], make_samples: Callable[..., Samples]
 ) -> None:
     samples = make_samples("cross_entropy", features, outputs, 6)
-    with pytest.raises(ValueError, match="the network takes"):
+    with pytest.raises(ValueError, match="the circuit takes"):
         train(make_network(), samples, Sgd(0.1), epochs=1, batch_size=3, generator=np.random.default_rng(0))
