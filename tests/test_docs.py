@@ -16,10 +16,12 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.experiments.cli.main import COMMANDS
 from gradvitals.experiments.config.check import CheckConfig
 from gradvitals.experiments.config.data import DataConfig
-from gradvitals.experiments.config.load import loads
+from gradvitals.experiments.config.load import load_config, loads
 from gradvitals.experiments.config.model import ModelConfig
 from gradvitals.experiments.config.training import TrainingConfig
 from gradvitals.experiments.plan import expand
+from gradvitals.experiments.runner import run_one
+from gradvitals.experiments.sweep import make_plan, place_runs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,26 +79,52 @@ def test_the_python_of_the_readme_finds_the_dead_layer(block: str, capsys: pytes
     assert "error dead_units@hidden_1" in capsys.readouterr().out
 
 
+def test_the_program_of_the_q_learning_guide_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "q_learning.md").read_text(encoding="utf-8")
+    (program,), (shown,) = blocks(text, "python"), blocks(text, "text")
+    exec(compile(program, "q_learning.md", "exec"), {})  # noqa: S102 - our own document
+    rows = [[line.split() for line in output.splitlines()[1:]] for output in (capsys.readouterr().out, shown)]
+    printed, expected = ({name: [float(word) for word in words] for name, *words in lines} for lines in rows)
+    assert list(printed) == list(expected) == ["clipped_delta", "huber"]
+    best = [20.0]
+    while len(best) < 5:
+        best.insert(0, 0.9 * best[0] - 0.1)
+    for name, numbers in expected.items():
+        assert printed[name] == pytest.approx(numbers, abs=0.3), name  # another BLAS rounds otherwise
+    assert printed["huber"][1:] == pytest.approx(best, abs=0.2)
+    assert max(printed["clipped_delta"][1:]) < 0.0
+
+
 def test_the_readme_names_every_command() -> None:
     assert all(f"| `gradvitals {name}" in README for name in COMMANDS)
 
 
 def test_the_config_of_the_docs_is_valid_and_sweeps() -> None:
-    (block,) = blocks(CONFIG_DOC, "toml")
+    block, _ = blocks(CONFIG_DOC, "toml")
     assert len(expand(loads(block))) == 6
+
+
+def test_the_sequence_of_the_docs_is_learned_and_healthy(tmp_path: Path) -> None:
+    _, block = blocks(CONFIG_DOC, "toml")
+    path = tmp_path / "sequence.toml"
+    path.write_text(block, encoding="utf-8")
+    ((planned, place),), _ = place_runs(make_plan(load_config(path), tmp_path / "logs"), "refuse")
+    summary, verdict = run_one(planned, place)
+    assert (summary.scores["validation"]["accuracy"] or 0.0) >= 0.97
+    assert verdict.outcome == "healthy"
 
 
 @pytest.mark.parametrize(
     "model", [DataConfig, ModelConfig, TrainingConfig, CheckConfig], ids=lambda model: model.__name__
 )
 def test_the_docs_name_every_key(model: type[DataConfig]) -> None:
-    (block,) = blocks(CONFIG_DOC, "toml")
+    block, _ = blocks(CONFIG_DOC, "toml")
     named = set(re.findall(r"^(?:# )?(\w+) = ", block, flags=re.MULTILINE))
     assert set(model.model_fields) <= named
 
 
 def test_commented_keys_of_the_docs_are_valid_too() -> None:
-    (block,) = blocks(CONFIG_DOC, "toml")
+    block, _ = blocks(CONFIG_DOC, "toml")
     for line in block.splitlines():
         if line.startswith("# ") and " = " in line and not line.startswith("# [") and "     {" not in line:
             tomllib.loads(line.removeprefix("# "))
