@@ -8,6 +8,10 @@ import pytest
 
 from gradvitals.diagnostics.dead_unit_scan import CHUNK, DeadUnitScanner, certify
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.engine.activations import Activation, Elu
+from gradvitals.engine.catalogue import ACTIVATIONS
+from gradvitals.engine.compound_activations import PRelu
+from gradvitals.engine.events import LayerForward
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.perceptron import perceptron
@@ -190,3 +194,31 @@ def test_networks_without_relu_have_nothing_to_scan() -> None:
     result = DeadUnitScanner(network, np.zeros((10, 3))).scan()
     assert result.dead == {}
     assert result.cost == 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "below", [*sorted(ACTIVATIONS), PRelu(-3.0), Elu(8.0)], ids=lambda one: getattr(one, "name", one)
+)
+def test_a_relu_above_any_activation_is_scanned_as_by_force(below: str | Activation, seed: int) -> None:
+    """Units that fire on one late row only are what a wrong bound would certify dead."""
+    rng = np.random.default_rng(seed)
+    network = perceptron(
+        [3, 6, 12, 2],
+        [below, "relu"],
+        "mse",
+        initializers=[normal(0.7)] * 3,
+        generator=rng,
+        biases=[rng.normal(0.0, 1.0, 6), rng.normal(-1.0, 1.0, 12), 0.0],
+        dtype=np.float64,
+    )
+    inputs = rng.normal(0.0, 0.05, (CHUNK + 200, 3))
+    inputs[CHUNK + rng.integers(0, 200, 2)] = rng.normal(0.0, 4.0, (2, 3))
+    silent = np.ones(12, np.bool_)
+
+    def look(event: LayerForward) -> None:
+        if event.layer == "hidden_2":
+            np.logical_and(silent, (event.outputs <= 0.0).all(axis=0), out=silent)
+
+    network.observe(inputs, look)
+    assert DeadUnitScanner(network, inputs).scan().dead["hidden_2"] == tuple(np.flatnonzero(silent))

@@ -230,6 +230,42 @@ def test_non_finite_says_between_which_steps_and_never_clears(
     assert (finding.first_step, finding.last_step) == (300, 1000)
 
 
+@pytest.mark.parametrize(
+    ("what", "step", "keys"),
+    [
+        ("outputs", 0, [{"model.init": "he_normal"}]),
+        ("loss", 0, [None]),
+        (
+            "outputs",
+            1,
+            [{"model.init": "he_normal"}, {"training.optimizer.learning_rate": 0.01}, {"training.clip_norm": 1.0}],
+        ),
+    ],
+    ids=["weights too large", "targets", "first step"],
+)
+def test_a_rate_is_not_to_blame_before_the_first_update(
+    what: str, step: int, keys: list[Any], make_context: Callable[..., Context]
+) -> None:
+    record = Record(make_context(config={"training.optimizer.learning_rate": 0.1, "model.init": "zeros"}))
+    record.add(Incident(step, 0, what, "hidden_1" if what == "outputs" else None))
+    finding = found(judge(record), "non_finite")[0]
+    assert [prescription.set for prescription in finding.prescriptions] == keys
+
+
+def test_a_dead_output_layer_is_cured_at_the_output(
+    make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    context = make_context(config={"model.output": "relu"})
+    layers = (*context.layers[:-1], replace(context.layers[-1], activation="relu"))
+    record = Record(replace(context, layers=layers))
+    record.add(make_probe(0))
+    record.add(Scan(0, 100, {"hidden_1": (), "output": (0, 1, 2)}))
+    record.add(Ending(1000, "completed"))
+    finding = found(judge(record), "dead_units")[0]
+    assert finding.layer == "output"
+    assert [prescription.set for prescription in finding.prescriptions] == [{"model.output": "auto"}]
+
+
 @pytest.fixture
 def scanned(make_context: Callable[..., Context], make_probe: Callable[..., Probe]) -> Callable[..., list[Finding]]:
     """Judge scans of a layer of eight ReLU units, `dead` of them dead at each; the gate is shut at this loss ratio."""

@@ -10,9 +10,11 @@ import pytest
 from gradvitals.engine.events import Array, LayerForward, Scores
 from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.initializers import he_normal
+from gradvitals.engine.logit_losses import SoftmaxCrossEntropy
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
 from gradvitals.engine.perceptron import perceptron
+from gradvitals.engine.regression_losses import MeanSquaredError
 from gradvitals.engine.training import Samples, Trainer, train
 
 
@@ -286,3 +288,25 @@ def test_samples_of_another_width_are_refused(
     samples = make_samples("cross_entropy", features, outputs, 6)
     with pytest.raises(ValueError, match="the circuit takes"):
         train(make_network(), samples, Sgd(0.1), epochs=1, batch_size=3, generator=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("loss", [MeanSquaredError, SoftmaxCrossEntropy], ids=lambda loss: loss.name)
+def test_a_summed_loss_is_reported_as_the_mean_of_its_samples(loss: Any) -> None:
+    generator = np.random.default_rng(0)
+    samples = Samples(generator.normal(size=(12, 3)), np.eye(4)[generator.integers(0, 4, 12)])
+    reported = []
+    for reduction in ("mean", "sum"):
+        network = perceptron(
+            (3, 4),
+            [],
+            loss(reduction=reduction),
+            initializers=[he_normal],
+            generator=np.random.default_rng(1),
+            dtype=np.float64,
+        )
+        history = train(network, samples, Sgd(0.0), epochs=1, batch_size=5, generator=np.random.default_rng(2))
+        reported.append(history.training[0].loss)
+        assert history.training[0].loss == pytest.approx(
+            network.evaluate(samples.inputs, samples.targets)[0].mean(), rel=1e-12
+        )
+    assert reported[0] == pytest.approx(reported[1], rel=1e-12)

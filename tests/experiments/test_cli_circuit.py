@@ -266,3 +266,14 @@ def test_the_command_loads_neither_scikit_learn_nor_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_graphs_beside_runs_are_no_runs_to_check(
+    gradvitals: Gradvitals, config: Callable[..., str], tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    assert gradvitals("circuit", "x*y", "x=4", "y=-3", "--logdir", str(logs)).code == 0
+    assert gradvitals("run", config(), "--logdir", str(logs)).code == 0
+    said = gradvitals("check", str(logs))
+    assert (said.code, said.err) == (0, "")
+    assert "circuit" not in said.out
