@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gradvitals.diagnostics.measurements import Signal
+from gradvitals.diagnostics.notes import Signal
 from gradvitals.engine.events import Array
 
 LEAST_ROWS, MOST_ROWS = 10, 2000

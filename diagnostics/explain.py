@@ -2,15 +2,18 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.findings import Tier
 
-PARTS = ("Symptom", "Cause", "Cure", "Source")
+PARTS = ("Symptom", "Cause", "Cure", "Info", "Warning", "Error", "Clear", "Needs", "Source")
 """The paragraphs of a diagnosis's docstring, in their order."""
+
+LEVELS = PARTS[3:8]
+"""Those that say when it speaks."""
 
 TIERS: dict[Tier, str] = {
     "fact": "exact, no statistics",
@@ -42,25 +45,20 @@ class Explanation:
     Attributes:
         id: The diagnosis.
         tier: `fact`, `test` or `hint`.
-        symptom: What is seen.
-        cause: Where it comes from.
-        cure: What to try.
-        source: Who found it, and how sure the rule is.
+        parts: Its paragraphs, by name, in the order of `PARTS`: what is seen, where it comes from, what to try; when it
+            is worth a word, a warning, an error, when it clears, what must be recorded; and who found it.
         thresholds: What it is held against, in the order of the fields.
     """
 
     id: str
     tier: Tier
-    symptom: str
-    cause: str
-    cure: str
-    source: str
+    parts: Mapping[str, str]
     thresholds: tuple[Threshold, ...]
 
     @property
     def headline(self) -> str:
         """The first sentence of the symptom."""
-        return re.split(r"(?<=[.!?])\s+(?=[A-Z])", self.symptom, maxsplit=1)[0]
+        return re.split(r"(?<=[.!?])\s+(?=[A-Z])", self.parts["Symptom"], maxsplit=1)[0]
 
 
 def explain(diagnosis: Diagnosis) -> Explanation:
@@ -80,9 +78,8 @@ def explain(diagnosis: Diagnosis) -> Explanation:
     if meanings.keys() != values.keys():
         msg = f"{name}: Attributes explains {_names(meanings)}, but its fields are {_names(values)}"
         raise ValueError(msg)
-    symptom, cause, cure, source = (_sentence(parts[part]) for part in PARTS)
     thresholds = tuple(Threshold(field, value, meanings[field]) for field, value in values.items())
-    return Explanation(diagnosis.id, diagnosis.tier, symptom, cause, cure, source, thresholds)
+    return Explanation(diagnosis.id, diagnosis.tier, {part: _sentence(parts[part]) for part in PARTS}, thresholds)
 
 
 def _fields(diagnosis: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any diagnosis dataclass

@@ -38,6 +38,21 @@ class Prescription:
 
 
 @dataclass(frozen=True, slots=True)
+class Harm:
+    """What the training lacks while a finding stands, as far as its record can tell.
+
+    Attributes:
+        value: Share of H, the best constant's loss, that is still lost on the probe: 0 a perfect network, 1 a constant.
+        se: Its standard error.
+        text: The same in words.
+    """
+
+    value: float
+    se: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is or was wrong.
 
@@ -54,6 +69,8 @@ class Finding:
         evidence: The measurement in words, with its unit.
         explanation: What it means and what it does to learning, in two sentences.
         explained_by: Key of the finding that causes this one; None for a root.
+        defect: What is provably wrong, whatever it costs; empty for a symptom, which is wrong only with impairment.
+        harm: What it measurably costs; None where nothing could be compared, and for what has cleared.
         prescriptions: Cures to try.
     """
 
@@ -70,6 +87,8 @@ class Finding:
     prescriptions: tuple[Prescription, ...] = ()
     cleared: bool = False
     explained_by: str | None = None
+    defect: str = ""
+    harm: Harm | None = None
 
     @property
     def key(self) -> str:

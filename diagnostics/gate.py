@@ -9,7 +9,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 
-from gradvitals.diagnostics.measurements import Incident, Probe, Record, Scan
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Incident, Probe, Scan
 
 CONFIDENCE = 3.09
 """Standard errors of a one-sided 99.9 % bound."""

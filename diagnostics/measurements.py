@@ -1,16 +1,17 @@
 """Measurements: the recorded numbers from which alone diagnoses judge, live or replayed from an event file.
 
 Scalars keep the precision of an event file (float32) from the start, so that a verdict is the same live and replayed;
-what is no scalar is a *note*, plain data that survives JSON.
+what is no scalar is a note (see `notes`).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gradvitals.diagnostics.notes import N, Note, kind_of
 from gradvitals.engine.events import Array, LayerInfo
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -53,103 +54,6 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """A frozen look at a fixed sample of the training set; the note `probe`.
-
-    Attributes:
-        step: Updates made so far.
-        samples: Rows of the sample.
-        whole_set: Whether the sample is the whole training set.
-        loss: Mean loss.
-        loss_ratio: Loss / H; None without H.
-        gain: Mean of (constant's loss − network's loss, floored at −10 H) / H, paired by sample; None without H.
-        gain_se: Its standard error.
-        accuracy_excess: Accuracy minus that of the majority class, paired by sample; None for a regression.
-        accuracy_excess_se: Its standard error.
-        majority_accuracy: That of the majority class; None for a regression.
-        validation_gain: As `gain`, on a sample of the validation set; None without one.
-        validation_gain_se: Its standard error.
-        preactivation_gradients: q of every layer: rms of the gradient on its pre-activations.
-        relative_slopes: S of every sigmoid and tanh layer: mean of φ′/φ′max.
-    """
-
-    step: int
-    samples: int
-    whole_set: bool
-    loss: float
-    loss_ratio: float | None
-    gain: float | None
-    gain_se: float | None
-    accuracy_excess: float | None
-    accuracy_excess_se: float | None
-    majority_accuracy: float | None
-    validation_gain: float | None
-    validation_gain_se: float | None
-    preactivation_gradients: Mapping[str, float]
-    relative_slopes: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """An exact scan of the training set; the note `scan`: dead ReLU units by layer, as indices."""
-
-    step: int
-    rows: int
-    dead: Mapping[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """The first number that was not finite; the note `incident`.
-
-    Attributes:
-        step: The step it was seen at.
-        last_finite_step: The last step at which everything looked at was finite.
-        what: `inputs` (the data), `parameters`, `outputs`, `loss`, `gradients` or `update`.
-        layer: Where; None for the data and the loss.
-    """
-
-    step: int
-    last_finite_step: int
-    what: str
-    layer: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """Whether simple models find any signal in the data; the note `signal`, taken when a network learned nothing.
-
-    Attributes:
-        step: When it was taken.
-        gain: Out-of-sample gain of the better model over the best constant, in squared error, relative.
-        gain_se: Its standard error.
-    """
-
-    step: int
-    gain: float
-    gain_se: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How the training ended; the note `ending`."""
-
-    step: int
-    reason: str
-
-
-Note: TypeAlias = Probe | Scan | Incident | Signal | Ending
-NOTES: dict[str, type[Note]] = {
-    "probe": Probe,
-    "scan": Scan,
-    "incident": Incident,
-    "signal": Signal,
-    "ending": Ending,
-}
-N = TypeVar("N", Probe, Scan, Incident, Signal, Ending)
-
-
-@dataclass(frozen=True, slots=True)
 class Series:
     """A scalar over time: `steps` `(n,)` ascending, `values` `(n,)` float32."""
 
@@ -185,7 +89,7 @@ class Record:
 
     def add(self, note: Note) -> None:
         """Add a note."""
-        self._notes.setdefault(kind_of(note), []).append(note)
+        self._notes.setdefault(kind_of(type(note)), []).append(note)
 
     def series(self, tag: str) -> Series:
         """Give a scalar's series; empty where it was never recorded."""
@@ -199,7 +103,7 @@ class Record:
 
     def notes(self, kind: type[N]) -> list[N]:
         """Give the notes of a kind, in order."""
-        return self._notes.get(_KINDS[kind], [])
+        return self._notes.get(kind_of(kind), [])
 
     @property
     def last_step(self) -> int:
@@ -224,39 +128,12 @@ class Record:
             self._series[tag] = Series(joined, np.concatenate([known.values, to_float32(numbers)]))
 
 
-_KINDS = {kind: name for name, kind in NOTES.items()}
-
-
-def kind_of(note: Note) -> str:
-    """Name the kind of a note."""
-    return _KINDS[type(note)]
-
-
 def to_float32(values: ArrayLike) -> Array:
     """Round to float32, finite values beyond its range to its largest: what was finite never reads as infinite."""
     wide = np.array(values, np.float64)
     finite = np.isfinite(wide)
     wide[finite] = np.clip(wide[finite], -LARGEST, LARGEST)
     return wide.astype(np.float32)
-
-
-def note_to_json(note: Context | Note) -> dict[str, Any]:
-    """Give the note as plain data."""
-    return asdict(note)
-
-
-def note_from_json(kind: str, data: Mapping[str, Any]) -> Note:
-    """Make a note from plain data; keys that this version does not know are passed over.
-
-    Raises:
-        KeyError: If the kind is unknown.
-        TypeError: If a field is missing.
-    """
-    cls = NOTES[kind]
-    fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-    if kind == "scan":
-        fields["dead"] = {layer: tuple(units) for layer, units in fields["dead"].items()}
-    return cls(**fields)
 
 
 def context_from_json(data: Mapping[str, Any]) -> Context:

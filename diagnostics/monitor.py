@@ -19,8 +19,9 @@ from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Context, Ending, Incident, Note, Probe, Record, Scan
+from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
 from gradvitals.diagnostics.step_metrics import Fault, StepMetrics

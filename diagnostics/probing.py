@@ -8,7 +8,7 @@ import numpy as np
 from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
-from gradvitals.diagnostics.measurements import Probe
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.step_metrics import Fault, forward_fault
 from gradvitals.engine.events import Array, LayerArrays, LayerBackward, LayerForward, Observable, RecurrentBackward

@@ -10,14 +10,23 @@ from dataclasses import replace
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.measurements import Context
 
-AT_START = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
+PROGRAM = ("loss_mismatch", "gradient_check", "frozen_parameters", "clipped_delta", "numerics")
+"""Faults of the program itself: causes whenever they show."""
+
+DATA = ("data_faults", "unscaled_inputs", "unscaled_targets", "symmetric_units", "initialization_scale")
+"""Faults of the data and of the weights before the first update, the more specific first."""
+
+AT_START = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient", "saturated_output")
 """Symptoms that are causes when present before the first update, the more specific first."""
+
+CONSEQUENCES = ("non_finite", "collapsed_output", "no_learning", "memorising", "cannot_overfit")
+"""Symptoms that always have a cause if any other finding stands."""
 
 ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_finite"})
 """Symptoms of all layers together, named by the one where they show."""
 
-CONSEQUENCES = ("no_learning", "non_finite")
-"""Symptoms that always have a cause if any other finding stands."""
+KINDS = (*PROGRAM, *DATA, *AT_START, *CONSEQUENCES)
+"""All of them, in the order in which they are believed."""
 
 
 def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Finding, ...]:
@@ -56,13 +65,18 @@ def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
 
 def _order(finding: Finding, context: Context | None) -> tuple[int, int, int, int, int]:
     """Sort key: errors first, then the group, then the kind, then what was seen first, then depth."""
-    kind = AT_START.index(finding.id) if finding.id in AT_START else len(AT_START)
+    kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
     depth = context.depth(finding.layer) if context is not None else 0
     return (-finding.severity, _group(finding), finding.first_step, kind, depth)
 
 
 def _group(finding: Finding) -> int:
-    """Give the group: 2 a symptom present at step 0, 4 one that appeared later, 5 a consequence."""
+    """Give the group: 1 the program, 2 data and the state at step 0, 4 what appeared later, 5 a consequence.
+
+    Group 3 is the learning rate's.
+    """
+    if finding.id in PROGRAM:
+        return 1
     if finding.id in CONSEQUENCES:
         return 5
-    return 2 if finding.first_step == 0 else 4
+    return 2 if finding.id in DATA or finding.first_step == 0 else 4

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Ending
+from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord, read_record
 from gradvitals.experiments.config.check import CheckConfig
 from gradvitals.experiments.config.load import load_config

@@ -4,22 +4,19 @@ from collections.abc import Sequence
 
 from gradvitals.diagnostics.explain import Explanation, Threshold
 from gradvitals.experiments.config.diagnostics import Rule
+from gradvitals.experiments.fault_cases import FAULT_CASES, FaultCase
 from gradvitals.experiments.suggest import show
 
-EXAMPLES = {
-    "dead_units": "dying_relu",
-    "saturated_units": "saturated_sigmoid",
-    "vanishing_gradient": "vanishing_sigmoid_stack",
-    "exploding_gradient": "exploding_initialization",
-}
-"""The bundled config in which each is the root; its healthy twin is named `…_healthy`."""
+EXAMPLES = {case.id: case for case in FAULT_CASES}
+"""Each diagnosis's bundled sick config."""
 
 SWITCH = 'enabled = true  # false needs a reason: why = "…"'
 
 
-def healthy_twin(example: str) -> str:
-    """Name the config that differs from a sick one in one key."""
-    return f"{example}_healthy"
+def example_commands(case: FaultCase) -> str:
+    """Write the commands that show a sick config and its healthy twin."""
+    flag = " --preflight" if case.means == "preflight" else ""
+    return f"gradvitals run {case.config}{flag}\ngradvitals run {case.twin}{flag}"
 
 
 def config_lines(explanation: Explanation) -> list[str]:

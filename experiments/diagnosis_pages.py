@@ -5,12 +5,12 @@ from pathlib import Path
 from textwrap import fill
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
-from gradvitals.diagnostics.explain import TIERS, Explanation, explain
+from gradvitals.diagnostics.explain import LEVELS, TIERS, Explanation, explain
 from gradvitals.experiments.diagnosis_guide import (
     EXAMPLES,
     config_lines,
+    example_commands,
     fixed_names,
-    healthy_twin,
     listing,
     value_text,
 )
@@ -57,16 +57,20 @@ def _page(explanation: Explanation) -> str:
         f"# {explanation.id}",
         f"Tier: {explanation.tier} ({TIERS[explanation.tier]}). [All diagnoses]({INDEX}), and how they judge.",
     ]
-    for heading in ("symptom", "cause", "cure", "source"):
-        sections += [f"## {heading.capitalize()}", _filled(getattr(explanation, heading))]
+    for heading, text in explanation.parts.items():
+        if heading not in LEVELS:
+            sections += [f"## {heading}", _filled(text)]
+        elif heading == LEVELS[0]:
+            levels = [f"| {level.lower()} | {_cell(explanation.parts[level])} |" for level in LEVELS]
+            sections += ["## When it speaks", "\n".join(("| | |", "|---|---|", *levels))]
     sections += ["## Thresholds", _thresholds(explanation)]
     fixed = [f"`{name}`" for name in fixed_names(explanation)]
     sections += [f"No config key changes {listing(fixed)}."] if fixed else []
     sections += ["## In a config", "\n".join(("```toml", *config_lines(explanation), "```"))]
     example = EXAMPLES.get(explanation.id)
     if example is not None:
-        commands = f"gradvitals run {example}\ngradvitals run {healthy_twin(example)}"
-        sections += ["## Example", "A sick network, and its healthy twin:", f"```console\n{commands}\n```"]
+        commands = f"```console\n{example_commands(example)}\n```"
+        sections += ["## Example", "A sick network, and its healthy twin:", commands]
     return "\n\n".join(sections) + "\n"
 
 
@@ -84,12 +88,15 @@ def _with_table(index: str, explanations: list[Explanation]) -> str:
     if not begin or not end:
         sentence = f"{INDEX}: the table belongs between two lines, {BEGIN} and {END} — put them in"
         raise UserError(sentence)
-    rows = []
+    rows, spoken = [], []
     for explanation in explanations:
         name, example = explanation.id, EXAMPLES.get(explanation.id)
-        shown = f"`{example}`" if example is not None else "–"
+        shown = f"`{example.config}`" if example is not None else "–"
         rows.append(f"| [`{name}`]({name}.md) | {explanation.tier} | {_cell(explanation.headline)} | {shown} |")
+        spoken.append(f"| `{name}` | {_cell(explanation.parts['Warning'])} | {_cell(explanation.parts['Error'])} |")
     table = "\n".join(("| id | tier | symptom | example |", "|---|---|---|---|", *rows))
+    table += "\n\n## Warning and error\n\n"
+    table += "\n".join(("| id | warning | error |", "|---|---|---|", *spoken))
     return f"{before}{begin}\n{table}\n\n{end}{after}"
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradvitals.diagnostics.findings import Finding, Severity
-from gradvitals.diagnostics.measurements import Probe, Record, Scan
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED, SLOPED
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord
 from gradvitals.experiments.config.check import CheckConfig
 

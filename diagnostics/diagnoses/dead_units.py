@@ -15,8 +15,9 @@ from gradvitals.diagnostics.diagnoses.base import (
 )
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.measurements import Record, Scan
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.notes import Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 INDICES_SHOWN = 8
@@ -29,6 +30,11 @@ class DeadUnits:
     Cause: weights or biases driven (or initialised) so low that no input reaches the active side; usually one update
     that was too long. Below the first layer a unit can still be revived by changes under it.
     Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
+    Info: any dead unit.
+    Warning: half of a layer, or a share that rose by 25 points since step 0 while most of the loss is still there.
+    Error: a whole layer; half of one if the network is impaired.
+    Clear: no dead unit left.
+    Needs: a ReLU layer, and exact scans of the training set.
     Source: cs231n, neural-networks-1 ("can irreversibly die"); Lu et al. 2019 (born dead). Exact: the whole training
     set is scanned.
 

@@ -17,7 +17,8 @@ from gradvitals.diagnostics.diagnoses.base import (
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import gradient_ratio
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.measurements import Incident, Probe, Record
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 SETTLED = 20
@@ -35,6 +36,11 @@ class ExplodingGradient:
     the region in which the gradient means anything.
     Cure: a smaller initialisation (he_normal for ReLU); clipping at a high percentile of the healthy norm; a lower
     rate.
+    Info: q_first/q_last above 30 before the first update.
+    Warning: a norm above 100 times its running median with the loss above .5 H, or an update as large as the weights.
+    Error: any of these if the network is impaired.
+    Clear: a third of the way back to healthy, on a log scale.
+    Needs: gradients layer by layer, and probes.
     Source: Pascanu et al. 2013; He et al. 2015. Growth over 30 at the start separated trainable from untrainable deep
     networks, but shallow ones train on: hence the gate.
 

@@ -8,7 +8,8 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
-from gradvitals.diagnostics.measurements import Probe, Record, Signal
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Probe, Signal
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 SMALL_UPDATE, LARGE_UPDATE = 1e-4, 3e-2
@@ -21,6 +22,11 @@ class NoLearning:
     Cause: anything that keeps gradients from turning into progress: see the root that explains it. Data without signal
     look the same, so before it speaks, simple models are tried on the same data, out of sample.
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
+    Info: never.
+    Warning: never.
+    Error: the gate's *not learning* arm, where simple models do find signal in the data.
+    Clear: the arm no longer holds.
+    Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
     Source: Karpathy 2019, "A recipe for training neural networks"; the gate's *not learning* arm.
 
     Attributes:

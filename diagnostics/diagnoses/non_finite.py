@@ -6,8 +6,9 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.measurements import Incident, Probe, Record
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
+from gradvitals.diagnostics.notes import Incident, Probe
 
 WHERE = {
     "inputs": "the training data hold values that are not finite",
@@ -25,6 +26,11 @@ class NonFinite:
 
     Cause: nearly always steps too long for the loss surface, or weights so large that the forward pass overflows.
     Cure: a lower learning rate, gradient clipping, a smaller initialisation.
+    Info: never.
+    Warning: never.
+    Error: a NaN anywhere, or an infinity in the loss, the parameters, an update taken or a layer's output.
+    Clear: never: nothing after it can undo it.
+    Needs: nothing but a record.
     Source: Pascanu et al. 2013, §2; exact, no statistics. It never clears.
     """
 

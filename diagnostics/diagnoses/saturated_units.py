@@ -8,8 +8,9 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate, has_learned
-from gradvitals.diagnostics.measurements import Probe, Record
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 LEAST_HISTORY = 10
@@ -23,6 +24,11 @@ class SaturatedUnits:
     Cause: pre-activations far too large, from large initial weights or unscaled inputs. Saturation that comes late is
     learning: converged networks at 97–100 % accuracy had S of .03–.17.
     Cure: shrink the weights, standardise the inputs, glorot_uniform, ReLU.
+    Info: S below .2 before the first update, or before half of the loss has gone.
+    Warning: S below .2 if the network is impaired, or below .1 and stuck in the first 20 % of the plan.
+    Error: S below .1 if the network is impaired.
+    Clear: S above a third of the way back to 1, .47.
+    Needs: a sigmoid or tanh layer, and probes.
     Source: Glorot & Bengio 2010, §3; Rakitianskaia & Engelbrecht 2015; Karpathy 2016, "Yes you should understand
     backprop".
 

@@ -8,7 +8,8 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import change_activation, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.measurements import Probe, Record
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 
@@ -19,6 +20,11 @@ class VanishingGradient:
     Cause: every layer multiplies the gradient by its weights and its activation's slope, at most ¼ for a sigmoid; a
     product of many factors below 1 vanishes. It harms only if the first layers then hardly move (Adam rescales).
     Cure: ReLU with he_normal; a larger initialisation; Adam; fewer layers.
+    Info: q_first/q_last below 1e-3.
+    Warning: and the first layer's median update ratio is below .1 of the last one's.
+    Error: q_first/q_last below 1e-3 if the network is impaired.
+    Clear: q_first/q_last above a third of the way back to 1, on a log scale .01.
+    Needs: three layers and more, gradients layer by layer, and probes.
     Source: Bengio et al. 1994; Glorot & Bengio 2010, §4; He et al. 2015. The same ratio of 8e-5 never learns under SGD
     and learns under Adam, hence the gate.
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.markdown import verdict_markdown
-from gradvitals.diagnostics.measurements import Context, Note, kind_of, note_to_json
+from gradvitals.diagnostics.measurements import Context
+from gradvitals.diagnostics.notes import Note, kind_of, note_to_json
 from gradvitals.diagnostics.tensorboard import summaries
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.engine.events import EpochEnded, Scores
@@ -51,7 +52,7 @@ class RunWriter:
 
     def note(self, note: Note) -> None:
         """Write a note."""
-        self.top.summary(note.step, summaries.json_tensor(MEASUREMENTS, {kind_of(note): note_to_json(note)}))
+        self.top.summary(note.step, summaries.json_tensor(MEASUREMENTS, {kind_of(type(note)): note_to_json(note)}))
 
     def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
         """Write histograms, all in one event."""

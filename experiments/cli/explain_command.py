@@ -16,8 +16,8 @@ from gradvitals.experiments.cli.options import make_console
 from gradvitals.experiments.diagnosis_guide import (
     EXAMPLES,
     config_lines,
+    example_commands,
     fixed_names,
-    healthy_twin,
     listing,
     value_text,
 )
@@ -81,8 +81,8 @@ def _explained(explanation: Explanation) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_column(style="cyan", no_wrap=True)
     rows.add_column()
-    for label in ("symptom", "cause", "cure", "source"):
-        rows.add_row(label, _prose(getattr(explanation, label)))
+    for part, text in explanation.parts.items():
+        rows.add_row(part.lower(), _prose(text))
     rows.add_row("thresholds", _thresholds(explanation))
     fixed = fixed_names(explanation)
     if fixed:
@@ -90,7 +90,7 @@ def _explained(explanation: Explanation) -> RenderableType:
     rows.add_row("config", Text("\n".join(config_lines(explanation))))
     example = EXAMPLES.get(explanation.id)
     if example is not None:
-        rows.add_row("example", Text(f"gradvitals run {example}\ngradvitals run {healthy_twin(example)}"))
+        rows.add_row("example", Text(example_commands(example)))
     return Group(heading, Padding(rows, (0, 0, 0, 2)))
 
 

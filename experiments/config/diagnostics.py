@@ -10,9 +10,23 @@ DiagnosisId: TypeAlias = Literal[
     "non_finite",
     "dead_units",
     "saturated_units",
+    "saturated_output",
     "vanishing_gradient",
     "exploding_gradient",
     "no_learning",
+    "memorising",
+    "symmetric_units",
+    "initialization_scale",
+    "numerics",
+    "unscaled_inputs",
+    "loss_mismatch",
+    "clipped_delta",
+    "cannot_overfit",
+    "gradient_check",
+    "frozen_parameters",
+    "collapsed_output",
+    "unscaled_targets",
+    "data_faults",
 ]
 DIAGNOSIS_IDS: tuple[str, ...] = get_args(DiagnosisId)
 
@@ -58,9 +72,23 @@ class DiagnosticsConfig(Model):
         non_finite: NaN or infinite values.
         dead_units: ReLU units silent on every training example.
         saturated_units: Units whose activation is flat.
+        saturated_output: Outputs stuck at a flat end under a squared loss.
         vanishing_gradient: Gradients that fade towards the first layer.
         exploding_gradient: Gradients that grow towards the first layer, or over time.
         no_learning: A loss no better than the best constant's.
+        memorising: A training loss that falls without the validation loss.
+        symmetric_units: Units with equal weights that do the same for ever.
+        initialization_scale: Signals far too small or too large before the first update.
+        numerics: Losses and updates that floats cannot resolve.
+        unscaled_inputs: Inputs whose scale the learning rate does not suit.
+        loss_mismatch: A loss that does not go with the outputs or the targets.
+        clipped_delta: Residuals whose gradient is clipped to nothing.
+        cannot_overfit: 20 examples that cannot be learned by heart.
+        gradient_check: Gradients that are not those of the loss.
+        frozen_parameters: Parameters that have gradients and do not move.
+        collapsed_output: The same output whatever the input.
+        unscaled_targets: Targets whose scale the initial outputs do not suit.
+        data_faults: NaN, constant columns, one-class batches, overlapping sets.
     """
 
     every: Every = "auto"
@@ -68,9 +96,23 @@ class DiagnosticsConfig(Model):
     non_finite: Rule | None = None
     dead_units: Rule | None = None
     saturated_units: Rule | None = None
+    saturated_output: Rule | None = None
     vanishing_gradient: Rule | None = None
     exploding_gradient: Rule | None = None
     no_learning: Rule | None = None
+    memorising: Rule | None = None
+    symmetric_units: Rule | None = None
+    initialization_scale: Rule | None = None
+    numerics: Rule | None = None
+    unscaled_inputs: Rule | None = None
+    loss_mismatch: Rule | None = None
+    clipped_delta: Rule | None = None
+    cannot_overfit: Rule | None = None
+    gradient_check: Rule | None = None
+    frozen_parameters: Rule | None = None
+    collapsed_output: Rule | None = None
+    unscaled_targets: Rule | None = None
+    data_faults: Rule | None = None
 
     @property
     def rules(self) -> dict[str, Rule]:

@@ -35,7 +35,8 @@ class LoadedConfig:
 def bundled_configs() -> dict[str, Path]:
     """Return the configs that come with the package, by name."""
     folder = resources.files("gradvitals.experiments")
-    paths = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    entries = [*folder.iterdir(), *(folder / "faults").iterdir()]
+    paths = [Path(str(entry)) for entry in entries if entry.name.endswith(".toml")]
     return {path.stem: path for path in sorted(paths)}
 
 

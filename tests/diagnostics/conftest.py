@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from gradvitals.diagnostics.measurements import Context, Probe
+from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.monitor import Monitor, Sink
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.events import LayerInfo
 from gradvitals.engine.initializers import he_normal

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.data_signal import measure_signal
-from gradvitals.diagnostics.measurements import Signal
+from gradvitals.diagnostics.notes import Signal
 
 
 def judge(inputs: Any, targets: Any) -> Signal:

@@ -12,7 +12,8 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Context, Ending, Incident, Probe, Record, Scan, Signal
+from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.events import LayerForward
 from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros

@@ -43,7 +43,7 @@ def test_every_diagnosis_has_all_parts(diagnosis: Any) -> None:
     explained = explain(diagnosis)
     assert (explained.id, explained.tier) == (diagnosis.id, diagnosis.tier)
     assert explained.tier in TIERS
-    for text in (explained.symptom, explained.cause, explained.cure, explained.source):
+    for text in explained.parts.values():
         assert text.endswith(".")
         assert "\n" not in text
         assert "  " not in text

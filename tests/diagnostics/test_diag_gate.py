@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gradvitals.diagnostics.gate import Arm, judge_gate, warm_up
-from gradvitals.diagnostics.measurements import Context, Incident, Probe, Record, Scan
+from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import Incident, Probe, Scan
 
 MakeProbe = Callable[..., Probe]
 MakeContext = Callable[..., Context]

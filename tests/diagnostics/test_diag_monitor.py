@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.measurements import Ending, Incident, Probe, Scan
 from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.watch import watch

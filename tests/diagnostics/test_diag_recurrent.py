@@ -9,7 +9,7 @@ import pytest
 
 from gradvitals.diagnostics.dead_unit_scan import CHUNK, DeadUnitScanner
 from gradvitals.diagnostics.findings import Severity
-from gradvitals.diagnostics.measurements import Scan
+from gradvitals.diagnostics.notes import Scan
 from gradvitals.diagnostics.probing import Prober, WatchedData
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.watch import watch

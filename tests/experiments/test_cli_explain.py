@@ -9,7 +9,7 @@ import pytest
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.explain import Explanation, explain
 from gradvitals.experiments.config.load import bundled_configs, loads
-from gradvitals.experiments.diagnosis_guide import EXAMPLES, config_lines, fixed_names, healthy_twin
+from gradvitals.experiments.diagnosis_guide import EXAMPLES, config_lines, fixed_names
 from gradvitals.experiments.rules import configured
 
 EXPLANATIONS = [explain(diagnosis) for diagnosis in CATALOGUE]
@@ -32,7 +32,7 @@ def test_without_an_id_each_diagnosis_has_a_line(gradvitals: Callable[..., Any])
 def test_an_id_gets_every_part(explanation: Explanation, gradvitals: Callable[..., Any]) -> None:
     said = gradvitals("explain", explanation.id)
     assert (said.code, said.err) == (0, "")
-    for part in (explanation.symptom, explanation.cause, explanation.cure, explanation.source):
+    for part in explanation.parts.values():
         assert words(part)[:50] in said.out
     rows = [line.removeprefix("  thresholds").split()[:2] for line in said.out.splitlines()]
     assert all([limit.name, f"{limit.value:g}"] in rows for limit in explanation.thresholds)
@@ -53,7 +53,7 @@ def test_no_word_and_no_line_of_toml_is_lost_at_any_width(
     lines = [line.rstrip() for line in said.out.splitlines()]
     assert max(map(len, lines)) <= widest
     assert all(any(line.endswith(f"  {toml}") for line in lines) for toml in config_lines(explanation))
-    told = " ".join(part for part in (explanation.cause, *(limit.meaning for limit in explanation.thresholds)))
+    told = " ".join(part for part in (explanation.parts["Cause"], *(limit.meaning for limit in explanation.thresholds)))
     assert set(words(told).split()) <= set(said.out.split())
 
 
@@ -81,7 +81,7 @@ def test_the_config_shown_is_valid_and_changes_nothing(explanation: Explanation)
 
 
 def test_every_bundled_pair_is_the_example_of_a_diagnosis() -> None:
-    twins = {healthy_twin(example) for example in EXAMPLES.values()}
+    twins = {example.twin for example in EXAMPLES.values()}
     bundled = bundled_configs()
     assert set(EXAMPLES) <= {explanation.id for explanation in EXPLANATIONS}
     assert set(EXAMPLES.values()) <= set(bundled)

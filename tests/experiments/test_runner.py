@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gradvitals.diagnostics.measurements import Probe
 from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.engine.events import EpochEnded
 from gradvitals.experiments import runner

@@ -11,7 +11,8 @@ from tensorboardX import SummaryWriter
 
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Ending, Probe, Record, Scan, context_from_json, note_from_json
+from gradvitals.diagnostics.measurements import Record, context_from_json
+from gradvitals.diagnostics.notes import Ending, Probe, Scan, note_from_json
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_record import read_record
