@@ -21,7 +21,7 @@ WIRE, BEND, BOX = 96, 48, 46
 PORT, HALF_BOX, HALF_NAME, SUM, GAP, MARGIN, HEADING = 46, 20, 16, 18, 14, 16, 44
 """Heights in pixels: from input to input of a gate, half a box or name, the sum below a fork, and what lies between."""
 
-LETTER, LONGEST, SUM_WIDTH = 10, 14, 84
+LETTER, LONGEST, SUM_WIDTH = 10, 14, 112
 """Width of a letter of a sign or name, the most that stand there, and the width of the sum below a fork."""
 
 STYLE = """

@@ -108,6 +108,14 @@ def test_everything_is_inside_the_picture(text: str, point: dict[str, float]) ->
         assert max(ends) <= max(width, height)
 
 
+@CASES
+def test_the_longest_sum_does_not_reach_past_the_left_edge(text: str, point: dict[str, float]) -> None:
+    *_, picture = draw(text, point)
+    letter, longest = 8.0, len("Σ −1.234e−100")  # digits of 13 px system-ui, semibold, are at most that wide
+    sums = [node for node in texts(picture, "gradient") if (node.text or "").startswith("Σ")]
+    assert all(float(node.get("x") or 0) >= letter * longest for node in sums)
+
+
 def test_nothing_comes_from_outside_and_names_are_only_text() -> None:
     expression = parse_expression("ñ*x")
     circuit = expression.evaluate({"ñ": 1.0, "x": 2.0})
