@@ -2,7 +2,8 @@
 
 A symptom is not a fault: solved networks saturate, and a deep sigmoid net with tiny gradients may learn under Adam.
 Only a symptom *and* impairment separates the sick from the healthy. The gate is judged at probes, against the best
-constant predictor (see `constant_predictor`), and has three arms: *not learning*, *memorising*, *blocked*.
+constant predictor (see `constant_predictor`), and has three arms: *not learning*, *memorising*, and *blocked*, which
+for *no gradient* at all is told apart.
 """
 
 from bisect import bisect_right
@@ -33,6 +34,8 @@ class Arm(Enum):
     NOT_LEARNING = "not learning"
     MEMORISING = "memorising"
     BLOCKED = "blocked"
+    NO_GRADIENT = "no gradient"
+    """Blocked, too: all gradients are exactly 0, and nothing else says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class GateCheck:
     @property
     def final(self) -> bool:
         """Whether it needs no persistence: what is blocked at the end of a run stays blocked."""
-        return self.last and Arm.BLOCKED in self.arms
+        return self.last and not self.arms.isdisjoint({Arm.BLOCKED, Arm.NO_GRADIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,9 @@ def judge_gate(record: Record) -> Gate:
             arms.add(Arm.MEMORISING)
         if is_blocked(probe, scans, incident, {info.name: info.fan_out for info in context.layers}):
             arms.add(Arm.BLOCKED)
-        judged = (warm and probe.gain is not None) or Arm.BLOCKED in arms
+        elif has_no_gradient(probe):
+            arms.add(Arm.NO_GRADIENT)
+        judged = (warm and probe.gain is not None) or not arms.isdisjoint({Arm.BLOCKED, Arm.NO_GRADIENT})
         checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe)))
     reason = "" if any(check.judged for check in checks) else _why_not(record, probes)
     return Gate(tuple(checks), reason, tuple(check.step for check in checks))
@@ -153,8 +158,15 @@ def beats_majority(probe: Probe) -> bool:
     surely_worse = (
         probe.gain is not None and probe.gain_se is not None and probe.gain + CONFIDENCE * probe.gain_se < 0.0
     )
-    needed = 0.5 * (1.0 - majority) if surely_worse else 0.0
-    return excess > 2.0 * error and excess + 2.0 * error >= needed
+    return excess > 2.0 * error and (not surely_worse or is_mostly_right(probe))
+
+
+def is_mostly_right(probe: Probe) -> bool:
+    """Tell whether a classifier may have half of the accuracy that always naming the commonest class leaves."""
+    excess, error, majority = probe.accuracy_excess, probe.accuracy_excess_se, probe.majority_accuracy
+    if excess is None or error is None or majority is None:
+        return False
+    return excess + 2.0 * error >= 0.5 * (1.0 - majority)
 
 
 def is_memorising(probe: Probe) -> bool:
@@ -169,14 +181,24 @@ def is_memorising(probe: Probe) -> bool:
 
 
 def is_blocked(probe: Probe, scans: list[Scan], incident: Incident | None, units: dict[str, int]) -> bool:
-    """Tell whether a number is not finite, a whole layer is dead, or all gradients are exactly zero with loss left."""
+    """Tell whether a number is not finite or a whole layer is dead."""
     if incident is not None and incident.step <= probe.step:
         return True
     known = [scan for scan in scans if scan.step <= probe.step]
-    if known and any(len(dead) == units[layer] for layer, dead in known[-1].dead.items()):
-        return True
-    still_losing = probe.loss_ratio is None or probe.loss_ratio > LEAST_GAIN
-    return still_losing and all(value == 0.0 for value in probe.preactivation_gradients.values())
+    return bool(known) and any(len(dead) == units[layer] for layer, dead in known[-1].dead.items())
+
+
+def has_no_gradient(probe: Probe) -> bool:
+    """Tell whether all gradients are exactly zero with most of the loss left: nothing can change any more.
+
+    Without a constant to compare with, nobody knows how much is left. A classifier that is mostly right has learned:
+    its gradients may have been rounded away.
+    """
+    gradients = probe.preactivation_gradients.values()
+    if not gradients or any(value != 0.0 for value in gradients):
+        return False
+    loss_is_left = probe.loss_ratio is not None and probe.loss_ratio >= LEARNED
+    return loss_is_left and not is_mostly_right(probe)
 
 
 def _why_not(record: Record, probes: list[Probe]) -> str:

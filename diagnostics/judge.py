@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
-from gradvitals.diagnostics.findings import Finding, Prescription, Verdict
+from gradvitals.diagnostics.findings import Finding, Prescription, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.roots import explain
 
 
@@ -16,7 +18,7 @@ def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict
     gate = judge_gate(record)
     judgements = tuple(diagnosis.judge(record, gate) for diagnosis in diagnoses)
     findings = [_with_changes_only(finding, record) for judgement in judgements for finding in judgement.findings]
-    return Verdict(judgements, explain(findings, record.context))
+    return Verdict(judgements, tuple(_with_harm(finding, record) for finding in explain(findings, record.context)))
 
 
 def _with_changes_only(finding: Finding, record: Record) -> Finding:
@@ -27,3 +29,12 @@ def _with_changes_only(finding: Finding, record: Record) -> Finding:
         return not cure.set or any(config.get(key) != value for key, value in cure.set.items())
 
     return replace(finding, prescriptions=tuple(filter(changes_something, finding.prescriptions)))
+
+
+def _with_harm(finding: Finding, record: Record) -> Finding:
+    """Say what the training lacks while a warning or an error stands."""
+    probes = record.notes(Probe)
+    if not finding.standing or finding.severity is Severity.INFO or not probes:
+        return finding
+    harm = measure_harm(probes[-1])
+    return finding if harm is None else replace(finding, harm=harm)

@@ -1,7 +1,7 @@
 """The probe: a frozen look at a fixed sample of the training set, compared with the best constant predictor."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,15 @@ from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.step_metrics import Fault, forward_fault
-from gradvitals.engine.events import Array, LayerArrays, LayerBackward, LayerForward, Observable, RecurrentBackward
+from gradvitals.engine.events import (
+    Array,
+    LayerArrays,
+    LayerBackward,
+    LayerForward,
+    Observable,
+    ProbeResult,
+    RecurrentBackward,
+)
 
 PROBE_ROWS = 256
 LARGEST_LOSS = -10.0
@@ -20,6 +28,8 @@ LARGEST_LOSS = -10.0
 LARGEST_VALIDATION_LOSS = -1.0
 """The same on the validation set. It is tighter, for there a wide error raises the alarm: a confident classifier that
 is right on 95 % of new samples, and loses 20 H on each of the others, must not look as if it had only memorised."""
+
+PIECEWISE_LINEAR = frozenset({"hinge", "binary_hinge"})
 
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
 
@@ -115,7 +125,7 @@ class Prober:
         collect = _Collector(self._network.parameters_by_layer(), draw)
         result = self._network.probe(self._inputs, self._targets, collect, step=step)
         loss = float(result.losses.mean(dtype=np.float64))
-        gain, gain_se = _gain(self.constant, self._targets, result.losses)
+        gain, gain_se = self._surest_gain(result)
         excess, excess_se, majority = self._accuracy_excess(result.scores)
         validation_gain = validation_se = None
         if self._validation is not None:
@@ -148,6 +158,17 @@ class Prober:
             fault = Fault("loss", None)
         return Look(probe, collect.scalars, collect.histograms, collect.silent, fault)
 
+    def _surest_gain(self, result: ProbeResult) -> tuple[float | None, float | None]:
+        """Give the gain over the best constant, or over one no better that leaves less doubt.
+
+        Under a hinge many constants are equally good: the network's own mean output is paired with it more closely.
+        """
+        constants = [self.constant]
+        if self.constant is not None and self.constant.loss in PIECEWISE_LINEAR:
+            constants.append(replace(self.constant, best=np.asarray(result.outputs.mean(axis=0), np.float64)))
+        gains = [_gain(constant, self._targets, result.losses) for constant in constants]
+        return min(gains, key=_upper_bound)
+
     def _accuracy_excess(self, scores: Array | None) -> tuple[float | None, float | None, float | None]:
         """Compare, sample by sample, with naming the commonest class: mean difference, its error, that accuracy."""
         majority = None if self.constant is None else self.constant.scores(self._targets)
@@ -173,6 +194,12 @@ def _gain(
         return None, None
     differences = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.mean_loss
     return _mean_and_error(np.maximum(np.nan_to_num(differences, nan=floor), floor))
+
+
+def _upper_bound(gain: tuple[float | None, float | None]) -> float:
+    """Give three standard errors above a gain; infinity where there is none."""
+    bound = math.inf if gain[0] is None or gain[1] is None else gain[0] + 3.0 * gain[1]
+    return math.inf if math.isnan(bound) else bound
 
 
 def _mean_and_error(values: Array) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from gradvitals.diagnostics.notes import Probe, Signal
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 SMALL_UPDATE, LARGE_UPDATE = 1e-4, 3e-2
+SPOKEN_OF = frozenset({Arm.NOT_LEARNING, Arm.NO_GRADIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class NoLearning:
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
     Info: never.
     Warning: never.
-    Error: the gate's *not learning* arm, where simple models do find signal in the data.
+    Error: the gate's *not learning* arm, where simple models do find signal in the data; or no gradient at all.
     Clear: the arm no longer holds.
     Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
     Source: Karpathy 2019, "A recipe for training neural networks"; the gate's *not learning* arm.
@@ -45,24 +46,32 @@ class NoLearning:
             return not_judged(self, gate.reason)
         considered = [check for check in gate.checks if check.judged]
         checks = [
-            Check(check.step, Severity.ERROR if Arm.NOT_LEARNING in check.arms else None, 0.0) for check in considered
+            Check(check.step, Severity.ERROR if check.arms & SPOKEN_OF else None, 0.0, final=check.final)
+            for check in considered
         ]
         standing = settle(checks, self.persistence)
         if standing is None and len(checks) < self.persistence:
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         if standing is None:
             return judged(self, [])
-        signals = record.notes(Signal)
-        if not standing.cleared and not signals:
-            return not_judged(self, "whether the data hold any signal was not recorded")
-        if not standing.cleared and not signals[-1].gain > self.signal * signals[-1].gain_se:
-            return not_judged(self, "no signal that a linear model or nearest neighbours can detect")
-        return judged(self, [self._finding(record, standing)])
+        last = gate.at(standing.last_step)
+        without_gradient = last is not None and Arm.NO_GRADIENT in last.arms
+        if not standing.cleared and not without_gradient and (reason := self._no_signal(record)):
+            return not_judged(self, reason)
+        return judged(self, [self._finding(record, standing, without_gradient=without_gradient)])
 
-    def _finding(self, record: Record, standing: Standing) -> Finding:
+    def _no_signal(self, record: Record) -> str:
+        """Say why the data, and not the network, may be to blame; nothing if simple models do learn from them."""
+        signals = record.notes(Signal)
+        if not signals:
+            return "whether the data hold any signal was not recorded"
+        found = signals[-1].gain > self.signal * signals[-1].gain_se
+        return "" if found else "no signal that a linear model or nearest neighbours can detect"
+
+    def _finding(self, record: Record, standing: Standing, *, without_gradient: bool) -> Finding:
         probe = next(probe for probe in reversed(record.notes(Probe)) if probe.step <= standing.last_step)
         ratio = probe.loss_ratio if probe.loss_ratio is not None else float("nan")
-        constant = record.context.constant_loss if record.context else None
+        what = _without_gradient(probe, standing) if without_gradient else _no_gain(record, probe, standing)
         return Finding(
             id=self.id,
             tier=self.tier,
@@ -73,10 +82,7 @@ class NoLearning:
             cleared=standing.cleared,
             value=ratio,
             threshold=0.95,
-            evidence=(
-                f"after {standing.last_step} updates the loss is {probe.loss:.4g}; the best constant output has"
-                f" {constant or float('nan'):.4g}, and simple models do find signal in these data"
-            ),
+            evidence=what,
             explanation=(
                 "The network has learned nothing from its inputs that a constant could not give."
                 " This is a consequence: its cause is the root finding, or, where there is none, the learning rate, the"
@@ -84,9 +90,22 @@ class NoLearning:
             ),
             prescriptions=(
                 Prescription("try to overfit 20 examples first: if that fails, the program is wrong, not the data"),
-                *_rate_cures(record),
+                *(() if without_gradient else _rate_cures(record)),
             ),
         )
+
+
+def _no_gain(record: Record, probe: Probe, standing: Standing) -> str:
+    constant = record.context.constant_loss if record.context else None
+    known = float("nan") if constant is None else constant
+    return (
+        f"after {standing.last_step} updates the loss is {probe.loss:.4g}; the best constant output has {known:.4g}"
+        " over the training set, and simple models do find signal in these data"
+    )
+
+
+def _without_gradient(probe: Probe, standing: Standing) -> str:
+    return f"after {standing.last_step} updates every gradient is exactly 0, and the loss is still {probe.loss:.4g}"
 
 
 def _rate_cures(record: Record) -> tuple[Prescription, ...]:

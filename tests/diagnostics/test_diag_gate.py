@@ -158,11 +158,6 @@ NO_GRADIENT = {"preactivation_gradients": {"hidden_1": 0.0, "output": 0.0}}
         ([Scan(900, 100, {"hidden_1": tuple(range(7))})], {}, False),
         ([Scan(800, 100, {"hidden_1": tuple(range(8))}), Scan(850, 100, {"hidden_1": ()})], {}, False),
         ([Scan(901, 100, {"hidden_1": tuple(range(8))})], {}, False),
-        ([], {**NO_GRADIENT, "loss_ratio": 0.8}, True),
-        ([], NO_GRADIENT, True),
-        ([], {**NO_GRADIENT, "loss_ratio": 0.0}, False),
-        ([], {"preactivation_gradients": {"hidden_1": 0.0, "output": 1e-30}, "loss_ratio": 0.8}, False),
-        ([], {"preactivation_gradients": {"hidden_1": math.nan, "output": 0.0}, "loss_ratio": 0.8}, False),
     ],
     ids=[
         "not finite",
@@ -171,17 +166,42 @@ NO_GRADIENT = {"preactivation_gradients": {"hidden_1": 0.0, "output": 0.0}}
         "a layer but one unit dead",
         "a layer revived",
         "a layer dead later",
-        "no gradient",
-        "no gradient and no H",
-        "no gradient as no loss is left",
-        "only the output has a gradient",
-        "a gradient of NaN",
     ],
 )
 def test_blocked(
     arms_of: Callable[..., frozenset[Arm]], notes: list[Any], values: dict[str, Any], *, blocked: bool
 ) -> None:
     assert (Arm.BLOCKED in arms_of(*notes, **values)) == blocked
+
+
+@pytest.mark.parametrize(
+    ("values", "blocked"),
+    [
+        ({"loss_ratio": 0.8}, True),
+        ({"loss_ratio": 0.19}, False),
+        ({}, False),
+        ({"loss_ratio": 0.8, "preactivation_gradients": {"hidden_1": 0.0, "output": 1e-30}}, False),
+        ({"loss_ratio": 0.8, "preactivation_gradients": {"hidden_1": math.nan, "output": 0.0}}, False),
+        ({"loss_ratio": 0.8, **AT_MAJORITY}, True),
+        ({"loss_ratio": 0.8, **AT_MAJORITY, "accuracy_excess": 0.8}, False),
+    ],
+    ids=[
+        "with loss left",
+        "once learned",
+        "with no constant known",
+        "but in the output",
+        "but NaN",
+        "no oftener right than the majority",
+        "mostly right",
+    ],
+)
+def test_no_gradient_at_all(arms_of: Callable[..., frozenset[Arm]], values: dict[str, Any], *, blocked: bool) -> None:
+    assert (Arm.NO_GRADIENT in arms_of(**{**NO_GRADIENT, **values})) == blocked
+
+
+def test_what_else_blocks_says_more_than_that_there_is_no_gradient(arms_of: Callable[..., frozenset[Arm]]) -> None:
+    arms = arms_of(Incident(900, 890, "loss", None), loss_ratio=0.8, **NO_GRADIENT)
+    assert arms == {Arm.BLOCKED}
 
 
 def test_blocked_is_judged_from_the_start_and_the_other_arms_after_the_warm_up(

@@ -97,3 +97,17 @@ def test_a_confident_classifier_that_is_mostly_right_on_new_samples_has_not_memo
     assert probe.loss_ratio is not None
     assert probe.loss_ratio < 0.01
     assert is_memorising(probe) == memorising
+
+
+@pytest.mark.parametrize("loss", ["hinge", "binary_hinge"])
+def test_an_output_that_hardly_changes_surely_gains_nothing_where_many_constants_are_equally_good(loss: str) -> None:
+    """On two balanced classes any constant in [−1, 1] has a hinge loss of 1, sample by sample 0 to 2."""
+    sign = np.where(np.arange(400) % 2 == 0, 1.0, -1.0)[:, None]
+    targets = np.eye(2)[(sign[:, 0] > 0).astype(int)] if loss == "hinge" else 0.5 + 0.5 * sign
+    network = perceptron(
+        [1, targets.shape[1]], [], loss, initializers=[normal(1e-3)], generator=np.random.default_rng(0), biases=[0.4]
+    )
+    probe = Prober(network, WatchedData(sign, targets)).take(500).probe
+    assert probe.gain is not None
+    assert probe.gain_se is not None
+    assert abs(probe.gain) + 3 * probe.gain_se < 0.02
