@@ -1,5 +1,7 @@
 """What a training lacks while something is wrong with it, as far as its own record can tell."""
 
+import math
+
 from gradvitals.diagnostics.findings import Harm
 from gradvitals.diagnostics.notes import Probe
 
@@ -9,7 +11,9 @@ def measure_harm(probe: Probe) -> Harm | None:
     if probe.gain is None or probe.gain_se is None or probe.loss_ratio is None:
         return None
     share = 1.0 - probe.gain
-    if not probe.loss_ratio <= 2.0 * share:
+    if math.isnan(probe.loss_ratio):
+        text = "the loss is no number"
+    elif probe.loss_ratio > 2.0 * share:
         text = f"the loss is {probe.loss_ratio:.3g} times the best constant output's"
     else:
         text = f"the loss is {100 * share:.3g} ± {100 * probe.gain_se:.2g} % of the best constant output's"
@@ -17,6 +21,7 @@ def measure_harm(probe: Probe) -> Harm | None:
     if excess is not None and error is not None and majority is not None:
         text += (
             f"; {100 * (majority + excess):.3g} % of the answers are right,"
-            f" {100 * excess:.2g} ± {100 * error:.2g} more than by naming the commonest class"
+            f" {100 * abs(excess):.2g} ± {100 * error:.2g} {'more' if excess >= 0.0 else 'fewer'} than by naming the"
+            " commonest class"
         )
     return Harm(share, probe.gain_se, text)

@@ -16,7 +16,7 @@ PROGRAM = ("loss_mismatch", "gradient_check", "frozen_parameters", "clipped_delt
 DATA = ("data_faults", "unscaled_inputs", "unscaled_targets", "symmetric_units", "initialization_scale")
 """Faults of the data and of the weights before the first update, the more specific first."""
 
-AT_START = ("saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient", "saturated_output")
+AT_START = ("saturated_output", "saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
 """Symptoms that are causes when present before the first update, the more specific first."""
 
 CONSEQUENCES = ("non_finite", "collapsed_output", "no_learning", "memorising", "cannot_overfit")
@@ -24,6 +24,9 @@ CONSEQUENCES = ("non_finite", "collapsed_output", "no_learning", "memorising", "
 
 ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_finite"})
 """Symptoms of all layers together, named by the one where they show."""
+
+AT_THE_LOSS = frozenset({"loss_mismatch", "clipped_delta", "numerics", "saturated_output"})
+"""What spoils the gradient where it begins, and so in every layer."""
 
 KINDS = (*PROGRAM, *DATA, *AT_START, *CONSEQUENCES)
 """All of them, in the order in which they are believed."""
@@ -58,7 +61,9 @@ def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
 
     What concerns the whole network, as a gradient's way through it does, every layer touches.
     """
-    if context is None or cause.layer is None or finding.layer is None or finding.id in ALONG_THE_WAY:
+    if context is None or cause.layer is None or finding.layer is None:
+        return True
+    if cause.id in AT_THE_LOSS or finding.id in ALONG_THE_WAY:
         return True
     return context.depth(cause.layer) <= context.depth(finding.layer)
 

@@ -38,7 +38,7 @@ RIGHT = {"accuracy_excess": 0.2, "accuracy_excess_se": 0.03, "majority_accuracy"
         (
             {"loss_ratio": math.nan, "gain": -10.0, "gain_se": 0.0},
             11.0,
-            "the loss is nan times the best constant output's",
+            "the loss is no number",
         ),
     ],
     ids=["regression", "classification", "monstrous", "NaN"],

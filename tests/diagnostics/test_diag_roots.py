@@ -1,0 +1,53 @@
+"""The provisional order: program before data, data before what appeared later, consequences last."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.measurements import Context
+from gradvitals.diagnostics.roots import AT_START, AT_THE_LOSS, CONSEQUENCES, DATA, KINDS, PROGRAM, explain
+
+Place = tuple[str, str | None, int]
+
+
+def finding(diagnosis: str, layer: str | None, first: int) -> Finding:
+    return Finding(diagnosis, "test", Severity.ERROR, layer, first, 900, 0.5, 0.1, "seen", "Bad.")
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect", "explains"),
+    [
+        (("loss_mismatch", "output", 0), ("dead_units", "hidden_1", 300), True),
+        (("loss_mismatch", None, 0), ("unscaled_targets", None, 0), True),
+        (("clipped_delta", "output", 0), ("no_learning", None, 100), True),
+        (("frozen_parameters", "hidden_1", 100), ("dead_units", "hidden_2", 300), True),
+        (("frozen_parameters", "hidden_2", 100), ("saturated_units", "hidden_1", 300), False),
+        (("frozen_parameters", "hidden_1", 400), ("dead_units", "hidden_2", 300), False),
+        (("data_faults", None, 0), ("non_finite", None, 0), True),
+        (("unscaled_inputs", "hidden_1", 0), ("dead_units", "hidden_1", 0), True),
+        (("unscaled_inputs", "hidden_1", 0), ("saturated_units", "hidden_2", 300), True),
+        (("symmetric_units", "hidden_1", 0), ("no_learning", None, 100), True),
+        (("initialization_scale", None, 0), ("memorising", None, 100), True),
+        (("saturated_output", "output", 0), ("vanishing_gradient", "hidden_1", 0), True),
+        (("dead_units", "hidden_1", 0), ("collapsed_output", None, 0), True),
+        (("dead_units", "hidden_1", 300), ("symmetric_units", "hidden_1", 0), False),
+    ],
+    ids=lambda value: value if not isinstance(value, tuple) else f"{value[0]}@{value[1]} {value[2]}",
+)
+def test_an_earlier_group_explains_what_it_touches_and_precedes(
+    cause: Place, effect: Place, *, explains: bool, make_context: Callable[..., Context]
+) -> None:
+    context = make_context(["relu", "sigmoid", "relu"])
+    for order in ((cause, effect), (effect, cause)):
+        explained = {found.id: found.explained_by for found in explain([finding(*one) for one in order], context)}
+        assert (explained[effect[0]] is not None) == explains
+        assert not explains or explained[cause[0]] is None
+
+
+def test_every_diagnosis_has_one_place_in_the_order() -> None:
+    assert len(set(KINDS)) == len(KINDS)
+    assert {diagnosis.id for diagnosis in CATALOGUE} <= set(KINDS)
+    assert {*PROGRAM, *AT_START} >= AT_THE_LOSS
+    assert set(KINDS) == {*PROGRAM, *DATA, *AT_START, *CONSEQUENCES}
