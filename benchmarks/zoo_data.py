@@ -5,7 +5,7 @@ Files fix the split, so that all runs of a data set are compared on the same val
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -46,7 +46,6 @@ class DataSet:
     classes: int
     digest: str = ""
     sequence_length: int = 0
-    is_toy: bool = field(default=False)
 
     @property
     def task(self) -> str:
@@ -65,17 +64,19 @@ def _named() -> Iterator[DataSet]:
     """Yield what a config gets by name: made, or split anew, by every seed."""
     yield DataSet("digits", {"source": "digits"}, "accuracy", 1437, 10)
     for name, rows, noise, classes in (
-        ("xor", 1000, None, 2),
-        ("moons", 1000, None, 2),
-        ("circles", 1000, None, 2),
-        ("blobs", 1000, None, 3),
-        ("spiral", 1000, None, 3),
+        ("xor", 1000, 0.2, 2),
+        ("moons", 1000, 0.1, 2),
+        ("circles", 1000, 0.05, 2),
+        ("blobs", 1000, 1.0, 3),
+        ("spiral", 1000, 0.1, 3),
         ("moons_wide", 600, 0.25, 2),
         ("xor_wide", 400, 0.5, 2),
         ("blobs_wide", 600, 2.0, 3),
+        ("xor_tiny", 60, 0.1, 2),
+        ("blobs_tiny", 45, 1.0, 3),
     ):
-        settings = {"source": name.removesuffix("_wide"), "n": rows} | ({} if noise is None else {"noise": noise})
-        yield DataSet(name, settings, "accuracy", round(0.8 * rows), classes, is_toy=True)
+        settings = {"source": name.partition("_")[0], "n": rows, "noise": noise}
+        yield DataSet(name, settings, "accuracy", round(0.8 * rows), classes)
     yield DataSet("delayed_copy", {"source": "delayed_copy"}, "accuracy", 800, 4, sequence_length=8)
     yield DataSet("adding", {"source": "adding"}, "r2", 800, 0, sequence_length=8)
 
@@ -117,7 +118,7 @@ def flip_labels(labels: NDArray[Any], share: float, generator: np.random.Generat
 
 
 def _clouds(shares: list[float], n: int, generator: np.random.Generator) -> Arrays:
-    """Make Gaussian clouds in six dimensions, 3.5 standard deviations apart along an axis each; they overlap a little."""
+    """Make Gaussian clouds in six dimensions, each 3.5 standard deviations along an axis; they overlap a little."""
     counts = np.round(np.array(shares) * n).astype(int)
     labels = np.repeat(np.arange(len(shares)), counts)
     centres = 3.5 * np.eye(len(shares), 6)
@@ -147,7 +148,8 @@ def _write(folder: Path, name: str, task: str, arrays: Arrays) -> DataSet:
         "x_validation": inputs[held_out],
         "y_validation": labels[held_out],
     }
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in parts.values())).hexdigest()[:12]
+    content = b"".join(np.ascontiguousarray(array).tobytes() for array in parts.values())
+    digest = hashlib.sha256(content).hexdigest()[:12]
     path = Path(FOLDER) / f"{name.replace('/', '__')}-{digest}.npz"
     if not (folder / path).exists():
         temporary = folder / f"{path}.tmp.npz"

@@ -1,4 +1,4 @@
-"""The candidates of the zoo: families of data set × architecture × optimizer, each in one half for ever, and their runs.
+"""The candidates of the zoo: families of data set × architecture × optimizer, each in one half for ever.
 
 Nothing here looks at a result: a candidate that does not train well is dropped later, by its scores alone.
 """
@@ -62,6 +62,10 @@ RECURRENT: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
     "rnn-tanh-32": ({"kind": "rnn", "cell": "tanh", "hidden": [32]}, SMOOTH),
     "rnn-relu-24": ({"kind": "rnn", "cell": "relu", "hidden": [24]}, RECTIFIED),
 }
+FOR_CASES: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
+    **{f"{name}-{width}": _mlp(name, width) for name in ("relu", "tanh", "sigmoid") for width in (2, 3, 4)},
+    "sigmoid-32x6": _mlp("sigmoid", *[32] * 6, init=SMOOTH),
+}
 OPTIMIZERS: dict[str, tuple[dict[str, Any], tuple[float, ...]]] = {
     "sgd": ({"kind": "sgd"}, (0.03, 0.1, 0.3, 1.0)),
     "momentum": ({"kind": "sgd", "momentum": 0.9}, (0.003, 0.01, 0.03, 0.1)),
@@ -115,7 +119,7 @@ class Candidate:
 
 def half_of(data_set: str, architecture: str, optimizer: str) -> Half:
     """Give a family's half: tuning where the first byte of the SHA-256 of its three names is even."""
-    first = hashlib.sha256("\n".join((data_set, architecture, optimizer)).encode()).digest()[0]
+    first = hashlib.sha256(f"{data_set}\n{architecture}\n{optimizer}".encode()).digest()[0]
     return HALVES[first % 2]
 
 
@@ -123,8 +127,8 @@ def candidate(
     data_set: DataSet,
     architecture: str,
     optimizer: str,
-    *,
     rate: float,
+    *,
     updates: int,
     batch_size: int = 64,
     case: str = "drawn",
@@ -137,7 +141,7 @@ def candidate(
 
     Args:
         data_set: What to train on.
-        architecture: A name in ARCHITECTURES or RECURRENT.
+        architecture: A name in ARCHITECTURES, RECURRENT or FOR_CASES.
         optimizer: A name in OPTIMIZERS.
         rate: Learning rate.
         updates: Planned updates, rounded up to whole epochs.
@@ -148,17 +152,17 @@ def candidate(
         model: Further keys of [model].
         training: Further keys of [training].
     """
-    shape = {**ARCHITECTURES, **RECURRENT}[architecture][0]
+    shape = {**ARCHITECTURES, **RECURRENT, **FOR_CASES}[architecture][0]
     sequence = {"sequence_length": data_set.sequence_length} if data_set.sequence_length else {}
-    batch = min(batch_size, data_set.rows)
+    steps_per_epoch = math.ceil(data_set.rows / min(batch_size, data_set.rows))
     config = {
         "seed": seed,
         "data": {**data_set.settings, **(data or {})},
         "model": {**shape, **sequence, **(model or {})},
         "training": {
             "optimizer": {**OPTIMIZERS[optimizer][0], "learning_rate": rate},
-            "batch_size": batch,
-            "epochs": math.ceil(updates / math.ceil(data_set.rows / batch)),
+            "batch_size": batch_size,
+            "epochs": math.ceil(updates / steps_per_epoch),
             **(training or {}),
         },
     }
@@ -213,7 +217,7 @@ def _draw(data_set: DataSet, architecture: str, optimizer: str, generator: np.ra
         data_set,
         architecture,
         optimizer,
-        rate=rate,
+        rate,
         updates=updates,
         batch_size=batch_size,
         seed=int(generator.integers(5)),

