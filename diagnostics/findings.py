@@ -1,13 +1,13 @@
 """Findings: what a diagnosis says, in a form that terminals, JSON and dashboards share."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal, TypeAlias
 
 Tier: TypeAlias = Literal["fact", "test", "hint"]
 Outcome: TypeAlias = Literal["untested", "confirmed", "refuted"]
-Status: TypeAlias = Literal["fired", "clear", "not_applicable", "not_judged"]
+Status: TypeAlias = Literal["fired", "clear", "not_applicable", "not_judged", "switched_off"]
 Judged: TypeAlias = Literal["healthy", "warning", "error", "not_judged"]
 
 
@@ -109,7 +109,10 @@ class Finding:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<b>{escape(self.key)}</b> ({self.severity}): {escape(self.evidence)}. {escape(self.explanation)}"
+        wrong = f" Wrong: {escape(self.defect.rstrip('.'))}." if self.defect else ""
+        costs = f" Costs: {escape(self.harm.text.rstrip('.'))}." if self.harm is not None else ""
+        said = f"{escape(self.evidence)}. {escape(self.explanation)}{wrong}{costs}"
+        return f"<b>{escape(self.key)}</b> ({self.severity}): {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,9 @@ class Judgement:
 
     Attributes:
         id: The diagnosis.
-        status: `fired` if a finding stands, else `clear`, `not_applicable` or `not_judged`.
-        reason: Why it was not judged or does not apply.
+        status: `fired` if a finding stands, else `clear`, `not_applicable`, `not_judged` or, where the user does not
+            want it, `switched_off`.
+        reason: Why it was not judged, does not apply or is not wanted.
         findings: Standing and cleared findings.
     """
 
@@ -144,7 +148,12 @@ class Verdict:
     @property
     def not_judged(self) -> tuple[Judgement, ...]:
         """The diagnoses that could say nothing, with their reasons."""
-        return tuple(judgement for judgement in self.judgements if judgement.status == "not_judged")
+        return self._with_status("not_judged")
+
+    @property
+    def switched_off(self) -> tuple[Judgement, ...]:
+        """The diagnoses that the user does not want, with their reasons."""
+        return self._with_status("switched_off")
 
     @property
     def outcome(self) -> Judged:
@@ -154,15 +163,24 @@ class Verdict:
             return "error"
         if worst is Severity.WARNING:
             return "warning"
-        applicable = [judgement for judgement in self.judgements if judgement.status != "not_applicable"]
+        silent = {"not_applicable", "switched_off"}
+        applicable = [judgement for judgement in self.judgements if judgement.status not in silent]
         if all(judgement.status == "not_judged" for judgement in applicable):
             return "not_judged"
         return "healthy"
 
+    def without(self, keys: Collection[str]) -> "Verdict":
+        """Give the verdict as it were without the findings of these keys."""
+        return replace(self, findings=tuple(finding for finding in self.findings if finding.key not in keys))
+
     def to_json(self) -> dict[str, Any]:
-        """Give verdict, findings and what was not judged as the JSON contract words them."""
+        """Give verdict, findings and what was not judged or not wanted as the JSON contract words them."""
         return {
             "verdict": self.outcome,
             "findings": [finding.to_json() for finding in self.findings],
             "not_judged": [{"id": judgement.id, "reason": judgement.reason} for judgement in self.not_judged],
+            "switched_off": [{"id": judgement.id, "why": judgement.reason} for judgement in self.switched_off],
         }
+
+    def _with_status(self, status: Status) -> tuple[Judgement, ...]:
+        return tuple(judgement for judgement in self.judgements if judgement.status == status)

@@ -1,12 +1,15 @@
 """A verdict as Markdown, for TensorBoard's Text tab and for job summaries."""
 
-from gradvitals.diagnostics.findings import Finding, Prescription, Verdict
+from collections.abc import Sequence
+
+from gradvitals.diagnostics.findings import Finding, Prescription, Severity, Verdict
 
 
 def verdict_markdown(verdict: Verdict) -> str:
-    """Write the verdict, every standing finding with its evidence and cures, then what cleared or was not judged."""
+    """Write the verdict and every standing finding, then what cleared, was not judged or is switched off."""
     parts = [f"**{verdict.outcome.replace('_', ' ')}**"]
-    parts += [finding_markdown(finding) for finding in verdict.standing]
+    telling = say_what_it_costs(verdict.standing)
+    parts += [finding_markdown(finding, costs=finding.key in telling) for finding in verdict.standing]
     cleared = [finding for finding in verdict.findings if finding.cleared]
     if cleared:
         parts.append(
@@ -15,19 +18,40 @@ def verdict_markdown(verdict: Verdict) -> str:
     if verdict.not_judged:
         reasons = ", ".join(f"{judgement.id} ({judgement.reason})" for judgement in verdict.not_judged)
         parts.append(f"Not judged: {reasons}")
+    if verdict.switched_off:
+        reasons = ", ".join(f"{judgement.id} ({one_line(judgement.reason)})" for judgement in verdict.switched_off)
+        parts.append(f"Switched off: {reasons}")
     return "\n\n".join(parts)
 
 
-def finding_markdown(finding: Finding) -> str:
-    """Write one finding."""
+def finding_markdown(finding: Finding, *, costs: bool = True) -> str:
+    """Write one finding, with what it costs unless another one says so."""
     origin = "root" if finding.explained_by is None else f"explained by {finding.explained_by}"
     lines = [
         f"### {finding.severity}: {finding.key}",
         f"*{origin}, since step {finding.first_step}*",
         f"{sentence(finding.evidence)} {finding.explanation}",
     ]
+    if finding.defect and is_serious_root(finding):
+        lines.append(f"**Wrong:** {one_line(finding.defect)}")
+    if finding.harm is not None and is_serious_root(finding) and costs:
+        lines.append(f"**Costs:** {one_line(finding.harm.text)}")
     lines += [f"- {prescription_text(prescription)}" for prescription in finding.prescriptions]
     return "\n\n".join(lines)
+
+
+def say_what_it_costs(findings: Sequence[Finding]) -> set[str]:
+    """Give the keys of the serious roots that say so; what several cost together, the first alone says."""
+    telling: dict[str, str] = {}
+    for finding in findings:
+        if finding.harm is not None and is_serious_root(finding):
+            telling.setdefault(finding.harm.text, finding.key)
+    return set(telling.values())
+
+
+def is_serious_root(finding: Finding) -> bool:
+    """Tell whether what is wrong with a finding, and what it costs, is worth a line each."""
+    return finding.explained_by is None and finding.severity > Severity.INFO
 
 
 def prescription_text(prescription: Prescription) -> str:
@@ -41,6 +65,11 @@ def prescription_text(prescription: Prescription) -> str:
 def sentence(text: str) -> str:
     """Give the text a capital and a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def one_line(text: str) -> str:
+    """Give a text that people wrote without its line breaks."""
+    return " ".join(text.split())
 
 
 def _toml(value: object) -> str:

@@ -1,19 +1,21 @@
 """Checking: recorded runs judged anew, held against limits, and turned into an exit code."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
+from gradvitals.diagnostics.findings import Finding, Judged, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord, read_record
-from gradvitals.experiments.config.check import CheckConfig
+from gradvitals.experiments.config.check import LIMITS, CheckConfig
 from gradvitals.experiments.config.load import load_config
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.ignoring import Exemption, apply_ignores, today_utc
 from gradvitals.experiments.limits import Unjudged, hold_limits
 from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, read_sweep
@@ -35,6 +37,8 @@ class CheckedRun:
         verdict: Of the diagnoses, with a finding for every limit exceeded; `record` is not judged where it has gaps.
         exit: What it means for the check.
         warnings: What was lost of the record and does no harm.
+        ignored: The exceptions of the standing findings that do not fail the check, by the findings' keys.
+        exemptions: All exceptions of its config, and what became of them.
     """
 
     name: str
@@ -42,10 +46,23 @@ class CheckedRun:
     verdict: Verdict
     exit: Exit
     warnings: tuple[str, ...] = ()
+    ignored: Mapping[str, Exemption] = field(default_factory=dict)
+    exemptions: tuple[Exemption, ...] = ()
+
+    @property
+    def outcome(self) -> Judged:
+        """The verdict in a word, by what is not ignored."""
+        return self.verdict.without(self.ignored).outcome
 
     def to_json(self) -> dict[str, Any]:
-        """Give the run as the JSON contract words it."""
-        return {"run": self.name, **self.verdict.to_json()}
+        """Give the run as the JSON contract words it; its verdict goes by what is not ignored, as the exit code."""
+        findings = [{**finding.to_json(), "ignored": self._terms(finding)} for finding in self.verdict.findings]
+        ignores = [exemption.to_json() for exemption in self.exemptions]
+        judged = {**self.verdict.to_json(), "verdict": self.outcome, "findings": findings}
+        return {"run": self.name, **judged, "ignores": ignores}
+
+    def _terms(self, finding: Finding) -> dict[str, str] | None:
+        return self.ignored[finding.key].terms if finding.standing and finding.key in self.ignored else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +83,17 @@ class CheckedPath:
     counting: tuple[CheckedRun, ...] = ()
     gaps: tuple[str, ...] = ()
 
+    @property
+    def unused(self) -> tuple[Exemption, ...]:
+        """The exceptions that none of the runs which have them needs."""
+        every = dict.fromkeys(exemption for run in self.runs for exemption in run.exemptions)
+        needed = {exemption.same for exemption in every if exemption.state != "unused"}
+        return tuple(exemption for exemption in every if exemption.same not in needed)
 
-def check_path(path: Path, overrides: Mapping[str, Any], require: Require, *, prefix: str = "") -> CheckedPath:
+
+def check_path(
+    path: Path, overrides: Mapping[str, Any], require: Require, *, prefix: str = "", today: date | None = None
+) -> CheckedPath:
     """Check a run's folder, a sweep, or any folder with runs and sweeps below it.
 
     Args:
@@ -75,8 +101,10 @@ def check_path(path: Path, overrides: Mapping[str, Any], require: Require, *, pr
         overrides: Limits that replace those of the runs' own configs; None leaves a limit as it is.
         require: Whether of a sweep the best run by validation must pass, or all.
         prefix: Set before the runs' names, to tell those of several paths apart.
+        today: The day by which exceptions of `[check.ignore]` run out; by default today's, in UTC.
     """
-    runs = tuple(_check_run(folder, _name(folder, path, prefix), overrides) for folder in find_runs(path))
+    day = today or today_utc()
+    runs = tuple(_check_run(folder, _name(folder, path, prefix), overrides, day) for folder in find_runs(path))
     if not runs:
         return CheckedPath(path, (), Exit.NOT_JUDGED)
     if runs[0].folder == path:
@@ -110,7 +138,7 @@ def severest(codes: Sequence[Exit]) -> Exit:
     return next(code for code in SEVEREST if code in {*codes, Exit.DONE})
 
 
-def _check_run(folder: Path, name: str, overrides: Mapping[str, Any]) -> CheckedRun:
+def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: date) -> CheckedRun:
     run = read_record(folder)
     config, config_gap = _own_config(folder)
     check = CheckConfig() if config is None else config.check
@@ -123,28 +151,48 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any]) -> Checked
     exceeded = tuple(found for found in limits if isinstance(found, Finding))
     missed = [Judgement(found.id, "not_judged", found.reason) for found in limits if isinstance(found, Unjudged)]
     missed += [Judgement("record", "not_judged", gap) for gap in (*_gaps(run), *config_gap)]
-    judgements = (*verdict.judgements, *missed)
-    verdict = Verdict(judgements, (*verdict.findings, *exceeded))
-    if exceeded or any(_fails(finding, check) for finding in verdict.standing):
+    demanded = check.fail_on if isinstance(check.fail_on, tuple) else ()
+    missed += [
+        Judgement(id_, "not_judged", "only a pre-flight judges it: check CONFIG --preflight")
+        for id_ in demanded
+        if id_ not in {judgement.id for judgement in verdict.judgements}
+    ]
+    verdict = Verdict((*verdict.judgements, *missed), (*verdict.findings, *exceeded))
+
+    failing = {finding.key for finding in verdict.standing if finding in exceeded or fails(finding, check)}
+    counting = [each for each in verdict.standing if each.severity > Severity.INFO or each.key in failing]
+    ignored, exemptions = apply_ignores(check.ignore or {}, counting, _judged_ids(verdict), today)
+    if failing - ignored.keys():
         code = Exit.FAILED
     elif missed or _undecided(verdict, check):
         code = Exit.NOT_JUDGED
-        # what looks clear so far is no ground to call such a run healthy
-        verdict = replace(verdict, judgements=tuple(each for each in judgements if each.status != "clear"))
+        # what looks clear so far, or is ignored, is no ground to call such a run healthy
+        verdict = replace(verdict, judgements=tuple(each for each in verdict.judgements if not _is_judged(each)))
     else:
         code = Exit.DONE
     warnings = tuple(damage.message for damage in run.damage if damage.kind != "corrupt")
-    return CheckedRun(name, folder, verdict, code, warnings)
+    return CheckedRun(name, folder, verdict, code, warnings, ignored, exemptions)
+
+
+def _is_judged(judgement: Judgement) -> bool:
+    return judgement.status in {"fired", "clear"}
+
+
+def _judged_ids(verdict: Verdict) -> set[str]:
+    """Name the diagnoses and limits of which it is known whether there are findings; none where the record has gaps."""
+    unknown = {judgement.id for judgement in verdict.not_judged}
+    return set() if "record" in unknown else {*(each.id for each in verdict.judgements), *LIMITS} - unknown
 
 
 def _undecided(verdict: Verdict, check: CheckConfig) -> bool:
     """Tell whether a diagnosis that the check demands was not judged, or none at all was."""
     demanded = check.fail_on if isinstance(check.fail_on, tuple) else ()
-    unjudged = {judgement.id for judgement in verdict.not_judged}
+    unjudged = {judgement.id for judgement in (*verdict.not_judged, *verdict.switched_off)}
     return bool(unjudged.intersection(demanded)) or verdict.outcome == "not_judged"
 
 
-def _fails(finding: Finding, check: CheckConfig) -> bool:
+def fails(finding: Finding, check: CheckConfig) -> bool:
+    """Tell whether a standing finding fails a check, if nothing exempts it."""
     if isinstance(check.fail_on, tuple):
         return finding.id in check.fail_on and finding.severity > Severity.INFO
     return finding.severity >= Severity[check.fail_on.upper()]

@@ -1,6 +1,6 @@
 """The diagnoses as a config wants them: with its thresholds, and without those it switched off."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -23,23 +23,31 @@ class SwitchedOff:
 
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - it looks at nothing
         """Say that it is switched off."""
-        return Judgement(self.id, "not_applicable", f"switched off: {self.why}")
+        return Judgement(self.id, "switched_off", self.why)
 
 
-def configured(rules: Mapping[str, Rule], *, origin: str = "config") -> tuple[Diagnosis, ...]:
-    """Give the catalogue with a config's thresholds.
+def configured(
+    rules: Mapping[str, Rule], *, origin: str = "config", diagnoses: Sequence[Diagnosis] = CATALOGUE
+) -> tuple[Diagnosis, ...]:
+    """Give the diagnoses with a config's thresholds, and whatever else the config switches off.
 
     Raises:
         UserError: If a threshold is set for a diagnosis that has none of that name.
     """
-    return tuple(_configure(diagnosis, rules.get(diagnosis.id), origin) for diagnosis in CATALOGUE)
+    known = {diagnosis.id for diagnosis in diagnoses}
+    others = (_off(name, "hint", rule) for name, rule in rules.items() if name not in known and not rule.enabled)
+    return (*(_configure(diagnosis, rules.get(diagnosis.id), origin) for diagnosis in diagnoses), *others)
+
+
+def _off(name: str, tier: Tier, rule: Rule) -> Diagnosis:
+    return SwitchedOff(name, tier, rule.why or "")  # type: ignore[return-value]
 
 
 def _configure(diagnosis: Any, rule: Rule | None, origin: str) -> Diagnosis:  # noqa: ANN401 - any diagnosis dataclass
     if rule is None:
         return diagnosis  # type: ignore[no-any-return]
     if not rule.enabled:
-        return SwitchedOff(diagnosis.id, diagnosis.tier, rule.why or "")  # type: ignore[return-value]
+        return _off(diagnosis.id, diagnosis.tier, rule)
     limits = {name: value for name, value in (("warn", rule.warn), ("error", rule.error)) if value is not None}
     known = {field.name for field in fields(diagnosis)}
     for name in limits:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import date
 from typing import Any
 
 import tomlkit
@@ -13,6 +14,8 @@ from gradvitals.experiments.config.root import Config
 def as_plain(config: Config) -> dict[str, Any]:
     """Return the config as TOML would hold it: defaults written out, unset keys left out."""
     plain = config.model_dump(mode="json", exclude_none=True)
+    for key, exception in (config.check.ignore or {}).items():
+        plain["check"]["ignore"][key]["until"] = exception.until  # TOML has dates, JSON does not
     if not plain["sweep"]:
         del plain["sweep"]
     return plain
@@ -37,7 +40,7 @@ def config_hash(config: Config, digits: int = 6) -> str:
 
     The order of keys, comments, and whether a default was written do not change it.
     """
-    canonical = json.dumps(as_plain(config), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(as_plain(config), sort_keys=True, separators=(",", ":"), default=date.isoformat)
     return hashlib.sha256(canonical.encode()).hexdigest()[:digits]
 
 

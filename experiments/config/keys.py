@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
 from gradvitals.experiments.suggest import SYNONYMS, nearest
 
-OPEN_TABLES = ("data.columns",)
-"""Tables whose keys are names from the data: any key in them may be right."""
+OPEN_TABLES = ("data.columns", "check.ignore")
+"""Tables whose keys are names from the data, or keys of findings: any key in them may be right."""
 
 
 @cache
@@ -73,6 +73,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
     """Yield the models that an annotation mentions, however deep."""
+    if get_origin(annotation) is dict:
+        return  # its keys are not the models'
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
+from gradvitals.diagnostics.findings import Finding, Harm, Judgement, Prescription, Severity, Verdict
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.roots import explain
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
 
 E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741 - as in the table below
+
+DERIVED = {"key", "root", "severity", "prescriptions", "harm"}
+"""What JSON words otherwise than the fields."""
 
 
 def finding(
@@ -116,8 +119,17 @@ def test_cleared_findings_come_last_and_explain_nothing(context: Context) -> Non
 
 def test_a_finding_survives_json() -> None:
     cure = Prescription("lower it", {"training.optimizer.learning_rate": 0.01}, "confirmed")
-    given = replace(finding("non_finite", "output"), value=float("nan"), threshold=float("inf"), prescriptions=(cure,))
-    read: Any = decode_json(encode_json(given.to_json()))
+    given = replace(
+        finding("non_finite", "output"),
+        value=float("nan"),
+        threshold=float("inf"),
+        prescriptions=(cure,),
+        defect="A loss that is no number.",
+        harm=Harm(1.5, float("inf"), "the loss is that of nobody"),
+    )
+    written = encode_json(given.to_json())
+    assert json.loads(written)["harm"] == {"value": 1.5, "se": "Infinity", "text": "the loss is that of nobody"}
+    read: Any = decode_json(written)
     assert str(read.pop("value")) == "nan"
     assert read == {
         "key": "non_finite@output",
@@ -135,15 +147,23 @@ def test_a_finding_survives_json() -> None:
         ],
         "cleared": False,
         "explained_by": None,
+        "defect": "A loss that is no number.",
+        "harm": {"value": 1.5, "se": float("inf"), "text": "the loss is that of nobody"},
         "root": True,
     }
     rebuilt = Finding(
-        **{name: value for name, value in read.items() if name not in {"key", "root", "severity", "prescriptions"}},
+        **{name: value for name, value in read.items() if name not in DERIVED},
         value=float("nan"),
         severity=Severity[read["severity"].upper()],
         prescriptions=tuple(Prescription(**prescription) for prescription in read["prescriptions"]),
+        harm=Harm(**read["harm"]),
     )
     assert json.loads(encode_json(rebuilt.to_json())) == json.loads(encode_json(given.to_json()))
+
+
+def test_what_a_finding_does_not_cost_is_null() -> None:
+    data = finding("dead_units").to_json()
+    assert (data["defect"], data["harm"]) == ("", None)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +171,14 @@ def test_a_finding_survives_json() -> None:
     [
         ([Judgement("a", "clear"), Judgement("b", "not_judged", "why")], [], "healthy"),
         ([Judgement("a", "not_applicable"), Judgement("b", "not_judged", "why")], [], "not_judged"),
+        ([Judgement("a", "switched_off", "why"), Judgement("b", "not_judged", "why")], [], "not_judged"),
+        ([Judgement("a", "switched_off", "why"), Judgement("b", "clear")], [], "healthy"),
         ([Judgement("a", "fired")], [finding("a", severity=I)], "healthy"),
         ([Judgement("a", "fired")], [finding("a", severity=I), finding("b", severity=W)], "warning"),
         ([Judgement("a", "fired")], [finding("a"), finding("b", severity=W)], "error"),
         ([Judgement("a", "clear")], [finding("a", severity=I, cleared=True)], "healthy"),
     ],
-    ids=["clear", "nothing judged", "info", "warning", "error", "cleared"],
+    ids=["clear", "nothing judged", "nothing else judged", "all else clear", "info", "warning", "error", "cleared"],
 )
 def test_the_outcome_is_the_worst_that_stands(
     judgements: list[Judgement], findings: list[Finding], expected: str
@@ -169,7 +191,27 @@ def test_the_outcome_is_the_worst_that_stands(
     ]
 
 
+def test_what_is_switched_off_is_told_with_its_reason() -> None:
+    verdict = Verdict((Judgement("a", "switched_off", "meant"), Judgement("b", "not_judged", "no data")))
+    data = verdict.to_json()
+    assert (data["switched_off"], data["not_judged"]) == (
+        [{"id": "a", "why": "meant"}],
+        [{"id": "b", "reason": "no data"}],
+    )
+
+
+def test_a_verdict_without_some_findings_is_that_of_the_others() -> None:
+    verdict = Verdict((Judgement("a", "fired"),), (finding("a", "output"), finding("b", severity=W)))
+    assert verdict.without(["a@output"]).outcome == "warning"
+    assert verdict.without(["a@output", "b"]).outcome == "healthy"
+    assert verdict.without(["a"]).outcome == verdict.outcome == "error"
+
+
 def test_a_finding_shows_itself_in_a_notebook_without_letting_markup_through() -> None:
-    shown = replace(finding("dead_units", "hidden_1"), evidence="<script>")._repr_html_()
+    given = replace(
+        finding("dead_units", "hidden_1"), evidence="<script>", defect="<script>", harm=Harm(1.0, 0.1, "<script>")
+    )
+    shown = given._repr_html_()
     assert "dead_units@hidden_1" in shown
+    assert "Wrong: &lt;script&gt;. Costs: &lt;script&gt;." in shown
     assert "<script>" not in shown

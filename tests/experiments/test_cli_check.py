@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from tensorboardX import SummaryWriter
 
+from gradvitals.experiments.config.diagnostics import DIAGNOSIS_IDS
+
 FINDING_FIELDS = {
     "key",
     "id",
@@ -25,9 +27,13 @@ FINDING_FIELDS = {
     "evidence",
     "explanation",
     "explained_by",
+    "defect",
+    "harm",
     "prescriptions",
     "root",
+    "ignored",
 }
+RUN_FIELDS = {"run", "verdict", "findings", "not_judged", "switched_off", "ignores"}
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +121,18 @@ def test_json_is_what_the_contract_says(gradvitals: Callable[..., Any], runs: Pa
     said = gradvitals("check", "healthy", "sick", "diverging", "--format", "json")
     assert (said.code, said.err) == (1, "")
     healthy, sick, diverging = report(said.out)
-    assert healthy == {"run": "healthy", "verdict": "healthy", "findings": [], "not_judged": []}
+    (info,) = healthy.pop("findings")
+    assert (info["key"], info["severity"]) == ("data_faults", "info")  # digits has columns that are always 0
+    assert healthy == {
+        "run": "healthy",
+        "verdict": "healthy",
+        "not_judged": [],
+        "switched_off": [],
+        "ignores": [],
+    }
     assert (sick["run"], sick["verdict"]) == ("sick", "error")
     for run in (sick, diverging):
-        assert run.keys() == {"run", "verdict", "findings", "not_judged"}
+        assert run.keys() == RUN_FIELDS
         assert all(finding.keys() == FINDING_FIELDS for finding in run["findings"])
         for finding in run["findings"]:
             layer = finding["layer"]
@@ -126,13 +140,16 @@ def test_json_is_what_the_contract_says(gradvitals: Callable[..., Any], runs: Pa
             assert finding["root"] == (finding["explained_by"] is None)
             assert finding["severity"] in {"info", "warning", "error"}
             assert finding["tier"] in {"fact", "test", "hint"}
+            assert finding["harm"] is None or finding["harm"].keys() == {"value", "se", "text"}
+            assert finding["ignored"] is None
             for prescription in finding["prescriptions"]:
                 assert prescription.keys() == {"why", "set", "outcome"}
                 assert prescription["outcome"] == "untested"
                 assert prescription["set"] is None or len(prescription["set"]) == 1
     first, *others = sick["findings"]
     assert (first["key"], first["root"], first["value"]) == ("dead_units@hidden_1", True, 1.0)
-    assert {finding["explained_by"] for finding in others} == {"dead_units@hidden_1"}
+    consequences = [finding for finding in others if finding["severity"] != "info"]
+    assert {finding["explained_by"] for finding in consequences} == {"dead_units@hidden_1"}
     assert first["prescriptions"][0]["set"] == {"model.bias_init": "zeros"}
     (broken,) = (finding for finding in diverging["findings"] if finding["id"] == "non_finite")
     assert broken["value"] == "NaN"
@@ -190,7 +207,8 @@ def test_a_limit_is_a_flag(
     (run,) = report(said.out)
     assert said.code == code
     assert run["verdict"] == ("error" if code else "healthy")
-    assert [finding["key"].startswith(str(key)) for finding in run["findings"]] == ([True] if key else [])
+    errors = [finding["key"] for finding in run["findings"] if finding["severity"] == "error"]
+    assert [found.startswith(str(key)) for found in errors] == ([True] if key else [])
 
 
 @pytest.mark.parametrize(("run", "limit"), [("sick", "max_dead"), ("saturated", "max_saturated")])
@@ -240,7 +258,7 @@ def test_a_limit_that_is_none_is_bad_usage(
     [
         ("error", "sick", 1),
         ("warning", "sick", 1),
-        ("info", "healthy", 0),
+        ("info", "healthy", 1),
         ("non_finite", "sick", 0),
         ("dead_units", "sick", 1),
         ("saturated_units, no_learning", "sick", 1),
@@ -309,7 +327,7 @@ def test_the_runs_own_limits_count_and_flags_replace_them(
 
 def test_a_diagnosis_switched_off_does_not_fail(gradvitals: Callable[..., Any]) -> None:
     off = 'diagnostics.{}={{enabled=false, why="a test"}}'
-    rules = [word for rule in ("dead_units", "no_learning") for word in ("--set", off.format(rule))]
+    rules = [word for rule in DIAGNOSIS_IDS if rule != "non_finite" for word in ("--set", off.format(rule))]
     said = gradvitals("check", "dying_relu", "--workers", "1", *rules)
     assert said.code == 0
 
