@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 
+from gradvitals.diagnostics.diagnoses.base import Diagnosis
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.explain import Explanation, Threshold
 from gradvitals.experiments.config.diagnostics import Rule
 from gradvitals.experiments.fault_cases import FAULT_CASES, FaultCase
 from gradvitals.experiments.suggest import show
+from gradvitals.experiments.trials.catalogue import TRIALS
+
+DIAGNOSES: tuple[Diagnosis, ...] = (*CATALOGUE, *TRIALS)
+"""All there are to explain."""
 
 EXAMPLES = {case.id: case for case in FAULT_CASES}
 """Each diagnosis's bundled sick config."""

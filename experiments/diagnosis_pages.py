@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
-from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.explain import LEVELS, TIERS, Explanation, explain
 from gradvitals.experiments.diagnosis_guide import (
+    DIAGNOSES,
     EXAMPLES,
     config_lines,
     example_commands,
@@ -34,7 +34,7 @@ def render_pages(index: str) -> dict[str, str]:
     Raises:
         UserError: If the lines around the table are missing.
     """
-    explanations = [explain(diagnosis) for diagnosis in CATALOGUE]
+    explanations = [explain(diagnosis) for diagnosis in DIAGNOSES]
     pages = {f"{explanation.id}.md": _page(explanation) for explanation in explanations}
     return {INDEX: _with_table(index or f"# Diagnoses\n\n{BEGIN}\n{END}\n", explanations), **pages}
 

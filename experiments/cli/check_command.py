@@ -19,6 +19,7 @@ from gradvitals.experiments.cli.options import (
     WIDTH_OF_FILES,
     load,
     make_console,
+    preflight_options,
     print_plan,
     seed_option,
     set_option,
@@ -31,9 +32,14 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text, write_text
 from gradvitals.experiments.paths import is_file, is_folder
-from gradvitals.experiments.run_folder import find_runs
+from gradvitals.experiments.preflight import set_aside
+from gradvitals.experiments.preflight_check import check_before_training
+from gradvitals.experiments.run_folder import CONFIG_FILE, find_runs
 from gradvitals.experiments.suggest import show
 from gradvitals.experiments.sweep import make_plan, run_sweep
+
+BEST_COUNTS = "of a sweep the best run by validation counts"
+ANY_COUNTS = "before training, one run of a sweep that passes is enough"
 
 MOST_SHOWN = 10
 """Runs of one path that are reported in full; of more, only those that fail."""
@@ -57,6 +63,7 @@ MOST_SHOWN = 10
 )
 @click.option("--require", type=click.Choice(["best", "all"]), default="best", show_default=True, help="In a sweep.")
 @click.option("--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the runs of a config here.")
+@preflight_options
 @workers_option("Processes for the runs of a config [one per core].")
 @seed_option
 @set_option
@@ -73,6 +80,8 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     *,
+    preflight: bool,
+    overfit: bool,
     dry_run: bool,
     quiet: bool,
     verbose: bool,
@@ -86,8 +95,10 @@ def command(
     \b
     gradvitals check logs/dying_relu --max-dead 0.1
     gradvitals check experiment.toml --format json --output report.json
+    gradvitals check experiment.toml --preflight
     """  # noqa: D301 - \b keeps click from filling the lines
-    wanted = _limits(limits)
+    before = preflight or overfit
+    wanted = _limits(limits, before=before)
     if dry_run:
         return _print_plans(paths, overrides, seed, logdir)
     _refuse_output(output)
@@ -97,11 +108,14 @@ def command(
         prefix = path if len(paths) > 1 else ""
         try:
             _refuse_event_file(Path(path))
-            found = (
-                check_path(Path(path), wanted, require, prefix=prefix)
-                if is_folder(Path(path))
-                else _run_and_check(load(path, overrides, seed), wanted, require, logdir, workers)
-            )
+            if before:
+                _refuse_folder(Path(path))
+                plan = make_plan(load(path, overrides, seed), Path())
+                found = check_before_training(plan, wanted, require, overfit=overfit)
+            elif is_folder(Path(path)):
+                found = check_path(Path(path), wanted, require, prefix=prefix)
+            else:
+                found = _run_and_check(load(path, overrides, seed), wanted, require, logdir, workers)
         except UserError as error:
             for sentence in error.sentences:
                 click.echo(f"gradvitals: {sentence}", err=True)
@@ -112,7 +126,8 @@ def command(
     if form == "json":
         text = json_text({"version": 1, "runs": [run.to_json() for path in checked for run in path.runs]})
     else:
-        text = _as_text(checked, quiet=quiet, verbose=verbose, plain=output is not None)
+        counts = ANY_COUNTS if before else BEST_COUNTS
+        text = _as_text(checked, counts, quiet=quiet, verbose=verbose, plain=output is not None)
     _deliver(text, output)
     if form == "json" or output is not None:
         _warn(checked)
@@ -149,11 +164,23 @@ def _refuse_event_file(path: Path) -> None:
         raise UserError(sentence)
 
 
-def _as_text(checked: Sequence[CheckedPath], *, quiet: bool, verbose: bool, plain: bool) -> str:
+def _refuse_folder(path: Path) -> None:
+    """Say what to give instead of a folder, whose runs are trained already.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if is_folder(path):
+        example = path / CONFIG_FILE if is_file(path / CONFIG_FILE) else "CONFIG"
+        sentence = f"{path}: a folder, and a pre-flight is of a config: gradvitals check {example} --preflight"
+        raise UserError(sentence)
+
+
+def _as_text(checked: Sequence[CheckedPath], counts: str, *, quiet: bool, verbose: bool, plain: bool) -> str:
     console = Console(file=StringIO(), width=WIDTH_OF_FILES, highlight=False, markup=False) if plain else make_console()
     with console.capture() as capture:
         for found in checked:
-            _print(console, found, quiet=quiet, verbose=verbose)
+            print_path(console, found, quiet=quiet, verbose=verbose, which_count=counts)
     return capture.get()
 
 
@@ -183,13 +210,17 @@ def _no_runs(found: CheckedPath) -> str:
     return f"{found.path}: no runs here: no event files and no run.json"
 
 
-def _limits(limits: dict[str, Any]) -> dict[str, Any]:
-    """Validate the limits given as flags as the config's are.
+def _limits(limits: dict[str, Any], *, before: bool) -> dict[str, Any]:
+    """Validate the limits given as flags as the config's are; all but `fail_on` are for a trained network.
 
     Raises:
-        UserError: If a value is not one.
+        UserError: If a value is not one, or a limit is given before training.
     """
     given = {key: value for key, value in limits.items() if value is not None}
+    misplaced = [f"--{key.replace('_', '-')}" for key in given if before and key != "fail_on"]
+    if misplaced:
+        sentence = f"{misplaced[0]}: a limit for a trained network — leave it out, or leave out --preflight"
+        raise UserError(sentence)
     if isinstance(given.get("fail_on"), str) and given["fail_on"] not in {"info", "warning", "error"}:
         given["fail_on"] = [word.strip() for word in given["fail_on"].split(",")]
     try:
@@ -216,7 +247,10 @@ def _run_and_check(
     return replace(found, path=Path(loaded.origin))
 
 
-def _print(console: Console, found: CheckedPath, *, quiet: bool, verbose: bool) -> None:
+def print_path(
+    console: Console, found: CheckedPath, *, quiet: bool, verbose: bool, which_count: str = BEST_COUNTS
+) -> None:
+    """Print what a check says of a path and its runs; `which_count` says which do where not all do."""
     if not found.runs:
         console.print(_no_runs(found), style="magenta", soft_wrap=True)
         return
@@ -227,16 +261,29 @@ def _print(console: Console, found: CheckedPath, *, quiet: bool, verbose: bool) 
         _print_run(console, run, verbose=verbose)
     for gap in found.gaps:
         console.print(f"not judged: {gap}", style="magenta", soft_wrap=True)
+    if shown or not quiet:
+        for exemption in found.unused:
+            text = f"nothing to ignore for {exemption.key} ({exemption.text}): remove it from [check.ignore]"
+            console.print(text, style="yellow", soft_wrap=True)
     if len(found.runs) > 1 and not quiet:
         counts = {code: sum(run.exit is code for run in found.runs) for code in Exit}
         words = {Exit.DONE: "pass", Exit.FAILED: "fail", Exit.NOT_JUDGED: "not judged"}
         text = ", ".join(f"{counts[code]} {word}" for code, word in words.items() if counts[code])
-        best = "" if len(found.counting) == len(found.runs) else "; of a sweep the best run by validation counts"
+        best = "" if len(found.counting) == len(found.runs) else f"; {which_count}"
         more = best and " (--require all: every run)"
         console.print(f"{found.path}: {len(found.runs)} runs: {text}{best}{more}", soft_wrap=True)
 
 
 def _print_run(console: Console, run: CheckedRun, *, verbose: bool) -> None:
-    console.print(report(run.name, run.verdict, verbose=verbose))
+    """Print what a check says of a run, with what it ignores and what it ignores no longer."""
+    ignored = {key: exemption.text for key, exemption in run.ignored.items()}
+    verdict, early = set_aside(run.verdict)
+    console.print(report(run.name, verdict, verbose=verbose, ignored=ignored))
+    if early:
+        console.print(f"  judged in training: {', '.join(early)}", style="dim", soft_wrap=True)
+    for exemption in run.exemptions:
+        if exemption.state == "expired":
+            text = f"  the exception for {exemption.key} ran out on {exemption.until}: {exemption.reason}"
+            console.print(text, style="yellow", soft_wrap=True)
     for warning in run.warnings:
         console.print(f"  warning: {warning}", style="yellow", soft_wrap=True)

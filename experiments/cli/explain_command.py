@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.explain import TIERS, Explanation, explain
 from gradvitals.experiments.cli.options import make_console
 from gradvitals.experiments.diagnosis_guide import (
+    DIAGNOSES,
     EXAMPLES,
     config_lines,
     example_commands,
@@ -42,9 +42,9 @@ def command(ids: tuple[str, ...]) -> int:
     gradvitals explain dead_units
     gradvitals explain dead_units@hidden_1 no_learning
     """  # noqa: D301 - \b keeps click from filling the lines
-    known = {diagnosis.id: diagnosis for diagnosis in CATALOGUE}
+    known = {diagnosis.id: diagnosis for diagnosis in DIAGNOSES}
     if not ids:
-        _print_list([explain(diagnosis) for diagnosis in CATALOGUE])
+        _print_list([explain(diagnosis) for diagnosis in DIAGNOSES])
         return Exit.DONE
     wanted = list(dict.fromkeys(given.partition("@")[0] for given in ids))
     wrong = [

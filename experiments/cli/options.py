@@ -48,6 +48,16 @@ def plan_options(command: F) -> F:
     return command
 
 
+def preflight_options(command: F) -> F:
+    """Add what commands understand that can judge a config before its first update."""
+    for option in (
+        click.option("--overfit", is_flag=True, help="A pre-flight, and whether 20 examples can be learned by heart."),
+        click.option("--preflight", is_flag=True, help="Judge the config before its first update."),
+    ):
+        command = option(command)
+    return command
+
+
 def existing(*, resume: bool, force_new: bool) -> Existing:
     """Give what to do with a run that exists.
 

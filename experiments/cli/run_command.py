@@ -1,14 +1,18 @@
 """`gradvitals run`: one training run, watched, with its findings at the end."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.report import report
 from gradvitals.engine.events import EpochEnded
-from gradvitals.experiments.checking import check_path
+from gradvitals.experiments.checking import CheckedPath, check_path
+from gradvitals.experiments.cli.check_command import print_path
 from gradvitals.experiments.cli.options import (
     LOGS,
     config_argument,
@@ -17,6 +21,7 @@ from gradvitals.experiments.cli.options import (
     logdir_option,
     make_console,
     plan_options,
+    preflight_options,
     print_plan,
     seed_option,
     set_option,
@@ -25,8 +30,11 @@ from gradvitals.experiments.cli.options import (
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.executor import limited_blas
 from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.preflight_check import check_run_before_training
 from gradvitals.experiments.runner import run_one
 from gradvitals.experiments.sweep import make_plan, place_runs
+
+GO_ON = "mend what fails, accept it for a while in [check.ignore], or train without --preflight"
 
 
 @click.command("run")
@@ -36,6 +44,7 @@ from gradvitals.experiments.sweep import make_plan, place_runs
 @seed_option
 @set_option
 @plan_options
+@preflight_options
 @click.option("--check", is_flag=True, help="Exit with 1 if an error stands or a limit of [check] is exceeded.")
 @click.option("--verbose", "-v", is_flag=True, help="Show also what is only info or has cleared.")
 def command(
@@ -49,6 +58,8 @@ def command(
     dry_run: bool,
     resume: bool,
     force_new: bool,
+    preflight: bool,
+    overfit: bool,
     check: bool,
     verbose: bool,
 ) -> int:
@@ -57,6 +68,7 @@ def command(
     \b
     gradvitals run dying_relu
     gradvitals run experiment.toml --set training.epochs=50 --seed 1
+    gradvitals run experiment.toml --preflight
     """  # noqa: D301 - \b keeps click from filling the lines
     console = make_console()
     plan = make_plan(load(config, overrides, seed), logdir or LOGS)
@@ -70,11 +82,21 @@ def command(
     if kept:
         folder = plan.folder / kept[0].name
         checked = check_path(folder, {}, "all")
-        console.print(report(kept[0].name, checked.runs[0].verdict, verbose=verbose))
+        _print_verdict(
+            console, checked.runs[0].name, checked.runs[0].verdict, checked if check else None, verbose=verbose
+        )
         if not quiet:
             console.print(f"finished before, in {folder}", soft_wrap=True)
         return checked.exit if check else Exit.DONE
     (planned, place), epochs = pending[0], plan.runs[0].config.training.epochs
+    if preflight or overfit:
+        with limited_blas(workers):
+            before = check_run_before_training(planned, place, {}, overfit=overfit)
+        runs = (replace(before, name=f"pre-flight of {place.folder.name}"),)
+        print_path(console, CheckedPath(place.folder, runs, before.exit, runs), quiet=quiet, verbose=verbose)
+        if before.exit is Exit.FAILED:
+            click.echo(f"gradvitals: not trained: {GO_ON}", err=True)
+            return Exit.FAILED
     hidden = quiet or not console.is_terminal
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[scores]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress, limited_blas(workers):
@@ -85,10 +107,21 @@ def command(
     if not quiet:
         scores = ", ".join(_last(summary.scores.get(part, {}), part) for part in summary.scores)
         console.print(f"{summary.steps} updates in {summary.seconds:.2f} s; {scores}", soft_wrap=True)
-    console.print(report(place.folder.name, verdict, verbose=verbose))
+    judged = check_path(place.folder, {}, "all") if check else None
+    _print_verdict(console, place.folder.name, verdict, judged, verbose=verbose)
     if not quiet:
         console.print(f"in {place.folder} — look at it with: gradvitals board {plan.folder}", soft_wrap=True)
-    return check_path(place.folder, {}, "all").exit if check else Exit.DONE
+    return Exit.DONE if judged is None else judged.exit
+
+
+def _print_verdict(
+    console: Console, name: str, verdict: Verdict, checked: CheckedPath | None, *, verbose: bool
+) -> None:
+    """Print what the diagnoses say; of a run that is checked, also the limits exceeded and what is accepted."""
+    if checked is None:
+        console.print(report(name, verdict, verbose=verbose))
+    else:
+        print_path(console, checked, quiet=False, verbose=verbose)
 
 
 def describe_scores(event: EpochEnded) -> str:
