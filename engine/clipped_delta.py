@@ -19,6 +19,7 @@ class ClippedDelta(RegressionLoss):
         delta: Beyond it residuals count as if they were it.
         reduction: As for every loss.
         broadcast: As for every loss of the residual.
+        of_classes: Likewise.
 
     References:
         Karpathy 2016, "Yes you should understand backprop", section "Spotting in the wild: DQN clipping".
@@ -27,12 +28,24 @@ class ClippedDelta(RegressionLoss):
     name = "clipped_delta"
     slope_factor = 2.0
 
-    def __init__(self, *, delta: float = 1.0, reduction: Reduction = "mean", broadcast: Broadcast = "refuse") -> None:
-        super().__init__(reduction=reduction, broadcast=broadcast)
+    def __init__(
+        self,
+        *,
+        delta: float = 1.0,
+        reduction: Reduction = "mean",
+        broadcast: Broadcast = "refuse",
+        of_classes: bool = False,
+    ) -> None:
+        super().__init__(reduction=reduction, broadcast=broadcast, of_classes=of_classes)
         if not 0.0 < delta < math.inf:
             msg = f"the delta of clipped_delta must be positive and finite, got {delta}"
             raise ValueError(msg)
         self.delta = delta
+
+    @property
+    def title(self) -> str:
+        """The name, with a delta that is not 1."""
+        return self.name if self.delta == 1.0 else f"{self.name} of delta {self.delta:g}"
 
     def prepare(self) -> None:
         """Make the scratch space."""

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 Source: TypeAlias = Literal["training", "probe"]
+Takes: TypeAlias = Literal["logits", "probabilities", "log_probabilities", "scores", "values"]
+"""What a loss takes outputs for: numbers that a softmax or a sigmoid of its own makes probabilities; probabilities, or
+their logarithms, already; scores that only their order and margins matter of; or values in the unit of the targets."""
+
 LayerArrays: TypeAlias = Mapping[str, Mapping[str, Array]]
 """Arrays by layer and parameter: `{"hidden_1": {"weight": (fan_in, fan_out), "bias": (fan_out,)}, …}`."""
 
@@ -27,6 +31,23 @@ class LayerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class LossInfo:
+    """What a loss takes, and how it makes one number of a batch.
+
+    Attributes:
+        takes: What it takes the outputs for.
+        reduction: Whether a batch's loss is the mean or the sum of those of its samples.
+        clip: ε of probabilities that are clipped to [ε, 1 − ε]; None where none are.
+        across_samples: Whether every output meets the targets of all samples, as `(batch, 1)` against `(batch,)` does.
+    """
+
+    takes: Takes
+    reduction: Literal["mean", "sum"] = "mean"
+    clip: float | None = None
+    across_samples: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStarted:
     """A training is about to take its first step.
 
@@ -35,12 +56,14 @@ class TrainingStarted:
         total_steps: The plan; None where nobody knows.
         batch_size: Samples per step.
         by_layer: Whether it computes gradients layer by layer, as backpropagation does.
+        unheld: Layers that have gradients, and whose parameters no optimizer holds.
     """
 
     step: int
     total_steps: int | None
     batch_size: int
     by_layer: bool = True
+    unheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +120,10 @@ class GradientsReady:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step is done: its loss, the factor by which clipping shrank the gradient, and the update really taken."""
+    """A step is done: its loss, the factor by which clipping shrank the gradient, and the update really taken.
+
+    `targets` are those of its batch, `(samples, outputs)`; None where nobody sees them.
+    """
 
     step: int
     loss: float
@@ -105,6 +131,7 @@ class StepEnded:
     learning_rate: float
     updates: LayerArrays
     parameters: LayerArrays
+    targets: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +206,14 @@ class ProbeResult:
         losses: The loss of each, `(samples,)`.
         outputs: The network's outputs, `(samples, outputs)`.
         scores: The share of each sample's answers that are right, `(samples,)`; None for a regression.
+        grad_outputs: The gradient of the mean loss (or of the sum, if that is what is minimised) on the outputs,
+            `(samples, outputs)`; None where it was not computed.
     """
 
     losses: Array
     outputs: Array
     scores: Array | None = None
+    grad_outputs: Array | None = None
 
 
 @runtime_checkable
@@ -211,6 +241,11 @@ class Observable(Protocol):
     @property
     def loss_name(self) -> str:
         """The loss, named as in configs: `cross_entropy`, `mse` and so on."""
+        ...
+
+    @property
+    def loss_info(self) -> LossInfo | None:
+        """What the loss takes; None for one that is not known."""
         ...
 
     @property

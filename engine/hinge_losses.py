@@ -25,6 +25,7 @@ class Hinge(Loss):
     """
 
     name = "hinge"
+    takes = "scores"
 
     def __init__(self, *, reduction: Reduction = "mean", class_weight: ArrayLike | None = None) -> None:
         super().__init__(reduction=reduction)
@@ -93,6 +94,7 @@ class BinaryHinge(BinaryLoss):
     """
 
     name = "binary_hinge"
+    takes = "scores"
 
     def prepare(self) -> None:
         """Add scratch space."""

@@ -15,6 +15,7 @@ class SoftmaxCrossEntropy(CategoricalLoss):
     """
 
     name = "cross_entropy"
+    takes = "logits"
 
     def prepare(self) -> None:
         """Add scratch space."""
@@ -53,6 +54,7 @@ class BinaryCrossEntropy(BinaryLoss):
     """−t log σ(x) − (1−t) log(1−σ(x)) on logits x, computed as max(x, 0) − t·x + log(1 + e^−|x|)."""
 
     name = "binary_cross_entropy"
+    takes = "logits"
 
     def prepare(self) -> None:
         """Add scratch space."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from gradvitals.engine.events import Array
+from gradvitals.engine.events import Array, LossInfo, Takes
 from gradvitals.engine.gates import Gate, Shape, show_shape
 
 Reduction: TypeAlias = Literal["mean", "sum"]
@@ -31,6 +31,15 @@ class Loss(Gate):
 
     scores_labels: ClassVar[bool] = False
     """Whether `count_correct` counts every label of a sample rather than the sample."""
+
+    takes: ClassVar[Takes | None] = None
+    """What it takes the outputs for; None where that is none of what `Takes` names."""
+
+    clip: float | None = None
+    """ε of probabilities that are clipped to [ε, 1 − ε]; None where none are."""
+
+    across_samples: bool = False
+    """Whether every output meets the targets of all samples."""
 
     class_weight: Array | None = None
     """A factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None where it has none."""
@@ -119,6 +128,11 @@ class Loss(Gate):
     def title(self) -> str:
         """The name, and whatever setting makes it another function."""
         return self.name
+
+    @property
+    def info(self) -> LossInfo | None:
+        """What it takes and gives; None where nobody said."""
+        return None if self.takes is None else LossInfo(self.takes, self.reduction, self.clip, self.across_samples)
 
 
 class ElementwiseLoss(Loss):

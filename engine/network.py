@@ -16,6 +16,7 @@ from gradvitals.engine.events import (
     LayerArrays,
     LayerBackward,
     LayerForward,
+    LossInfo,
     Observer,
     ProbeResult,
     RecurrentBackward,
@@ -78,6 +79,11 @@ class Network:
     def loss_name(self) -> str:
         """The loss, named as in configs; one that none of them can have is named with its settings."""
         return self.loss.title
+
+    @property
+    def loss_info(self) -> LossInfo | None:
+        """What the loss takes; None for one that does not say."""
+        return self.loss.info
 
     @property
     def class_weight(self) -> Array | None:
@@ -155,13 +161,16 @@ class Network:
         """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             loss = self._forward(inputs, targets, "probe" if observer else "evaluation")
+            grad_outputs = None
             if observer is not None:
                 circuit = self._connect(len(inputs), "probe")
                 circuit.backward()
+                grad_outputs = loss.grad_inputs[0]
                 self.emit_forward(circuit, observer, step, "probe")
                 self.emit_backward(circuit, observer, step, "probe")
                 self.emit_recurrent_backward(circuit, observer, step, "probe")
-        return ProbeResult(loss.sample_losses.copy(), loss.inputs[0].copy(), loss.score_samples())
+        grad_outputs = None if grad_outputs is None else grad_outputs.copy()
+        return ProbeResult(loss.sample_losses.copy(), loss.inputs[0].copy(), loss.score_samples(), grad_outputs)
 
     def observe(self, inputs: Array, observer: Observer, *, step: int = 0) -> None:
         """Run forward only, frozen: the observer receives a LayerForward per layer; no targets are needed.

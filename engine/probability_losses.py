@@ -31,6 +31,7 @@ class CrossEntropyOnProbs(CategoricalLoss):
     """
 
     name = "cross_entropy"
+    takes = "probabilities"
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class NegativeLogLikelihood(CategoricalLoss):
     """
 
     name = "nll"
+    takes = "log_probabilities"
     infinite_costs = True
 
     def compute_costs(self) -> None:
@@ -117,6 +119,7 @@ class BinaryCrossEntropyOnProbs(BinaryLoss):
     """
 
     name = "binary_cross_entropy"
+    takes = "probabilities"
     threshold = 0.5
 
     def __init__(

@@ -25,6 +25,8 @@ class RegressionLoss(ElementwiseLoss):
         of_classes: Whether the targets are classes after all, one-hot or as one number, so that they can be right.
     """
 
+    takes = "values"
+
     def __init__(
         self, *, reduction: Reduction = "mean", broadcast: Broadcast = "refuse", of_classes: bool = False
     ) -> None:
@@ -34,6 +36,7 @@ class RegressionLoss(ElementwiseLoss):
             msg = f"{self.name}: broadcast must be one of {', '.join(get_args(Broadcast))}, got {broadcast!r}"
             raise ValueError(msg)
         self.broadcast = broadcast
+        self.across_samples = broadcast == "batch"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Check that outputs and targets fit as `broadcast` has it, and give the scalar's shape."""

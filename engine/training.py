@@ -26,6 +26,7 @@ from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.hooks import Due
 from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.partial_optimizer import PartialOptimizer
 from gradvitals.engine.regularizers import Penalty
 from gradvitals.engine.schedules import Schedule
 from gradvitals.engine.strategies import Backprop, RandomSearch, Strategy
@@ -120,7 +121,7 @@ class Trainer:
         clip_factor = 1.0 if self.clip is None else self.clip(network.gradients)
         self.optimizer.step(network.parameters, network.gradients)
         if due is not None and due.wants(StepEnded):
-            self._emit_after_update(due, loss, clip_factor)
+            self._emit_after_update(due, loss, clip_factor, circuit.readonly_values["targets"])
         return loss
 
     @np.errstate(over="ignore", invalid="ignore")  # observers measure what overflows
@@ -138,11 +139,11 @@ class Trainer:
             np.copyto(self._update, self.network.parameters)
 
     @np.errstate(over="ignore", invalid="ignore")  # observers measure what overflows
-    def _emit_after_update(self, due: Due, loss: float, clip_factor: float) -> None:
+    def _emit_after_update(self, due: Due, loss: float, clip_factor: float, targets: Array) -> None:
         """Show the update really taken."""
         np.subtract(self.network.parameters, self._update, out=self._update)
         rate, parameters = self.optimizer.learning_rate, self.network.parameters_by_layer()
-        due.emit(StepEnded(self.steps, loss, clip_factor, rate, self._seen_update, parameters))
+        due.emit(StepEnded(self.steps, loss, clip_factor, rate, self._seen_update, parameters, targets))
 
 
 def train(
@@ -202,7 +203,8 @@ def train(
     hooks = network.hooks
     try:
         if hooks.wants(TrainingStarted):
-            hooks.emit(TrainingStarted(0, total_steps, batch_size, trainer.strategy.by_layer))
+            unheld = optimizer.unheld if isinstance(optimizer, PartialOptimizer) else ()
+            hooks.emit(TrainingStarted(0, total_steps, batch_size, trainer.strategy.by_layer, unheld))
         with np.errstate(
             over="ignore", invalid="ignore", divide="ignore"
         ):  # the loop itself reports what is not finite
