@@ -8,9 +8,9 @@ from gradvitals.engine.events import Array
 
 OF_ONE_CLASS = frozenset({"cross_entropy", "hinge"})
 OF_YES_OR_NO = frozenset({"binary_cross_entropy", "binary_hinge"})
-OF_QUANTITIES = frozenset({"mse", "mae", "huber"})
+OF_QUANTITIES = frozenset({"mse", "mae", "huber", "clipped_delta"})
 
-HUBER_DELTA = 1.0
+HUBER_DELTA = CLIPPED_DELTA = 1.0
 FEW_CLASSES, MANY_CLASSES, VERY_MANY_CLASSES = 10, 20, 200
 
 
@@ -83,6 +83,8 @@ def _minimiser(loss: str, targets: Array, class_weight: Array | None) -> Array: 
             return np.asarray(np.median(targets, axis=0))
         case "huber":
             return _huber_centre(targets)
+        case "clipped_delta":
+            return np.array([_clipped_centre(column) for column in targets.T])
         case _:
             return np.asarray(targets.mean(axis=0))
 
@@ -90,10 +92,7 @@ def _minimiser(loss: str, targets: Array, class_weight: Array | None) -> Array: 
 @np.errstate(over="ignore", invalid="ignore")
 def _sample_losses(loss: str, best: Array, targets: Array, class_weight: Array | None) -> Array:
     if loss in OF_QUANTITIES:
-        residuals = np.abs(targets - best)
-        linear = HUBER_DELTA * (residuals - 0.5 * HUBER_DELTA)
-        terms = {"mse": residuals**2, "mae": residuals, "huber": np.where(residuals < 1.0, 0.5 * residuals**2, linear)}
-        return np.asarray(terms[loss].mean(axis=1))
+        return np.asarray(residual_losses(loss, np.abs(targets - best)).mean(axis=1))
     if loss == "hinge":
         labels = targets.argmax(axis=1)
         margins = np.maximum(best - best[labels, np.newaxis] + 1.0, 0.0)
@@ -110,6 +109,20 @@ def _sample_losses(loss: str, best: Array, targets: Array, class_weight: Array |
         return np.asarray(_expected(weighted, yes).sum(axis=1))
     negative, positive = (1.0, 1.0) if class_weight is None else class_weight
     return np.asarray((_expected(positive * targets, yes) + _expected(negative * (1.0 - targets), no)).mean(axis=1))
+
+
+def residual_losses(loss: str, residuals: Array) -> Array:
+    """Give the loss in `OF_QUANTITIES` of every residual, all ≥ 0."""
+    match loss:
+        case "mse":
+            return np.square(residuals)
+        case "mae":
+            return residuals
+        case "huber":
+            clipped = np.minimum(residuals, HUBER_DELTA)
+            return clipped * (residuals - 0.5 * clipped)
+        case _:
+            return np.square(np.minimum(residuals, CLIPPED_DELTA))
 
 
 def _expected(weights: Array, costs: Array) -> Array:
@@ -132,6 +145,24 @@ def _huber_centre(targets: Array) -> Array:
         above = np.clip(targets - middle, -HUBER_DELTA, HUBER_DELTA).sum(axis=0) > 0.0
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.asarray(0.5 * (low + high))
+
+
+def _clipped_centre(values: Array) -> float:
+    """Find the centre with the least Σ min(|y − c|, δ)², among the means of what lies within δ of some centre.
+
+    The best centre is the mean of the values within δ of it: moving to their mean could only help. As c goes up, the
+    set changes only where c ± δ passes a value, so one centre between any two such places shows every set.
+    """
+    ordered = np.sort(values - values.mean())  # squares of what is far from 0 would lose the differences
+    passings = np.sort(np.concatenate([ordered - CLIPPED_DELTA, ordered + CLIPPED_DELTA]))
+    centres = 0.5 * (passings[1:] + passings[:-1])
+    first = np.searchsorted(ordered, centres - CLIPPED_DELTA, "left")
+    behind = np.searchsorted(ordered, centres + CLIPPED_DELTA, "right")
+    sums, squares = (np.concatenate([[0.0], np.cumsum(ordered**power)]) for power in (1, 2))
+    count, total = behind - first, sums[behind] - sums[first]
+    means = total / np.maximum(count, 1)  # there may be nothing between two clusters
+    within = squares[behind] - squares[first] - total * means
+    return float(means[(within - CLIPPED_DELTA**2 * count).argmin()] + values.mean())
 
 
 def _best_scores(targets: Array, class_weight: Array | None) -> Array:

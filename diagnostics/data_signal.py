@@ -50,6 +50,29 @@ def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator
     return Signal(step, float(best.mean()), float(best.std(ddof=1) / np.sqrt(len(best))))
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def predict_simply(inputs: Array, targets: Array, unseen: Array, generator: np.random.Generator) -> tuple[Array, ...]:
+    """Predict the targets of unseen inputs by ridge regression and by nearest neighbours, both on standardised inputs.
+
+    Args:
+        inputs: `(samples, features)`; of more than 2,000 as many are drawn.
+        targets: `(samples, outputs)`.
+        unseen: `(others, features)`.
+        generator: Draws the samples.
+
+    Returns:
+        A prediction `(others, outputs)` per model; none where there are too few samples, or what is not finite.
+    """
+    rows = generator.permutation(len(inputs))[:MOST_ROWS]
+    x, y = np.asarray(inputs[rows], np.float64), np.asarray(targets[rows], np.float64)
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    deviation = np.where(deviation > 0.0, deviation, 1.0)
+    x, others = (x - mean) / deviation, (np.asarray(unseen, np.float64) - mean) / deviation
+    if len(x) < LEAST_ROWS or not all(np.isfinite(array).all() for array in (x, y, others)):
+        return ()
+    return _ridge(x, y, others), _neighbours(x, y, others)
+
+
 def _ridge(x: Array, y: Array, test: Array) -> Array:
     """Predict by ridge regression, in the smaller of the primal and the dual form."""
     centre = y.mean(axis=0)

@@ -1,17 +1,18 @@
 """The impairment gate: is the network, at a given moment, provably not doing its job?
 
 A symptom is not a fault: solved networks saturate, and a deep sigmoid net with tiny gradients may learn under Adam.
-Only a symptom *and* impairment separates the sick from the healthy. The gate is judged at probes, against the best
-constant predictor (see `constant_predictor`), and has three arms: *not learning*, *memorising*, and *blocked*, which
-for *no gradient* at all is told apart.
+Only a symptom *and* impairment separates the sick from the healthy. The gate is judged at probes and has three arms:
+*not learning*, against the best constant predictor (see `constant_predictor`); *memorising*, against simple models on
+new samples (see `generalisation`); and *blocked*, which for *no gradient* at all is told apart.
 """
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 
+from gradvitals.diagnostics.generalisation import SURE, is_gap
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import Incident, Probe, Scan
+from gradvitals.diagnostics.notes import Generalisation, Incident, Probe, Scan
 
 CONFIDENCE = 3.09
 """Standard errors of a one-sided 99.9 % bound."""
@@ -24,6 +25,12 @@ SMALL_SAMPLE = 30
 
 LEARNED = 0.2
 """Below this loss ratio the job is done: saturated or silent units are then no sign of trouble to come."""
+
+OVERFITTED = 0.5
+"""Training loss, in units of H, below which a network has learned its training set; or so much of the accuracy."""
+
+LEAST_SHORTFALL = 0.1
+"""Score that simple models must have more than the network on new samples, for it to have memorised its own."""
 
 WARM_UP_STEPS, WARM_UP_SHARE, LARGEST_WARM_UP_SHARE = 100, 0.2, 0.5
 
@@ -99,6 +106,7 @@ def judge_gate(record: Record) -> Gate:
         return Gate((), "not recorded")
     incident = next(iter(record.notes(Incident)), None)
     scans = record.notes(Scan)
+    new = {note.step: note for note in record.notes(Generalisation)}
     planned = context.total_steps
     checks = []
     for probe in probes:
@@ -107,7 +115,7 @@ def judge_gate(record: Record) -> Gate:
         arms = set()
         if warm and is_not_learning(probe):
             arms.add(Arm.NOT_LEARNING)
-        if warm and is_memorising(probe):
+        if warm and probe.step in new and is_memorising(probe, new[probe.step]):
             arms.add(Arm.MEMORISING)
         if is_blocked(probe, scans, incident, {info.name: info.fan_out for info in context.layers}):
             arms.add(Arm.BLOCKED)
@@ -169,15 +177,30 @@ def is_mostly_right(probe: Probe) -> bool:
     return excess + 2.0 * error >= 0.5 * (1.0 - majority)
 
 
-def is_memorising(probe: Probe) -> bool:
-    """Tell whether the training loss is below H/2 while the validation loss is not below H by 3 SE.
+def is_overfitted(probe: Probe, new: Generalisation) -> bool:
+    """Tell whether a network has learned its training set, and does surely and clearly worse on new samples.
 
-    Only where the validation set could have shown it: a gain as large as that on the training set must exceed 3 SE.
+    It has learned it with a loss below H/2, or with half of the accuracy that the majority leaves. That alone is no
+    fault: on small and noisy sets the best networks are overfitted.
     """
-    if probe.loss_ratio is None or probe.validation_gain is None or probe.validation_gain_se is None:
+    excess, majority = probe.accuracy_excess, probe.majority_accuracy
+    is_right = excess is not None and majority is not None and excess >= OVERFITTED * (1.0 - majority)
+    return (is_right or (probe.loss_ratio is not None and probe.loss_ratio < OVERFITTED)) and is_gap(new)
+
+
+def is_memorising(probe: Probe, new: Generalisation) -> bool:
+    """Tell whether a network is overfitted, and simple models do surely and clearly better on the same new samples.
+
+    Without them, a network that had learned nothing but its training set, and one that found what there is in a noisy
+    one, look alike: of 232 healthy runs with a low training loss, 3 had a validation loss that was not surely below H,
+    and so had a quarter of those on data without signal.
+    """
+    excess, excess_se = new.simple_excess, new.simple_excess_se
+    if excess is None or excess_se is None or new.shortfall is None or new.shortfall_se is None:
         return False
-    telling = 3.0 * probe.validation_gain_se < 1.0 - probe.loss_ratio
-    return telling and probe.loss_ratio < 0.5 and not probe.validation_gain > 3.0 * probe.validation_gain_se
+    simple_models_learn = new.samples >= SMALL_SAMPLE and excess > SURE * excess_se
+    surely_worse = new.shortfall >= LEAST_SHORTFALL and new.shortfall > SURE * new.shortfall_se
+    return is_overfitted(probe, new) and simple_models_learn and surely_worse
 
 
 def is_blocked(probe: Probe, scans: list[Scan], incident: Incident | None, units: dict[str, int]) -> bool:

@@ -31,6 +31,7 @@ class Context:
         classes: Number of classes; None for a regression.
         config: The resolved config, flattened to dotted keys; None where the training has no config.
         by_layer: Whether the training computes gradients layer by layer; numeric gradients and searches do not.
+        unheld: Layers that have gradients, and whose parameters no optimizer holds.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -42,6 +43,12 @@ class Context:
     classes: int | None
     config: Mapping[str, Any] | None
     by_layer: bool = True
+    unheld: tuple[str, ...] = ()
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Updates it takes to see every training example once; None without data."""
+        return None if self.samples is None else -(-self.samples // max(self.batch_size, 1))
 
     def layer_names(self, activations: frozenset[str] | None = None) -> list[str]:
         """Name the layers, or those with one of these activations."""
@@ -142,6 +149,7 @@ def context_from_json(data: Mapping[str, Any]) -> Context:
     Raises:
         KeyError: If a field is missing.
     """
-    fields = {name: data[name] for name in Context.__dataclass_fields__}
+    fields = {name: data[name] for name in Context.__dataclass_fields__ if name != "unheld"}
     fields["layers"] = tuple(LayerInfo(**layer) for layer in fields["layers"])
+    fields["unheld"] = tuple(data.get("unheld", ()))  # of records before it was told, all are held
     return Context(**fields)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from gradvitals.diagnostics.batch_labels import BatchWatcher
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.data_signal import measure_signal
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
@@ -19,12 +20,17 @@ from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.loss_fit import loss_notes
+from gradvitals.diagnostics.lost_updates import LostUpdates
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.movement import MovementWatcher
 from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
+from gradvitals.diagnostics.starting_point import measure_start
 from gradvitals.diagnostics.step_metrics import Fault, StepMetrics
+from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
 from gradvitals.engine.events import (
     EpochEnded,
     GradientsReady,
@@ -113,7 +119,9 @@ class Monitor:
         self._prober = None if data is None else Prober(network, data)
         rectified = any(info.activation in RECTIFIED for info in network.layers)
         self._scanner = DeadUnitScanner(network, data.inputs) if data is not None and rectified else None
-        self._step_metrics = StepMetrics(network)
+        self._step_metrics, self._lost_updates = StepMetrics(network), LostUpdates()
+        self._symmetry, self._movement = SymmetryWatcher(network), MovementWatcher(network)
+        self._batches = BatchWatcher(None if data is None else data.targets)
         self._last_finite_step = 0
         self._live_step = 0
         self._reported: tuple[object, ...] = ()
@@ -169,27 +177,41 @@ class Monitor:
             classes=len(constant.best) if constant is not None and constant.loss in OF_ONE_CLASS else None,
             config=self._config,
             by_layer=event.by_layer,
+            unheld=event.unheld,
         )
         for sink in self._sinks:
             sink.context(self.record.context)
+        inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
+        for note in loss_notes(self._network, inputs, targets, step=event.step):
+            self._add(note)
         self._look(event.step)
         self._scan(event.step)
+        if self._prober is not None and self._data is not None:
+            for note in measure_start(self._network, self._data, self._prober.sample, step=event.step):
+                self._add(note)
         hooks, rhythm = self._network.hooks, StepRhythm(self._every, total)
         self._handles += [
             hooks.on(LayerForward, self._step_metrics.forward, every=rhythm),
             hooks.on(GradientsReady, self._step_metrics.gradients, every=rhythm),
+            hooks.on(GradientsReady, self._movement.gradients, every=rhythm),
+            hooks.on(GradientsReady, self._lost_updates.gradients, every=self._looks),
             hooks.on(StepEnded, self._step_ended, every=rhythm),
             hooks.on(StepEnded, self._look_due, every=self._looks),
         ]
 
     def _step_ended(self, event: StepEnded) -> None:
         self._step_metrics.ended(event)
+        self._movement.ended(event)
+        self._batches.see(event)
+        self._add_once(self._batches.take())
         scalars, fault = self._step_metrics.take()
         self._add_scalars(event.step, scalars)
         self._settle_fault(event.step, fault)
 
     def _look_due(self, event: StepEnded) -> None:
         """Look between start and end; the last look belongs to the end of the training."""
+        if (rounding := self._lost_updates.ended(event)) is not None:
+            self._add(rounding)
         if event.step == self._looks.total_steps:
             return
         suspicious = False
@@ -216,17 +238,21 @@ class Monitor:
         if self._data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             generator = np.random.default_rng(SEED)
             self._add(measure_signal(self._data.inputs, self._data.targets, generator, step=event.step))
+        self._add_once(self._batches.take(ended=True))
         self._add(Ending(event.step, event.reason))
         self._report(event.step)
 
     def _look(self, step: int, *, draw: bool = True) -> bool:
         """Take a probe; tell whether it saw so many silent units that only an exact scan can say what they are."""
+        self._add_once(self._symmetry.look(step))
+        self._add_once(self._movement.look(step))
         if self._prober is None:
             return False
-        look = self._prober.take(step, draw=draw and bool(self._sinks))
+        look = self._prober.take(step, draw=draw and bool(self._sinks), closely=draw)
         probes = self.record.notes(Probe)
         if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
-            self._add(look.probe)
+            for note in (look.probe, *look.notes):
+                self._add(note)
             self._add_scalars(step, look.scalars)
             self._settle_fault(step, look.fault)
         if look.histograms:
@@ -285,6 +311,11 @@ class Monitor:
             self.record.add_scalars(step, values)
             for sink in self._sinks:
                 sink.scalars(step, values)
+
+    def _add_once(self, note: Note | None) -> None:
+        """Add a note, unless there is one of its kind and step: a training may end where it was just looked at."""
+        if note is not None and note.step not in [known.step for known in self.record.notes(type(note))[-1:]]:
+            self._add(note)
 
     def _add(self, note: Note) -> None:
         self.record.add(note)

@@ -7,8 +7,12 @@ import numpy as np
 
 from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
+from gradvitals.diagnostics.generalisation import Comparer, gains_over, mean_and_error
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
-from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.layer_activity import ActivityCollector
+from gradvitals.diagnostics.loss_fit import output_activation
+from gradvitals.diagnostics.notes import Note, Probe
+from gradvitals.diagnostics.output_facts import measure_outputs
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.step_metrics import Fault, forward_fault
 from gradvitals.engine.events import (
@@ -22,13 +26,6 @@ from gradvitals.engine.events import (
 )
 
 PROBE_ROWS = 256
-LARGEST_LOSS = -10.0
-"""Floor of a sample's gain, in units of H."""
-
-LARGEST_VALIDATION_LOSS = -1.0
-"""The same on the validation set. It is tighter, for there a wide error raises the alarm: a confident classifier that
-is right on 95 % of new samples, and loses 20 H on each of the others, must not look as if it had only memorised."""
-
 PIECEWISE_LINEAR = frozenset({"hinge", "binary_hinge"})
 
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
@@ -54,6 +51,7 @@ class Look:
         histograms: Of activations, weights, and gradients on pre-activations; empty unless asked for.
         silent: Share of every ReLU layer's units that are silent on the whole sample; they need not be dead.
         fault: Set if something was not finite.
+        notes: Of outputs and hidden units.
     """
 
     probe: Probe
@@ -61,6 +59,7 @@ class Look:
     histograms: dict[str, Histogram]
     silent: dict[str, float]
     fault: Fault | None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,6 +67,7 @@ class _Collector:
     """Reduces a probe's events to numbers."""
 
     parameters: LayerArrays
+    activity: ActivityCollector | None
     draw: bool
     histograms: dict[str, Histogram] = field(default_factory=dict)
     slopes: dict[str, float] = field(default_factory=dict)
@@ -90,6 +90,8 @@ class _Collector:
         if self.draw:
             self.histograms[f"activations/{event.layer}"] = reduce_histogram(event.outputs)
             self.histograms[f"weights/{event.layer}"] = reduce_histogram(self.parameters[event.layer]["weight"])
+        if self.activity is not None:
+            self.activity(event)
         self.fault = self.fault or forward_fault(event, self.parameters)
         if event.activation in metrics.RECTIFIED:
             self.silent[event.layer] = metrics.inactive_fraction(event.outputs)
@@ -97,6 +99,10 @@ class _Collector:
             slopes = metrics.relative_slope(event.outputs, event.activation)
             self.slopes[event.layer] = float(slopes.mean())
             self.scalars[f"saturated_fraction/{event.layer}"] = metrics.share_of_flat_units(slopes)
+
+    def activity_notes(self, step: int) -> tuple[Note, ...]:
+        """Give the note of the hidden units, if they were looked at."""
+        return () if self.activity is None else (self.activity.note(step),)
 
 
 class Prober:
@@ -110,9 +116,18 @@ class Prober:
         self._whole_set = len(rows) == len(data.inputs)
         self.constant = fit_constant(network.loss_name, data.targets, network.class_weight)
         self._validation: tuple[Array, Array] | None = None
+        self._comparer: Comparer | None = None
         if data.validation_inputs is not None and data.validation_targets is not None:
             rows = _sample(len(data.validation_inputs), generator)
             self._validation = data.validation_inputs[rows], data.validation_targets[rows]
+            if self.constant is not None and self.constant.mean_loss > 0.0 and len(rows):
+                training, unseen = (data.inputs, data.targets), self._validation[1]
+                self._comparer = Comparer(self.constant, training, self._targets, unseen, generator)
+
+    @property
+    def sample(self) -> tuple[Array, Array]:
+        """The fixed sample: inputs and targets."""
+        return self._inputs, self._targets
 
     @property
     def cost(self) -> float:
@@ -120,18 +135,15 @@ class Prober:
         return len(self._inputs) + (0.0 if self._validation is None else FROZEN_COST * len(self._validation[0]))
 
     @np.errstate(over="ignore", invalid="ignore")
-    def take(self, step: int, *, draw: bool = False) -> Look:
-        """Probe the network as it is after `step` updates; with `draw`, reduce histograms too."""
-        collect = _Collector(self._network.parameters_by_layer(), draw)
-        result = self._network.probe(self._inputs, self._targets, collect, step=step)
+    def take(self, step: int, *, draw: bool = False, closely: bool = False) -> Look:
+        """Probe the network as it is after `step` updates; `draw` histograms, look `closely` at hidden units too."""
+        network = self._network
+        activity = ActivityCollector(network.layers[-1].name) if closely else None
+        collect = _Collector(network.parameters_by_layer(), activity, draw)
+        result = network.probe(self._inputs, self._targets, collect, step=step)
         loss = float(result.losses.mean(dtype=np.float64))
         gain, gain_se = self._surest_gain(result)
         excess, excess_se, majority = self._accuracy_excess(result.scores)
-        validation_gain = validation_se = None
-        if self._validation is not None:
-            inputs, targets = self._validation
-            losses = self._network.probe(inputs, targets, step=step).losses
-            validation_gain, validation_se = _gain(self.constant, targets, losses, floor=LARGEST_VALIDATION_LOSS)
         ratio = None
         if self.constant is not None and self.constant.mean_loss > 0.0:
             ratio = loss / self.constant.mean_loss
@@ -148,15 +160,30 @@ class Prober:
             accuracy_excess=excess,
             accuracy_excess_se=excess_se,
             majority_accuracy=majority,
-            validation_gain=validation_gain,
-            validation_gain_se=validation_se,
             preactivation_gradients={name: collect.gradients[name] for name in names},
             relative_slopes=collect.slopes,
         )
         fault = collect.fault
         if fault is None and not math.isfinite(loss):
             fault = Fault("loss", None)
-        return Look(probe, collect.scalars, collect.histograms, collect.silent, fault)
+        outputs = measure_outputs(
+            result,
+            self._targets,
+            loss=network.loss_name,
+            info=network.loss_info,
+            activation=output_activation(network, result.outputs.shape[1]),
+            step=step,
+        )
+        notes: tuple[Note, ...] = (outputs, *collect.activity_notes(step), *self._compare(step, result))
+        return Look(probe, collect.scalars, collect.histograms, collect.silent, fault, notes)
+
+    def _compare(self, step: int, result: ProbeResult) -> tuple[Note, ...]:
+        """Compare how the network does on its own samples and on new ones, where there are any to score."""
+        if self._comparer is None or self._validation is None:
+            return ()
+        inputs, targets = self._validation
+        unseen = self._network.probe(inputs, targets, step=step)
+        return (self._comparer.compare(step, result, unseen, inputs),)
 
     def _surest_gain(self, result: ProbeResult) -> tuple[float | None, float | None]:
         """Give the gain over the best constant, or over one no better that leaves less doubt.
@@ -174,7 +201,7 @@ class Prober:
         majority = None if self.constant is None else self.constant.scores(self._targets)
         if scores is None or majority is None:
             return None, None, None
-        return *_mean_and_error(scores - majority), float(majority.mean())
+        return *mean_and_error(scores - majority), float(majority.mean())
 
 
 def _sample(count: int, generator: np.random.Generator) -> Array:
@@ -182,27 +209,14 @@ def _sample(count: int, generator: np.random.Generator) -> Array:
     return np.sort(generator.choice(count, min(count, PROBE_ROWS), replace=False))
 
 
-def _gain(
-    constant: ConstantPredictor | None, targets: Array, losses: Array, *, floor: float = LARGEST_LOSS
-) -> tuple[float | None, float | None]:
-    """Give the mean of (constant's loss − network's loss) / H, paired by sample, and its standard error.
-
-    Differences are floored: a few monstrous losses would widen the error until nothing could be said. The floor can
-    only make the network look better.
-    """
+def _gain(constant: ConstantPredictor | None, targets: Array, losses: Array) -> tuple[float | None, float | None]:
+    """Give the mean of (constant's loss − network's loss) / H, paired by sample, and its standard error."""
     if constant is None or not constant.mean_loss > 0.0:
         return None, None
-    differences = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.mean_loss
-    return _mean_and_error(np.maximum(np.nan_to_num(differences, nan=floor), floor))
+    return mean_and_error(gains_over(constant, targets, losses))
 
 
 def _upper_bound(gain: tuple[float | None, float | None]) -> float:
     """Give three standard errors above a gain; infinity where there is none."""
     bound = math.inf if gain[0] is None or gain[1] is None else gain[0] + 3.0 * gain[1]
     return math.inf if math.isnan(bound) else bound
-
-
-def _mean_and_error(values: Array) -> tuple[float, float]:
-    if len(values) < 2:
-        return float(values.mean()), math.inf
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

@@ -7,6 +7,7 @@ import numpy as np
 from gradvitals.engine import activations, compound_activations, initializers
 from gradvitals.engine.activations import Activation
 from gradvitals.engine.catalogue import ACTIVATIONS
+from gradvitals.engine.clipped_delta import ClippedDelta
 from gradvitals.engine.dropout import Dropout
 from gradvitals.engine.events import Array
 from gradvitals.engine.hinge_losses import BinaryHinge, Hinge
@@ -119,6 +120,8 @@ def _loss(config: Config, fit: Fit, dataset: Dataset) -> Loss:  # noqa: PLR0911 
             return MeanAbsoluteError(reduction=reduction, broadcast="outputs", of_classes=of_classes)
         case "huber":
             return Huber(reduction=reduction, broadcast="outputs", of_classes=of_classes)
+        case "clipped_delta":
+            return ClippedDelta(reduction=reduction, broadcast="outputs", of_classes=of_classes)
         case _:
             assert_never(fit.loss)
 

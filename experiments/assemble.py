@@ -11,6 +11,7 @@ from gradvitals.engine.events import Array
 from gradvitals.engine.history import EarlyStopping
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.partial_optimizer import PartialOptimizer
 from gradvitals.engine.regularizers import L2, Penalty, mark_weights
 from gradvitals.engine.schedules import Schedule
 from gradvitals.engine.strategies import NumericGradient, RandomSearch, Strategy
@@ -61,9 +62,10 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
     network = build_network(config, dataset, fit, samples.targets, weights=weights, drops=drops)
     stopping = config.training.early_stopping
     strategy = _strategy(config, searches)
+    chosen = strategy if isinstance(strategy, RandomSearch) else _optimizer(config.training.optimizer)
     return Experiment(
         network,
-        strategy if isinstance(strategy, RandomSearch) else _optimizer(config.training.optimizer),
+        PartialOptimizer(chosen, network, config.training.frozen) if config.training.frozen else chosen,
         samples,
         validation,
         batches,

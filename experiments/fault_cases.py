@@ -53,5 +53,59 @@ FAULT_CASES: tuple[FaultCase, ...] = (
         (("model.init.std=0.7",), ("model.init.std=1.0",)),
     ),
     FaultCase("no_learning", "no_learning", None, ((f"{_RATE}=1e-8",), (f"{_RATE}=1e-10",))),
+    FaultCase("memorising", "memorising", None, (("model.init.std=0.8",), ("model.init.std=1.4",))),
+    FaultCase("symmetric_units", "symmetric_units", "hidden_1", (("model.init.value=0.5",), ('model.init="zeros"',))),
+    FaultCase(
+        "frozen_parameters",
+        "frozen_parameters",
+        "hidden_1",
+        (('training.frozen=["hidden_1", "hidden_2"]',), ('training.frozen=["hidden_1", "output"]',)),
+        severity="warning",
+    ),
+    FaultCase(
+        "clipped_delta",
+        "clipped_delta",
+        "output",
+        (('data.scale_targets="none"',), ('data.scale_targets="none"', f"{_RATE}=0.1")),
+        severity="warning",
+    ),
+    FaultCase("collapsed_output", "collapsed_output", "output", (("model.init.std=1e-8",), ("model.init.std=1e-12",))),
+    FaultCase("loss_mismatch", "loss_mismatch", None, (('model.output="sigmoid"',), ("model.output_units=8",))),
+    FaultCase("numerics", "numerics", "output", (("model.init.std=10.0",), ("model.init.std=100.0",))),
+    FaultCase(
+        "saturated_output",
+        "saturated_output",
+        "output",
+        (
+            ('model.init=["he_normal", {kind="normal", std=100.0}]',),
+            ('model.init=["he_normal", {kind="normal", std=200.0}]',),
+        ),
+    ),
+    FaultCase(
+        "cannot_overfit",
+        "cannot_overfit",
+        None,
+        (
+            ('model.output="sigmoid"', 'data.scale_targets="none"'),
+            ('model.output="tanh"', 'data.scale_targets="none"'),
+        ),
+        means="preflight",
+    ),
+    FaultCase(
+        "data_faults",
+        "data_faults",
+        None,
+        (('data.source="data_faults_half.npz"',), ('data.source="data_faults_all.npz"',)),
+        severity="warning",
+    ),
+    FaultCase("unscaled_inputs", "unscaled_inputs", None, (("data.scale=100.0",), ("data.scale=1000.0",))),
+    FaultCase("unscaled_targets", "unscaled_targets", None, ((f"{_RATE}=0.1",), (f"{_RATE}=0.5",))),
+    FaultCase(
+        "initialization_scale",
+        "initialization_scale",
+        "hidden_1",
+        (("model.init.std=5.0",), ("model.init.std=10.0",)),
+        severity="warning",
+    ),
 )
-"""In the order of the catalogue; one for every diagnosis."""
+"""One for every diagnosis but gradient_check: no config makes backpropagation wrong; a test with a wrong gate does."""

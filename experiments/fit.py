@@ -178,7 +178,7 @@ def _no_weights(loss: Loss, outputs: int, dataset: Dataset, config: Config) -> s
 
 def _no_prior(loss: Loss, outputs: int, dataset: Dataset, config: Config) -> str:
     if config.model.output_bias != "prior" or (
-        loss not in {"hinge", "binary_hinge", "nll"} and outputs in _fitting(loss, dataset)
+        loss not in {"hinge", "binary_hinge", "nll", "clipped_delta"} and outputs in _fitting(loss, dataset)
     ):
         return ""
     return f"'prior' is the best constant's, and {loss!r} of {outputs} outputs has none to start from — use 'zeros'"

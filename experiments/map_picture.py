@@ -17,6 +17,18 @@ COLOURS = {
     "vanishing_gradient": "#3b7dd8",
     "exploding_gradient": "#c0392b",
     "no_learning": "#8a8f98",
+    "memorising": "#a8457c",
+    "loss_mismatch": "#7a1f1f",
+    "clipped_delta": "#b5651d",
+    "numerics": "#33475b",
+    "frozen_parameters": "#4aa3b8",
+    "data_faults": "#5b4a1f",
+    "unscaled_inputs": "#8c7a2b",
+    "unscaled_targets": "#a3872f",
+    "symmetric_units": "#1f6f6b",
+    "initialization_scale": "#c46a8b",
+    "saturated_output": "#b8860b",
+    "collapsed_output": "#5f6b73",
     "failed": "#d6d9de",
 }
 """A colour per root diagnosis; each cell also carries its symbol."""

@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -131,13 +132,13 @@ def _load(data: DataConfig, seed: int, base_dir: Path, origin: str, sequence_len
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give a nested table by dotted keys."""
+    """Give a nested table by dotted keys, dates as text: it is recorded as JSON."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
+            flat[f"{prefix}{key}"] = value.isoformat() if isinstance(value, date) else value
     return flat
 
 

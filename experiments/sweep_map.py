@@ -16,6 +16,18 @@ SYMBOLS = {
     "vanishing_gradient": "↓",
     "exploding_gradient": "↑",
     "no_learning": "○",
+    "memorising": "≡",
+    "loss_mismatch": "≠",
+    "clipped_delta": "⌐",
+    "numerics": "ε",
+    "frozen_parameters": "□",
+    "data_faults": "?",
+    "unscaled_inputs": "x",
+    "unscaled_targets": "y",
+    "symmetric_units": "=",
+    "initialization_scale": "σ",
+    "saturated_output": "⊔",
+    "collapsed_output": "_",
     "failed": "!",
 }
 """A symbol per root diagnosis: colour alone is not enough."""

@@ -1,11 +1,12 @@
 """What every diagnosis is: a dataclass whose fields are its thresholds, and a judgement of one record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Protocol
 
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.metrics import SLOPED
 
 
 class Diagnosis(Protocol):
@@ -52,14 +53,25 @@ def change_learning_rate(record: Record, factor: float = 0.1) -> Prescription:
 
 def set_key(record: Record, why: str, key: str, value: object) -> Prescription:
     """Prescribe a value for a config key; without a config the sentence stands alone."""
+    return set_keys(record, why, {key: value})
+
+
+def set_keys(record: Record, why: str, values: Mapping[str, object]) -> Prescription:
+    """Prescribe values for config keys that belong together."""
     has_config = record.context is not None and record.context.config is not None
-    return Prescription(why, {key: value} if has_config else None)
+    return Prescription(why, values if has_config else None)
 
 
 def change_activation(record: Record, why: str, activation: str) -> Prescription:
     """Prescribe an activation for the hidden layers; a recurrent network has a cell instead."""
     key = "model.cell" if config_value(record, "model.kind") == "rnn" else "model.activation"
     return set_key(record, why, key, activation)
+
+
+def change_initialization(record: Record, why: str, activation: str) -> Prescription:
+    """Prescribe random weights of the size that suits an activation, named behind the reason for it."""
+    init = "glorot_uniform" if activation in SLOPED else "he_normal"
+    return set_key(record, f"{why}: {init}", "model.init", init)
 
 
 def config_value(record: Record, key: str) -> object:

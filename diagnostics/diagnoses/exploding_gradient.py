@@ -98,7 +98,7 @@ class ExplodingGradient:
             after = max(previous, SETTLED)
             recent, history = norms.between(after, probe.step), norms.between(-1, probe.step)
             losing = probe.loss_ratio is None or probe.loss_ratio > 0.5
-            median = float(np.median(history)) if losing and len(history) >= LEAST_HISTORY else 0.0
+            median = float(np.median(history.astype(np.float64))) if losing and len(history) >= LEAST_HISTORY else 0.0
             jumps.append(float(np.max(recent, initial=0.0)) / median if median > 0.0 else 0.0)
         standing = self._settle(gate, probes, jumps, self.spike, Severity.WARNING)
         evidence = "" if standing is None else f"the gradient's norm jumped {standing.value:,.0f}-fold above its median"

@@ -115,7 +115,9 @@ def _rate_cures(record: Record) -> tuple[Prescription, ...]:
     """
     names = [] if record.context is None else record.context.layer_names()
     medians = [
-        float(np.median(values)) for name in names if len(values := record.series(f"update_ratio/{name}").values)
+        float(np.median(values.astype(np.float64)))
+        for name in names
+        if len(values := record.series(f"update_ratio/{name}").values)
     ]
     if not medians:
         return ()

@@ -28,7 +28,7 @@ class SaturatedUnits:
     Warning: S below .2 if the network is impaired, or below .1 and stuck in the first 20 % of the plan.
     Error: S below .1 if the network is impaired.
     Clear: S above a third of the way back to 1, .47.
-    Needs: a sigmoid or tanh layer, and probes.
+    Needs: a hidden sigmoid or tanh layer, and probes; outputs are `saturated_output`'s.
     Source: Glorot & Bengio 2010, §3; Rakitianskaia & Engelbrecht 2015; Karpathy 2016, "Yes you should understand
     backprop".
 
@@ -53,9 +53,9 @@ class SaturatedUnits:
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes:
             return not_judged(self, "not recorded")
-        layers = context.layer_names(SLOPED)
+        layers = [name for name in context.layer_names(SLOPED) if name != context.layers[-1].name]
         if not layers:
-            return not_applicable(self, "no sigmoid or tanh layer")
+            return not_applicable(self, "no hidden sigmoid or tanh layer")
         if len(probes) < self.persistence:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
         return judged(self, [self._judge_layer(record, gate, probes, layer) for layer in layers])
@@ -87,7 +87,7 @@ class SaturatedUnits:
     def _stuck_from_the_start(self, record: Record, layer: str) -> bool:
         """Tell whether the layer was flat, and hardly moved beside the last one, in the first part of the plan."""
         context = record.context
-        if context is None or context.total_steps is None or layer == context.layers[-1].name:
+        if context is None or context.total_steps is None:
             return False
         until = int(self.early * context.total_steps)
         if record.last_step < until:

@@ -51,6 +51,10 @@ class Problem:
     text: str
 
 
+MOST_CHOICES = 14
+"""Choices that a sentence names; the nearest is named besides."""
+
+
 def explain(error: ValidationError, raw: object, config: type[BaseModel]) -> list[Problem]:
     """Return the problems a validation found, in the order of the models.
 
@@ -112,9 +116,8 @@ def _text(details: ErrorDetails) -> str:
 def _choice(value: object, expected: str) -> str:
     """Return what to say of a value that is none of the expected ones, which pydantic lists in quotes."""
     choices = re.findall(r"'([^']*)'", expected)
-    listed = (
-        f"is not one of {', '.join(choices)}" if len(choices) > 1 else f"is not {choices[0]!r}, the only choice yet"
-    )
+    shown = [*choices[:MOST_CHOICES], *(["…"] if len(choices) > MOST_CHOICES else [])]
+    listed = f"is not one of {', '.join(shown)}" if len(choices) > 1 else f"is not {choices[0]!r}, the only choice yet"
     if not isinstance(value, str):
         return f"{show(value)} {listed}"
     quotes = " — remove the quotes" if _is_number(value) else ""

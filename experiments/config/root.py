@@ -12,6 +12,7 @@ from gradvitals.experiments.config.keys import OPEN_TABLES, is_key, known_keys, 
 from gradvitals.experiments.config.model import ModelConfig
 from gradvitals.experiments.config.sweep import Axis
 from gradvitals.experiments.config.training import TrainingConfig
+from gradvitals.experiments.suggest import show
 
 
 def _folder_name(name: str) -> str:
@@ -75,6 +76,21 @@ class Config(Model):
     diagnostics: DiagnosticsConfig = Field(default_factory=DiagnosticsConfig)
     check: CheckConfig = Field(default_factory=CheckConfig)
     sweep: Annotated[dict[SweepKey, Axis], BeforeValidator(dotted_keys)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _frozen_layers_exist(self) -> "Config":
+        """Refuse a layer that is none, and a network of which nothing is left to train."""
+        layers = [*(f"hidden_{n}" for n in range(1, len(self.model.hidden) + 1)), "output"]
+        frozen = self.training.frozen
+        unknown = next((name for name in frozen if name not in layers), None)
+        if unknown is not None:
+            listed = ", ".join(layers if len(layers) < 5 else [*layers[:2], "…", *layers[-2:]])
+            text = f"{show(unknown)} is no layer; the layers are {listed}"
+            raise fault(text, "training.frozen")
+        if set(frozen) == set(layers):
+            text = "no layer is left to train — leave one out"
+            raise fault(text, "training.frozen")
+        return self
 
     @model_validator(mode="after")
     def _sequences_have_a_length(self) -> "Config":

@@ -9,7 +9,7 @@ from gradvitals.experiments.config.optimizer import Adam, Optimizer, Sgd
 from gradvitals.experiments.config.schedule import Schedule
 
 Loss: TypeAlias = Literal[
-    "cross_entropy", "binary_cross_entropy", "hinge", "binary_hinge", "mse", "mae", "huber", "nll"
+    "cross_entropy", "binary_cross_entropy", "hinge", "binary_hinge", "mse", "mae", "huber", "clipped_delta", "nll"
 ]
 
 
@@ -44,7 +44,8 @@ class TrainingConfig(Model):
     """How the network is trained.
 
     Attributes:
-        loss: By default what the task wants: cross_entropy, binary_cross_entropy (multilabel) or mse (regression).
+        loss: By default what the task wants: cross_entropy, binary_cross_entropy (multilabel) or mse (regression). What
+            is never right here, nll and clipped_delta, goes with `model.output`.
         from_logits: Whether a cross-entropy takes the outputs for logits; goes with `model.output`. Unset: unless the
             output is a softmax or a sigmoid.
         reduction: Whether a batch's loss is the mean over its examples or, often by mistake, the sum.
@@ -59,6 +60,7 @@ class TrainingConfig(Model):
         schedule: How the learning rate changes; constant where unset.
         gradient: How it is found where to step; all but backprop are for comparison, and slow.
         early_stopping: When to stop before the last epoch.
+        frozen: Layers, such as `hidden_1`, whose parameters the optimizer is not given, often by mistake.
     """
 
     loss: Loss | None = None
@@ -75,6 +77,7 @@ class TrainingConfig(Model):
     schedule: Schedule | None = None
     gradient: Literal["backprop", "numeric", "random_search"] = "backprop"
     early_stopping: EarlyStopping | None = None
+    frozen: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _random_search_has_no_gradient(self) -> "TrainingConfig":
@@ -85,5 +88,8 @@ class TrainingConfig(Model):
             raise fault(text, "gradient")
         if self.clip_norm is not None or self.clip_value is not None:
             text = "'random_search' has no gradient to clip — remove clip_norm and clip_value"
+            raise fault(text, "gradient")
+        if self.frozen:
+            text = "'random_search' steps with all parameters at once — remove frozen"
             raise fault(text, "gradient")
         return self

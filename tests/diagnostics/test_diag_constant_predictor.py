@@ -8,6 +8,7 @@ import pytest
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.catalogue import LOSSES
+from gradvitals.engine.clipped_delta import ClippedDelta
 from gradvitals.engine.initializers import zeros
 from gradvitals.engine.network import Network
 from gradvitals.engine.perceptron import perceptron
@@ -221,3 +222,40 @@ def test_infinite_targets_do_not_warn(digits: WatchedData) -> None:
     targets = digits.targets.astype(float)
     targets[0, 0] = np.inf
     assert not np.isfinite(fitted("mse", targets).mean_loss)
+
+
+@pytest.mark.parametrize("kind", ["narrow", "wide", "two clusters", "whole", "far from 0", "one value", "alone"])
+def test_the_constant_of_a_clipped_delta_is_the_best_on_a_grid(kind: str) -> None:
+    """It is not convex: only trying all of them shows that none is better."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        values = {
+            "narrow": rng.normal(0.0, 0.2, 30),
+            "wide": rng.normal(0.0, 5.0, 40),
+            "two clusters": np.concatenate([rng.normal(0.0, 0.3, 15), rng.normal(5.0, 0.3, 17)]),
+            "whole": rng.integers(0, 6, 25).astype(float),
+            "far from 0": rng.normal(1e6, 2.0, 30),
+            "one value": np.full(9, 7.0),
+            "alone": 10.0 * rng.permutation(6),
+        }[kind]
+        near = [values + shift for shift in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+        grid = np.concatenate([np.linspace(values.min() - 1.0, values.max() + 1.0, 4001), *near])
+        tried = (np.clip(values[:, np.newaxis] - grid, -1.0, 1.0) ** 2).mean(axis=0)
+        constant = fitted("clipped_delta", values[:, np.newaxis])
+        assert constant.mean_loss <= tried.min() + 1e-9
+        own = np.clip(values - constant.best, -1.0, 1.0) ** 2
+        assert constant.mean_loss == pytest.approx(own.mean(), rel=1e-12, abs=1e-15)
+
+
+def test_the_losses_of_a_clipped_delta_are_those_of_the_engine() -> None:
+    targets = np.random.default_rng(0).normal(0.0, 2.0, (50, 2))
+    constant = fitted("clipped_delta", targets)
+    outputs = np.tile(constant.best, (50, 1))
+    gate = ClippedDelta().connect((outputs, targets), np.empty(()), np.ones(()), (np.empty_like(outputs), None))
+    gate.forward()
+    np.testing.assert_allclose(constant.sample_losses(targets), gate.sample_losses, rtol=1e-12)
+    assert constant.scores(targets) is None
+
+
+def test_the_constant_of_a_clipped_delta_is_known_for_its_usual_delta_alone() -> None:
+    assert fit_constant(ClippedDelta(delta=2.0).title, np.array([[0.0], [3.0]])) is None

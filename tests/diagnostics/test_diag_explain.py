@@ -8,7 +8,7 @@ import pytest
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
-from gradvitals.diagnostics.explain import TIERS, Explanation, Threshold, explain
+from gradvitals.diagnostics.explain import PARTS, TIERS, Explanation, Threshold, explain
 from gradvitals.diagnostics.findings import Tier
 
 
@@ -30,6 +30,11 @@ WHOLE = """Symptom: q falls, and
 
     Cause: a cause: with a colon.
     Cure: wait.
+    Info: any.
+    Warning: much.
+    Error: q below 1.
+    Clear: none.
+    Needs: a record.
     Source: nobody.
 
     Attributes:
@@ -44,7 +49,7 @@ def test_every_diagnosis_has_all_parts(diagnosis: Any) -> None:
     assert (explained.id, explained.tier) == (diagnosis.id, diagnosis.tier)
     assert explained.tier in TIERS
     for text in explained.parts.values():
-        assert text.endswith(".")
+        assert text.endswith((".", ".)"))
         assert "\n" not in text
         assert "  " not in text
     assert [(limit.name, limit.value) for limit in explained.thresholds] == [
@@ -58,12 +63,20 @@ def test_parts_and_meanings_are_read_over_several_lines_and_colons() -> None:
     assert explained == Explanation(
         "judgeless",
         "hint",
-        "q falls, and falls: to 0. Then it stays.",
-        "A cause: with a colon.",
-        "Wait.",
-        "Nobody.",
+        {
+            "Symptom": "q falls, and falls: to 0. Then it stays.",
+            "Cause": "A cause: with a colon.",
+            "Cure": "Wait.",
+            "Info": "Any.",
+            "Warning": "Much.",
+            "Error": "q below 1.",
+            "Clear": "None.",
+            "Needs": "A record.",
+            "Source": "Nobody.",
+        },
         (Threshold("limit", 2.0, "Above which it is: much."),),
     )
+    assert tuple(explained.parts) == PARTS
     assert explained.headline == "q falls, and falls: to 0."
 
 
@@ -75,13 +88,14 @@ def test_the_values_are_those_of_the_diagnosis_given() -> None:
 @pytest.mark.parametrize(
     ("doc", "sentence"),
     [
-        (None, "Documented: its docstring has no Symptom, Cause, Cure, Source;"),
+        (None, "Documented: its docstring has no Symptom, Cause, Cure, Info, Warning, Error, Clear, Needs, Source;"),
         (WHOLE.replace("Cure:", "Remedy:"), "Documented: its docstring has no Cure;"),
+        (WHOLE.replace("Clear: none.", "").replace("Needs:", "Need:"), "its docstring has no Clear, Needs;"),
         (WHOLE.replace("nobody.", ""), "Documented: its docstring has no Source;"),
         (WHOLE.replace("limit:", "limits:"), "Attributes explains limits, but its fields are limit"),
         (WHOLE.partition("Attributes")[0], "Attributes explains none, but its fields are limit"),
     ],
-    ids=["no docstring", "a part of another name", "an empty part", "another field", "no fields"],
+    ids=["no docstring", "a part of another name", "two parts", "an empty part", "another field", "no fields"],
 )
 def test_an_incomplete_docstring_is_told(doc: str | None, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):

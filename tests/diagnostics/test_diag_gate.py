@@ -8,7 +8,7 @@ import pytest
 
 from gradvitals.diagnostics.gate import Arm, judge_gate, warm_up
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Incident, Probe, Scan
+from gradvitals.diagnostics.notes import Generalisation, Incident, Probe, Scan
 
 MakeProbe = Callable[..., Probe]
 MakeContext = Callable[..., Context]
@@ -110,39 +110,92 @@ def test_below_30_samples_the_whole_set_is_judged_by_its_mean(
     assert (Arm.NOT_LEARNING in arms) == impaired
 
 
+MEMORISED: dict[str, Any] = {
+    "step": 900,
+    "samples": 100,
+    "training_score": 1.0,
+    "training_score_se": 0.0,
+    "score": 0.5,
+    "score_se": 0.05,
+    "simple_excess": 0.6,
+    "simple_excess_se": 0.05,
+    "shortfall": 0.2,
+    "shortfall_se": 0.05,
+}
+"""Right on all of its own samples and half of the new ones, where simple models are right on seven in ten."""
+
+
 @pytest.mark.parametrize(
-    ("ratio", "validation", "error", "impaired"),
+    ("changes", "impaired"),
     [
-        (0.01, -0.5, 0.05, True),
-        (0.01, 0.14, 0.05, True),
-        (0.01, 0.16, 0.05, False),
-        (0.49, 0.0, 0.05, True),
-        (0.51, 0.0, 0.05, False),
-        (0.01, 0.5, 0.4, False),
-        (0.01, 2.7, math.inf, False),
-        (0.01, math.inf, math.nan, False),
+        ({}, True),
+        ({"training_score": 0.61, "training_score_se": 0.02}, False),
+        ({"training_score": 0.71, "training_score_se": 0.02}, True),
+        ({"score": 0.901, "score_se": 0.01}, False),
+        ({"score": 0.899, "score_se": 0.01}, True),
+        ({"score_se": 0.17}, False),
+        ({"shortfall": 0.099, "shortfall_se": 0.001}, False),
+        ({"shortfall": 0.1, "shortfall_se": 0.001}, True),
+        ({"shortfall_se": 0.07}, False),
+        ({"shortfall": -0.2}, False),
+        ({"simple_excess": 0.14}, False),
+        ({"simple_excess": 0.16}, True),
+        ({"simple_excess": None, "simple_excess_se": None, "shortfall": None, "shortfall_se": None}, False),
+        ({"samples": 29}, False),
+        ({"samples": 30}, True),
+        ({"score": math.nan}, False),
+        ({"shortfall": math.inf, "shortfall_se": math.nan}, False),
+        ({"step": 800}, False),
     ],
     ids=[
-        "worse than a constant",
-        "not surely better",
-        "surely better",
-        "just learned",
-        "hardly learned",
-        "validation too small to tell",
-        "one validation sample",
-        "a class that training never saw",
+        "half of the new samples",
+        "not surely worse on new ones",
+        "surely worse on new ones",
+        "hardly worse on new ones",
+        "worse by a tenth",
+        "new ones too few to tell",
+        "simple models hardly better",
+        "simple models better by a tenth",
+        "simple models not surely better",
+        "simple models worse",
+        "no signal for simple models",
+        "a signal for simple models",
+        "simple models not asked",
+        "29 new samples",
+        "30 new samples",
+        "a score of NaN",
+        "an infinite shortfall",
+        "another step",
     ],
 )
-def test_memorising_is_a_loss_below_half_of_h_that_validation_does_not_share(
-    arms_of: Callable[..., frozenset[Arm]], ratio: float, validation: float, error: float, *, impaired: bool
+def test_memorising_is_to_be_worse_on_new_samples_than_on_its_own_and_than_simple_models(
+    arms_of: Callable[..., frozenset[Arm]], changes: dict[str, Any], *, impaired: bool
 ) -> None:
-    arms = arms_of(
-        loss_ratio=ratio, gain=1.0 - ratio, gain_se=0.01, validation_gain=validation, validation_gain_se=error
-    )
-    assert arms == ({Arm.MEMORISING} if impaired else set())
+    note = Generalisation(**{**MEMORISED, **changes})
+    assert arms_of(note, loss_ratio=0.01, gain=0.99, gain_se=0.01) == ({Arm.MEMORISING} if impaired else set())
 
 
-def test_memorising_needs_validation(arms_of: Callable[..., frozenset[Arm]]) -> None:
+@pytest.mark.parametrize(
+    ("ratio", "excess", "impaired"),
+    [
+        (0.49, None, True),
+        (0.51, None, False),
+        (0.49, 0.1, True),
+        (0.9, 0.46, True),
+        (0.9, 0.44, False),
+        (3.0, 0.8, True),
+    ],
+    ids=["loss below half", "loss above half", "below half, wrong", "half right", "less right", "confidently right"],
+)
+def test_what_was_not_learned_was_not_memorised(
+    arms_of: Callable[..., frozenset[Arm]], ratio: float, excess: float | None, *, impaired: bool
+) -> None:
+    accuracy = {} if excess is None else {**AT_MAJORITY, "accuracy_excess": excess}
+    arms = arms_of(Generalisation(**MEMORISED), loss_ratio=ratio, gain=1.0 - ratio, gain_se=0.01, **accuracy)
+    assert (Arm.MEMORISING in arms) == impaired
+
+
+def test_memorising_needs_new_samples(arms_of: Callable[..., frozenset[Arm]]) -> None:
     assert arms_of(loss_ratio=0.01, gain=0.99, gain_se=0.01) == set()
 
 

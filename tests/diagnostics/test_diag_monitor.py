@@ -132,7 +132,12 @@ def test_without_data_nothing_is_judged_that_needs_them(digits: WatchedData, mak
         run(network, digits, Sgd(0.1), epochs=8)
     statuses = {judgement.id: judgement.status for judgement in monitor.verdict.judgements}
     assert statuses.pop("non_finite") == "clear"
+    assert statuses.pop("symmetric_units") == statuses.pop("frozen_parameters") == "clear"  # they ask the weights
     assert statuses.pop("saturated_units") in {"not_applicable", "not_judged"}
+    assert statuses.pop("loss_mismatch") == "clear"  # the program alone
+    assert {statuses.pop(rule) for rule in ("clipped_delta", "saturated_output", "unscaled_targets")} == {
+        "not_applicable"
+    }
     assert set(statuses.values()) == {"not_judged"}
     assert monitor.record.tags()
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.gate import is_memorising
 from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
@@ -73,30 +72,6 @@ def test_a_large_set_is_probed_on_the_same_rows_every_time(digits: WatchedData, 
     assert first.take(0).probe.samples == PROBE_ROWS
     assert not first.take(0).probe.whole_set
     assert first.cost == pytest.approx(PROBE_ROWS * (1 + 1 / 3))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "memorising"), [(0.0, False), (0.06, False), (0.5, True)], ids=["none", "6 %", "half"]
-)
-@pytest.mark.parametrize("confidence", [3.0, 50.0, 1e6], ids=str)
-def test_a_confident_classifier_that_is_mostly_right_on_new_samples_has_not_memorised(
-    wrong: float, confidence: float, *, memorising: bool
-) -> None:
-    sign = np.where(np.arange(400) % 2 == 0, 1.0, -1.0)[:, None]
-    targets = np.eye(2)[(sign[:, 0] > 0).astype(int)]
-    flipped = np.arange(400) % 100 < 100 * wrong
-    validation = np.where(flipped[:, None], targets[:, ::-1], targets)
-    network = perceptron(
-        [1, 2],
-        [],
-        "cross_entropy",
-        initializers=[lambda *_: confidence * np.array([[-1.0, 1.0]])],
-        generator=np.random.default_rng(0),
-    )
-    probe = Prober(network, WatchedData(sign, targets, sign, validation)).take(500).probe
-    assert probe.loss_ratio is not None
-    assert probe.loss_ratio < 0.01
-    assert is_memorising(probe) == memorising
 
 
 @pytest.mark.parametrize("loss", ["hinge", "binary_hinge"])

@@ -21,7 +21,7 @@ def logs(trained: Callable[..., Path]) -> Path:
 def test_a_list_has_a_line_for_each_run(gradvitals: Callable[..., Any], logs: Path) -> None:
     lines = gradvitals("list", logs).out.splitlines()
     assert [line.split()[:2] for line in lines[2:]] == [["error", "completed"], ["healthy", "completed"]]
-    assert lines[2].rstrip().endswith("dead_units@hidden_1 dead_units@hidden_2 no_learning")
+    assert lines[2].rstrip().endswith("dead_units@hidden_1 dead_units@hidden_2 collapsed_output@output no_learning")
 
 
 def test_a_list_as_csv_and_json_says_the_same(gradvitals: Callable[..., Any], logs: Path) -> None:

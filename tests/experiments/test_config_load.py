@@ -11,13 +11,15 @@ from gradvitals.experiments.config import override
 from gradvitals.experiments.config.load import bundled_configs, load_config, loads
 from gradvitals.experiments.config.override import parse_override, set_key
 from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.fault_cases import FAULT_CASES
 
 SICK = ("dying_relu", "exploding_initialization", "saturated_sigmoid", "vanishing_sigmoid_stack")
 
 
-def test_the_bundled_configs_are_the_map_and_four_pairs() -> None:
-    pairs = [name for sick in SICK for name in (sick, f"{sick}_healthy")]
-    assert sorted(bundled_configs()) == sorted(["learning_rate_x_initialization", *pairs])
+def test_the_bundled_configs_are_the_map_and_a_pair_for_each_fault() -> None:
+    pairs = {name for case in FAULT_CASES for name in (case.config, case.twin)}
+    assert set(bundled_configs()) == {"learning_rate_x_initialization", *pairs}
+    assert pairs >= set(SICK)
 
 
 @pytest.mark.parametrize("name", SICK)

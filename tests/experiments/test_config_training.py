@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from gradvitals.engine.adaptive_optimizers import Adadelta, Adagrad, Adamax, AdamW, Nadam
+from gradvitals.engine.events import LayerArrays
 from gradvitals.engine.history import History
+from gradvitals.engine.partial_optimizer import PartialOptimizer
 from gradvitals.engine.schedules import Constant, Cosine, Schedule, StepDecay, WarmUp
 from gradvitals.engine.strategies import NumericGradient, RandomSearch
 from gradvitals.engine.training import train
@@ -36,6 +38,10 @@ def build(**training: Any) -> Experiment:
     config = configure(**training)
     dataset = load_data(config.data, config.seed, Path())
     return assemble(config, dataset, check_fit(config, dataset))
+
+
+def views(experiment: Experiment) -> LayerArrays:
+    return experiment.network.parameters_by_layer()
 
 
 def run(experiment: Experiment, epochs: int = 3) -> History:
@@ -147,6 +153,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "cosine": {"optimizer": SGD, "schedule": {"kind": "cosine", "warm_up": 5}},
     "numeric": {"optimizer": SGD, "gradient": "numeric", "l2": 0.001},
     "random search": {"optimizer": SGD, "gradient": "random_search", "schedule": "cosine"},
+    "frozen": {"optimizer": SGD, "frozen": ["output"]},
 }
 
 
@@ -243,6 +250,19 @@ MALFORMED = {
         'gradient = "random_search"\noptimizer = {kind = "sgd", learning_rate = 0.1}\nclip_norm = 1.0',
         "training.gradient: 'random_search' has no gradient to clip — remove clip_norm and clip_value",
     ),
+    "frozen, unknown": (
+        'frozen = ["hidden_3"]',
+        "training.frozen: 'hidden_3' is no layer; the layers are hidden_1, hidden_2, output",
+    ),
+    "frozen, everything": (
+        'frozen = ["hidden_1", "output", "hidden_2"]',
+        "training.frozen: no layer is left to train — leave one out",
+    ),
+    "frozen, one": ('frozen = "hidden_1"', "training.frozen: 'hidden_1' is not a list"),
+    "frozen under a search": (
+        'gradient = "random_search"\noptimizer = {kind = "sgd", learning_rate = 0.1}\nfrozen = ["output"]',
+        "training.gradient: 'random_search' steps with all parameters at once — remove frozen",
+    ),
     "adamw, negative decay": (
         'optimizer = {kind = "adamw", weight_decay = -1}',
         "training.optimizer.weight_decay: -1 must be at least 0",
@@ -256,6 +276,22 @@ MALFORMED = {
         "training.optimizer.weight_decay: adam has no 'weight_decay'; adamw has it",
     ),
 }
+
+
+@pytest.mark.parametrize("frozen", [["hidden_1"], ["output"]], ids=str)
+@pytest.mark.parametrize("optimizer", [{"kind": "adamw", "weight_decay": 0.5}, SGD], ids=["adamw", "sgd"])
+def test_frozen_layers_stay_as_they_were_drawn(frozen: list[str], optimizer: dict[str, Any]) -> None:
+    experiment = build(optimizer=optimizer, frozen=frozen, l2=0.1, clip_norm=1.0)
+    drawn = {layer: {name: a.copy() for name, a in arrays.items()} for layer, arrays in views(experiment).items()}
+    run(experiment)
+    for layer, arrays in views(experiment).items():
+        for name, array in arrays.items():
+            assert (array == drawn[layer][name]).all() == (layer in frozen)
+
+
+def test_nothing_stands_between_an_optimizer_that_holds_all_and_the_network() -> None:
+    assert not isinstance(build(optimizer=SGD).optimizer, PartialOptimizer)
+    assert isinstance(build(optimizer=SGD, frozen=["output"]).optimizer, PartialOptimizer)
 
 
 @pytest.mark.parametrize(("text", "wanted"), MALFORMED.values(), ids=MALFORMED.keys())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.experiments.diagnosis_guide import DIAGNOSES
 from gradvitals.experiments.diagnosis_pages import BEGIN, COMMAND, END, INDEX, main, render_pages, write_pages
 from gradvitals.experiments.errors import UserError
 
@@ -20,7 +20,7 @@ def test_the_pages_are_up_to_date() -> None:
 
 
 def test_a_folder_is_filled_once_and_its_own_words_are_kept(tmp_path: Path) -> None:
-    assert len(write_pages(tmp_path)) == len(CATALOGUE) + 1
+    assert len(write_pages(tmp_path)) == len(DIAGNOSES) + 1
     assert write_pages(tmp_path) == []
     index = tmp_path / INDEX
     index.write_text(f"# Mine\n{BEGIN}\nan old table\n{END}\nKept.\n", encoding="utf-8")

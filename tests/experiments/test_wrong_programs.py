@@ -120,6 +120,12 @@ PROGRAMS: dict[str, tuple[str, str, str, Callable[[Any, Any], Any]]] = {
         'reduction = "sum"',
         lambda z, t: functional.mse_loss(z, t, reduction="sum"),
     ),
+    "a residual clipped before it is squared": (
+        "diabetes",
+        'output = "linear"',
+        'loss = "clipped_delta"',
+        lambda z, t: (z - t).clamp(-1.0, 1.0).square().mean(),
+    ),
     "more outputs than classes": (
         "iris",
         "output_units = 5",
@@ -174,6 +180,12 @@ def test_a_label_beyond_the_outputs_gives_nan_from_the_first_step(units: int) ->
         ("iris", 'output = "linear"', 'loss = "mse"\nfrom_logits = true', "have it, not 'mse' — remove it"),
         ("iris", "", 'loss = "mse"', "'mse' does not suit a classification — use 'cross_entropy' or 'hinge'"),
         (
+            "diabetes",
+            "",
+            'loss = "clipped_delta"',
+            "'clipped_delta' does not suit a regression — use 'mse' or 'mae' or",
+        ),
+        (
             "iris",
             "output_units = 2",
             'loss = "mse"',
@@ -183,8 +195,25 @@ def test_a_label_beyond_the_outputs_gives_nan_from_the_first_step(units: int) ->
         ("diabetes", "", 'class_weight = "balanced"', "training.class_weight: only a classification by classes has it"),
         ("iris", "", "class_weight = [1.0, 2.0]", "training.class_weight: 2 weights for 3 classes (setosa, versicolor"),
         ("iris", 'output_bias = "prior"', 'loss = "hinge"', "model.output_bias: 'prior' is the best constant's"),
+        (
+            "diabetes",
+            'output = "linear"\noutput_bias = "prior"',
+            'loss = "clipped_delta"',
+            "model.output_bias: 'prior' is the best constant's",
+        ),
     ],
-    ids=["auto output", "no logits", "unsuitable", "widths", "hinge widths", "regression", "count", "prior"],
+    ids=[
+        "auto output",
+        "no logits",
+        "unsuitable",
+        "clipped delta",
+        "widths",
+        "hinge widths",
+        "regression",
+        "count",
+        "prior",
+        "prior of a clipped delta",
+    ],
 )
 def test_what_nothing_could_compute_is_refused(source: str, model: str, training: str, wanted: str) -> None:
     with pytest.raises(UserError, match=r"^config: ") as caught:

@@ -1,0 +1,86 @@
+"""Diagnosis 20: residuals whose gradient is clipped to nothing."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.gated import check_share
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import LossFit, Outputs
+from gradvitals.diagnostics.persistence import Standing, settle
+
+
+@dataclass(frozen=True, slots=True)
+class ClippedDelta:
+    """Symptom: samples that are predicted wrongly have a gradient on their output of exactly 0.
+
+    Cause: the residual is clipped before it is squared, in the belief that this clips the gradient. Beyond the limit
+    the loss is flat, so the samples that are predicted worst teach nothing.
+    Cure: the Huber loss, which is what was meant: its gradient is the clipped residual.
+    Info: never.
+    Warning: on 1 % of the samples the residual of an output is not 0 and ∂L/∂ŷ is.
+    Error: and the network is impaired.
+    Clear: a third of the way back: .67 % of the samples.
+    Needs: a loss of the residual between each output and its target, and the gradient on the outputs at three probes,
+    or at one where a run ends blocked. (Margins that are satisfied, and samples that are right, rightly have none.)
+    Source: Karpathy 2016, "Yes you should understand backprop", "Spotting in the wild: DQN clipping". Exact on the
+    probe.
+
+    Attributes:
+        warn: Share of samples from which it is a warning.
+        error: Share from which it is an error if the network is impaired.
+        persistence: Probes in a row that must agree.
+    """
+
+    id: ClassVar[str] = "clipped_delta"
+    tier: ClassVar[Tier] = "fact"
+    warn: float = 0.01
+    error: float = 0.01
+    persistence: int = 3
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge the gradient on the outputs at every probe."""
+        context, fits = record.context, record.notes(LossFit)
+        if context is None or not fits:
+            return not_judged(self, "not recorded")
+        if fits[0].takes is None:
+            return not_judged(self, "what the loss takes is not known")
+        if fits[0].takes != "values":
+            return not_applicable(self, "the loss is not one of the residual")
+        shares = {note.step: note.untaught for note in record.notes(Outputs)}
+        checks = [
+            check_share(gate, step, share, warn=self.warn, error=self.error)
+            for step, share in shares.items()
+            if share is not None
+        ]
+        if len(checks) < self.persistence and not any(check.final for check in checks):
+            return not_judged(self, f"{len(checks)} of {self.persistence} checks")
+        standing = settle(checks, self.persistence)
+        return judged(self, [] if standing is None else [self._finding(record, standing)])
+
+    def _finding(self, record: Record, standing: Standing) -> Finding:
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None if record.context is None else record.context.layers[-1].name,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=self.error if standing.severity is Severity.ERROR else self.warn,
+            evidence=(
+                f"on {100 * standing.value:.3g} % of the probe's samples the gradient on an output is exactly 0,"
+                " although the output is not its target"
+            ),
+            explanation=(
+                "The loss is flat there, so the samples that are predicted worst change nothing."
+                " A loss that is meant to be robust must clip the gradient of a large residual, not the residual."
+            ),
+            defect="the loss has no gradient on samples that are predicted wrongly",
+            prescriptions=(
+                set_key(record, "use huber, whose gradient is the clipped residual", "training.loss", "huber"),
+            ),
+        )

@@ -1,0 +1,109 @@
+"""Diagnosis 24: parameters that have a gradient and do not move."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import Movement
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenParameters:
+    """Symptom: a weight or a bias has a gradient and a learning rate, and is to the bit what it was at the start.
+
+    Cause: the optimizer was not given it, or was given a copy; or the program writes the old values back.
+    Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
+    Info: never.
+    Warning: a layer that no optimizer holds has gradients.
+    Error: an optimizer holds it.
+    Clear: it moved by a bit.
+    Needs: gradients layer by layer, a whole epoch and at least 20 updates, and 3 steps looked at whose gradient
+    and rate were large enough to change the float.
+    Source: PyTorch documentation, `torch.optim` ("Constructing it"). Exact: what has not moved is compared with a copy,
+    and a step counts only if plain gradient descent would have changed the float; smaller ones are for numerics.
+
+    Attributes:
+        updates: Least number of updates it must have stayed as it was; a whole epoch if that is longer.
+        looks: Least number of steps at which it should have moved.
+    """
+
+    id: ClassVar[str] = "frozen_parameters"
+    tier: ClassVar[Tier] = "fact"
+    updates: int = 20
+    looks: int = 3
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
+        """Judge every layer of which an array had not moved at some look."""
+        context, notes = record.context, record.notes(Movement)
+        if context is None:
+            return not_judged(self, "not recorded")
+        if not context.by_layer:
+            return not_applicable(self, "the training computes no gradients layer by layer")
+        if not notes:
+            return not_judged(self, "no update was looked at")
+        needed = max(self.updates, context.steps_per_epoch or 0)
+        due = [note for note in notes if note.step - note.since >= needed]
+        if not due and notes[-1].unmoved:
+            return not_judged(self, f"{notes[-1].step - notes[-1].since} of {needed} updates since the first look")
+        return judged(self, [self._judge_layer(context, record, due, name) for name in context.layer_names()])
+
+    def _judge_layer(self, context: Context, record: Record, notes: Sequence[Movement], layer: str) -> Finding | None:
+        severity = Severity.WARNING if layer in context.unheld else Severity.ERROR
+        counts = [(note.step, len(self._frozen(note, layer))) for note in notes]
+        checks = [Check(step, severity if count else None, float(count)) for step, count in counts]
+        standing = settle(checks, 1)
+        if standing is None:
+            return None
+        note = next(note for note in reversed(notes) if note.step <= standing.last_step)
+        return self._finding(record, note, layer, standing)
+
+    def _frozen(self, note: Movement, layer: str) -> list[str]:
+        """Name the arrays that should have moved often enough."""
+        return [name for name, pushes in note.unmoved.get(layer, {}).items() if pushes >= self.looks]
+
+    def _finding(self, record: Record, note: Movement, layer: str, standing: Standing) -> Finding:
+        arrays = self._frozen(note, layer)
+        named = " and ".join([", ".join(arrays[:-1]), arrays[-1]] if len(arrays) > 1 else arrays).replace("_", " ")
+        pushes = max(note.unmoved[layer][name] for name in arrays)
+        have = "have" if len(arrays) > 1 else "has"
+        held = standing.severity is not Severity.WARNING
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=layer,
+            first_step=note.since,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=1.0,
+            evidence=(
+                f"the {named} of {layer} {have} not changed by a bit in {note.step - note.since} updates; at"
+                f" {pushes} of {note.looks} steps looked at, gradient and learning rate were large enough to change"
+                f" {'them' if len(arrays) > 1 else 'it'}"
+            ),
+            explanation=(
+                f"{layer} keeps the values it started with, and the layers around it train on what these happen to"
+                " compute."
+                + (
+                    " The optimizer holds them and does not change them: something writes the old values back, or it"
+                    " works on a copy."
+                    if held
+                    else " No optimizer holds them, so that their gradients are computed for nothing."
+                )
+            ),
+            defect=f"the {named} of {layer} cannot learn",
+            prescriptions=_cures(record, held=held),
+        )
+
+
+def _cures(record: Record, *, held: bool) -> tuple[Prescription, ...]:
+    if held:
+        return (Prescription("hand the optimizer the network's own arrays, all of them, and write nothing back"),)
+    why = "give the optimizer every layer, or compute no gradient for what is to stay"
+    return (set_key(record, why, "training.frozen", []),)

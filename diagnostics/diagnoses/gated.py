@@ -1,0 +1,29 @@
+"""What rules that ask the gate have in common: shares of samples, and whether the data are to blame."""
+
+from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Signal
+from gradvitals.diagnostics.persistence import Check
+
+WAY_BACK = 2.0 / 3.0
+"""Of the share from which it warns: what a standing finding clears at, a third of the way back to none."""
+
+
+def check_share(gate: Gate, step: int, share: float, *, warn: float, error: float) -> Check:
+    """Give one look's check: a warning from the one share on, an error from the other on if the network is impaired."""
+    gated = gate.at(step)
+    impaired = gated is not None and gated.impaired
+    severity = Severity.WARNING if share >= warn else None
+    if impaired and share >= error:
+        severity = Severity.ERROR
+    held = None
+    if share >= WAY_BACK * warn:
+        held = Severity.ERROR if impaired else Severity.WARNING
+    return Check(step, severity, share, held=held, final=gated is not None and gated.final)
+
+
+def shows_no_signal(record: Record, errors: float) -> bool:
+    """Tell whether simple models were tried on the data, and none beat the constant by so many standard errors."""
+    signals = record.notes(Signal)
+    return bool(signals) and not signals[-1].gain > errors * signals[-1].gain_se

@@ -1,0 +1,94 @@
+"""Diagnosis 4: outputs stuck where their activation is flat, under a loss that multiplies the gradient by its slope."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.gated import check_share
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.metrics import SLOPED
+from gradvitals.diagnostics.notes import LossFit, Outputs, TargetFacts
+from gradvitals.diagnostics.persistence import Standing, settle
+
+CURVED = frozenset({*SLOPED, "softmax"})
+
+
+@dataclass(frozen=True, slots=True)
+class SaturatedOutput:
+    """Symptom: outputs are wrong by more than half of what a sigmoid can be, and lie where it is flat.
+
+    Cause: a squared error behind a sigmoid, tanh or softmax: the slope of the activation, nearly 0 at both ends, is a
+    factor of the gradient, so that what is most wrong is corrected least. Large weights or a long step lead there.
+    Cure: the cross-entropy, whose gradient cancels the slope; or for quantities a linear output.
+    Info: never.
+    Warning: on 20 % of the samples an output is wrong by more than ½ where φ′ is below .05 of its maximum.
+    Error: and the network is impaired.
+    Clear: a third of the way back: 13 % of the samples.
+    Needs: a squared, absolute or Huber loss of an output that ends in sigmoid, tanh or softmax, targets, and probes.
+    Source: Nielsen 2015, "Neural networks and deep learning", chapter 3 ("Introducing the cross-entropy cost
+    function"); Glorot & Bengio 2010, §4.1. Exact on the probe. Outputs whose mean target is itself on the flat part are
+    left out: with rare labels that is where a network without any knowledge rightly is.
+
+    Attributes:
+        warn: Share of samples from which it is a warning.
+        error: Share from which it is an error if the network is impaired.
+        persistence: Probes in a row that must agree.
+    """
+
+    id: ClassVar[str] = "saturated_output"
+    tier: ClassVar[Tier] = "fact"
+    warn: float = 0.2
+    error: float = 0.2
+    persistence: int = 3
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge the outputs at every probe."""
+        context, fits = record.context, record.notes(LossFit)
+        if context is None or not fits:
+            return not_judged(self, "not recorded")
+        if fits[0].takes is None:
+            return not_judged(self, "what the loss takes is not known")
+        if fits[0].takes != "values" or fits[0].activation not in CURVED:
+            return not_applicable(self, "no output of sigmoid, tanh or softmax under a loss of the residual")
+        shares = {note.step: note.stuck for note in record.notes(Outputs)}
+        checks = [
+            check_share(gate, step, share, warn=self.warn, error=self.error)
+            for step, share in shares.items()
+            if share is not None
+        ]
+        if len(checks) < self.persistence and not any(check.final for check in checks):
+            return not_judged(self, f"{len(checks)} of {self.persistence} checks")
+        standing = settle(checks, self.persistence)
+        return judged(self, [] if standing is None else [self._finding(record, fits[0], standing)])
+
+    def _finding(self, record: Record, fit: LossFit, standing: Standing) -> Finding:
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None if record.context is None else record.context.layers[-1].name,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=self.error if standing.severity is Severity.ERROR else self.warn,
+            evidence=(
+                f"on {100 * standing.value:.3g} % of the probe's samples an output is wrong by more than 0.5 where the"
+                f" {fit.activation} passes on less than 5 % of its steepest slope"
+            ),
+            explanation=(
+                "The slope of the activation is a factor of the gradient, so these samples, the most wrong of all,"
+                " teach the network almost nothing. Under a cross-entropy that factor cancels."
+            ),
+            defect="the gradient is smallest where the error is largest",
+            prescriptions=(self._cure(record, fit),),
+        )
+
+    def _cure(self, record: Record, fit: LossFit) -> Prescription:
+        targets = record.notes(TargetFacts)
+        if targets and targets[0].are_labels and fit.activation != "tanh":
+            loss = "cross_entropy" if fit.activation == "softmax" else "binary_cross_entropy"
+            return set_key(record, f"use {loss}, whose gradient is the error itself", "training.loss", loss)
+        return set_key(record, "end in a linear layer, which is nowhere flat", "model.output", "linear")

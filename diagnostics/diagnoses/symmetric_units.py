@@ -1,0 +1,131 @@
+"""Diagnosis 15: hidden units that are copies of each other and stay so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from gradvitals.diagnostics.diagnoses.base import change_initialization, judged, not_applicable, not_judged
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.notes import Scan, Symmetry
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.engine.events import LayerInfo
+
+INDICES_SHOWN = 8
+
+Groups: TypeAlias = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetricUnits:
+    """Symptom: hidden units whose incoming and outgoing weights are all equal, before the first update and still later.
+
+    Cause: weights that all start at one value, mostly zero. Such units compute the same and get the same gradient,
+    so no update can tell them apart; only rounding or dropout may, in time.
+    Cure: random initial weights, he_normal or glorot_uniform; biases may start equal, and so may the output layer.
+    Info: never.
+    Warning: two units and more of a layer are one, and do fire; silent ReLU units are those of dead_units.
+    Error: so many of them that at least half of a layer's units only repeat another.
+    Clear: their weights differ by more than a hundredth.
+    Needs: two hidden units in a layer, and 20 updates.
+    Source: cs231n, neural-networks-2 ("Pitfall: all zero initialization"). Exact: the weights are compared, unit by
+    unit, with a tolerance for rounding (1e-5 in float32, 1e-12 in float64) after the first update.
+
+    Attributes:
+        error: Share of a layer's units that only repeat another from which it is an error.
+        updates: Updates after which the units must still be equal.
+    """
+
+    id: ClassVar[str] = "symmetric_units"
+    tier: ClassVar[Tier] = "fact"
+    error: float = 0.5
+    updates: int = 20
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
+        """Judge every hidden layer that had equal units at the start."""
+        context, notes = record.context, record.notes(Symmetry)
+        if context is None:
+            return not_judged(self, "not recorded")
+        if not any(info.fan_out > 1 for info in context.layers[:-1]):
+            return not_applicable(self, "no hidden layer of two units or more")
+        if not notes:
+            return not_judged(self, "not recorded, or it is not known which layer reads which")
+        first, *later = notes
+        later = [note for note in later if note.step - first.step >= self.updates]
+        if not first.same:
+            return judged(self, [])
+        if not later:
+            made = record.last_step - first.step
+            return not_judged(self, f"{made} updates made; equal units are judged after {self.updates}")
+        layers = [info for info in context.layers if info.name in first.same]
+        return judged(self, [self._judge_layer(record, later, info, first.step) for info in layers])
+
+    def _judge_layer(self, record: Record, notes: Sequence[Symmetry], info: LayerInfo, since: int) -> Finding | None:
+        checks = []
+        for note in notes:
+            same, alike = (
+                copies(firing(record, note.step, info, groups.get(info.name, ()))) / info.fan_out
+                for groups in (note.same, note.alike)
+            )
+            checks.append(Check(note.step, self._severity(same), same or alike, held=self._severity(alike)))
+        standing = settle(checks, 1)
+        return None if standing is None else self._finding(record, notes, info, standing, since)
+
+    def _severity(self, share: float) -> Severity | None:
+        if share == 0.0:
+            return None
+        return Severity.ERROR if share >= self.error else Severity.WARNING
+
+    def _finding(
+        self, record: Record, notes: Sequence[Symmetry], info: LayerInfo, standing: Standing, since: int
+    ) -> Finding:
+        note = next(note for note in reversed(notes) if note.step <= standing.last_step)
+        exact = firing(record, note.step, info, note.same.get(info.name, ()))
+        groups = exact or firing(record, note.step, info, note.alike.get(info.name, ()))
+        largest = max(groups, key=len)
+        count, units = copies(groups), info.fan_out
+        listed = ", ".join(map(str, largest[:INDICES_SHOWN])) + (", …" if len(largest) > INDICES_SHOWN else "")
+        others = f" ({len(groups) - 1} more such groups)" if len(groups) > 1 else ""
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=info.name,
+            first_step=since,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=self.error,
+            evidence=(
+                f"{len(largest)} of {units} units of {info.name} (units {listed}){others} have the same incoming and"
+                f" outgoing weights, {'as' if exact else 'up to a hundredth, which were equal'} at the start, after"
+                f" {note.step - since} updates"
+            ),
+            explanation=(
+                "Units with the same weights compute the same and get the same gradient, so training cannot make them"
+                f" differ: {info.name} works as if it had {units - count} unit{'s' if units - count > 1 else ''}."
+            ),
+            defect=f"{count} of {units} units of {info.name} only repeat another",
+            prescriptions=(
+                change_initialization(
+                    record, "start from random weights, which differ from unit to unit", info.activation
+                ),
+            ),
+        )
+
+
+def copies(groups: Groups) -> int:
+    """Count the units that only repeat another."""
+    return sum(len(group) - 1 for group in groups)
+
+
+def firing(record: Record, step: int, info: LayerInfo, groups: Groups) -> list[tuple[int, ...]]:
+    """Leave out ReLU units that were dead in every scan until then: they are equal, but that is not what ails them."""
+    dead: set[int] = set()
+    if info.activation in RECTIFIED:
+        scans = [set(scan.dead.get(info.name, ())) for scan in record.notes(Scan) if scan.step <= step]
+        dead = set.intersection(*scans) if scans else dead
+    alive = (tuple(unit for unit in group if unit not in dead) for group in groups)
+    return [group for group in alive if len(group) > 1]

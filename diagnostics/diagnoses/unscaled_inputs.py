@@ -1,0 +1,203 @@
+"""Diagnosis 18: inputs whose scale neither the weights nor the learning rate suit."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.start import USUAL, is_half_done, is_usual, settle_start
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import DataFacts, Propagation
+
+DOMINANT = 0.5
+"""Share of the curvature from which a single column is named."""
+
+CLEARLY_LESS = 0.5
+"""Share of the loss at the start that standardised inputs may leave, for the scale to have made it."""
+
+TOO_SLOW = 1e-3
+"""Step, in units of the longest stable one, below which a rate is too low for any scale that we could suggest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """Something to be said of the scale of the inputs.
+
+    Attributes:
+        evidence: In words, with units.
+        severity: What it is by itself.
+        value: What was measured.
+        threshold: What it was held against.
+        grave: Whether it is an error where the network is impaired.
+    """
+
+    evidence: str
+    severity: Severity
+    value: float
+    threshold: float
+    grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnscaledInputs:
+    """Symptom: the first layer's loss surface is so steep, or its signals so large or small, that no step suits it.
+
+    Cause: inputs as they were measured, in units of their own; often a single column in units far larger than others.
+    Cure: standardise the inputs, with the training set's means and standard deviations.
+    Info: columns with a root mean square outside [.05, 20], or standard deviations 100-fold apart (constant, binary and
+    mostly zero columns left out); a first loss, or first pre-activations, that standardised inputs would make normal.
+    Warning: with SGD, a step more than 6 times the longest that is stable along the first layer's weights, where the
+    same network on standardised inputs would take a stable one.
+    Error: the warning, or a first loss or pre-activations that standardised inputs would mend, if the network is
+    impaired.
+    Clear: half of the best constant's loss is gone.
+    Needs: data; for the warning a config, and a cross-entropy or squared loss.
+    Source: LeCun et al. 1998, "Efficient BackProp", §4.3 and §5; Cohen et al. 2021 (2/λ without, (2 + 2β)/λ with
+    momentum); Lewkowycz et al. 2020, "The large learning rate phase": ReLU networks recover from steps up to 12/λ,
+    which is 6 times 2/λ. Of 49 runs beyond that, with inputs to blame, 1 trained well. Inputs outside [-1, 1] are no
+    fault: raw digits, wine and diabetes train.
+
+    Attributes:
+        smallest: Root mean square of the columns below which it is said.
+        largest: And above which.
+        spread: Ratio of standard deviations above which it is said.
+        warn: Step, in units of the longest stable one, from which it warns.
+        start: First loss, in units of H, above which standardised inputs must mend it.
+    """
+
+    id: ClassVar[str] = "unscaled_inputs"
+    tier: ClassVar[Tier] = "test"
+    smallest: float = 0.05
+    largest: float = 20.0
+    spread: float = 100.0
+    warn: float = 6.0
+    start: float = 3.0
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge the inputs by their columns and by what they do to the network as it was born."""
+        facts, starts = record.notes(DataFacts), record.notes(Propagation)
+        if record.context is None or not facts or not starts:
+            return not_judged(self, "not recorded")
+        signs = [*self._in_steps(record.context, starts[0]), *self._in_signals(record.context, starts[0])]
+        signs += self._in_columns(facts[0])
+        if not signs:
+            return judged(self, [])
+        return judged(self, [self._finding(record, gate, facts[0], starts[0], signs)])
+
+    def _in_columns(self, facts: DataFacts) -> Iterator[_Sign]:
+        """Say what the columns alone show."""
+        if facts.rms is None or facts.widest is None or facts.narrowest is None:
+            return
+        if facts.rms > self.largest or facts.rms < self.smallest:
+            limit = self.largest if facts.rms > self.largest else self.smallest
+            yield _Sign(f"the inputs' root mean square is {facts.rms:.3g}", Severity.INFO, facts.rms, limit)
+        if facts.widest > self.spread * facts.narrowest:
+            evidence = (
+                f"the columns' standard deviations go from {facts.narrowest:.3g} (column {facts.narrowest_column}, mean"
+                f" {facts.narrowest_mean:.3g}) to {facts.widest:.3g} (column {facts.widest_column}, mean"
+                f" {facts.widest_mean:.3g})"
+            )
+            yield _Sign(evidence, Severity.INFO, facts.widest / facts.narrowest, self.spread)
+
+    def _in_steps(self, context: Context, start: Propagation) -> Iterator[_Sign]:
+        """Say whether steps are too long for these inputs, and would not be for standardised ones."""
+        now, then = (_step_share(context, value) for value in (start.curvature, start.standardised_curvature))
+        if now is None or then is None or not now > self.warn or not then < 1.0:
+            return
+        evidence = (
+            f"along the first layer's weights the steps are {now:,.3g} times the longest stable one; with standardised"
+            f" inputs they would be {then:.2g} of it"
+        )
+        yield _Sign(evidence, Severity.WARNING, now, self.warn, grave=True)
+
+    def _in_signals(self, context: Context, start: Propagation) -> Iterator[_Sign]:
+        """Say whether the first loss or the first pre-activations are out of the ordinary for the inputs' sake."""
+        then = _step_share(context, start.standardised_curvature)
+        if start.standardised_loss is None or start.standardised_deviations is None:
+            return
+        grave = then is None or TOO_SLOW <= then < 1.0
+        constant = context.constant_loss
+        if constant and start.loss > self.start * constant and start.standardised_loss < CLEARLY_LESS * start.loss:
+            evidence = (
+                f"the first loss is {start.loss / constant:,.3g} times the best constant output's, with standardised"
+                f" inputs {start.standardised_loss / constant:.3g} times"
+            )
+            yield _Sign(evidence, Severity.INFO, start.loss / constant, self.start, grave)
+        first = context.layers[0].name
+        if len(context.layers) > 1 and first in start.deviations:
+            own, other = start.deviations[first], start.standardised_deviations[first]
+            if is_usual(other) and not is_usual(own):
+                size = f"{own:.3g}" if math.isfinite(own) else "more than floats hold"
+                evidence = f"the first pre-activations have a standard deviation of {size}, standardised {other:.3g}"
+                yield _Sign(evidence, Severity.INFO, own, USUAL[0] if own < USUAL[0] else USUAL[1], grave)
+
+    def _finding(self, record: Record, gate: Gate, facts: DataFacts, start: Propagation, signs: list[_Sign]) -> Finding:
+        worst = max(signs, key=lambda sign: (sign.severity, sign.grave))
+        over = is_half_done if worst.severity is Severity.WARNING else None
+        standing = settle_start(record, gate, worst.severity, grave=any(sign.grave for sign in signs), over=over)
+        evidence = "; ".join(sign.evidence for sign in signs)
+        column = _dominant_column(start, facts)
+        if column is not None:
+            evidence += f"; column {column} alone makes {100 * (start.curvature_share or 0.0):.0f} % of that steepness"
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=worst.value,
+            threshold=worst.threshold,
+            evidence=evidence,
+            explanation=(
+                "The gradient on a weight is proportional to its input, so large inputs make steps too long, small ones"
+                " too short, and no learning rate suits columns of very different size."
+                " Initial weights assume inputs of mean 0 and standard deviation 1."
+            ),
+            prescriptions=self._cures(record, column),
+        )
+
+    def _cures(self, record: Record, column: int | None) -> tuple[Prescription, ...]:
+        every = set_key(
+            record, "standardise the inputs, with the training set's means and deviations", "data.scale", "standard"
+        )
+        if column is None:
+            return (every,)
+        why = f"standardise column {column} (counted from 0), which outweighs all others"
+        return every, set_key(record, why, "data.columns", {str(column): "standard"})
+
+
+def _step_share(context: Context, curvature: float | None) -> float | None:
+    """Give the learning rate in units of the largest that is stable along a direction of this curvature λ.
+
+    That is 2/λ, with momentum β (2 + 2β)/λ, with Nesterov's (2 + 2β)/((1 + 2β) λ). None where updates are no SGD, or
+    are bounded or warmed up, or the loss is a sum.
+
+    References:
+        Cohen et al. 2021, "Gradient descent on neural networks typically occurs at the edge of stability", appendix B.
+    """
+    config = context.config
+    if config is None or curvature is None or config.get("training.optimizer.kind") != "sgd":
+        return None
+    bounded = ("training.clip_norm", "training.clip_value", "training.schedule.warm_up")
+    if any(config.get(key) for key in bounded) or config.get("training.gradient") == "random_search":
+        return None
+    rate, momentum = config.get("training.optimizer.learning_rate"), config.get("training.optimizer.momentum", 0.0)
+    if not isinstance(rate, float | int) or not isinstance(momentum, float | int):
+        return None
+    longest = 2.0 + 2.0 * momentum
+    if config.get("training.optimizer.nesterov"):
+        longest /= 1.0 + 2.0 * momentum
+    return float(rate * curvature / longest)
+
+
+def _dominant_column(start: Propagation, facts: DataFacts) -> int | None:
+    """Name the column that makes most of the curvature, where there are others it could be compared with."""
+    column, share = start.curvature_column, start.curvature_share
+    if column is None or share is None or share < DOMINANT or not 1 < facts.columns != column:
+        return None
+    return column

@@ -1,0 +1,155 @@
+"""Diagnosis 26: targets of a regression that lie far from where the outputs start."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.start import beats_constant, settle_start
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import DataFacts, Propagation
+
+OF_QUANTITIES = frozenset({"mse", "mae", "huber", "clipped_delta"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """How a target and the output for it lie to each other before the first update.
+
+    Attributes:
+        target: Its index.
+        mean: Of the target.
+        deviation: Of the target.
+        start: Mean of the output.
+        spread: Standard deviation of the output.
+    """
+
+    target: int
+    mean: float
+    deviation: float
+    start: float
+    spread: float
+
+    @property
+    def distance(self) -> float:
+        """Distance of the two means, in standard deviations of the target."""
+        return abs(self.mean - self.start) / self.deviation
+
+    @property
+    def ratio(self) -> float:
+        """Standard deviation of the target over that of the output."""
+        return self.deviation / self.spread if self.spread > 0.0 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class UnscaledTargets:
+    """Symptom: the targets' mean is far from 0, where outputs start, or their spread is far from 1.
+
+    Cause: targets in units of their own, such as prices or years.
+    Cure: standardise the targets (and scale predictions back); start the output's bias at the targets' mean.
+    Info: a standard deviation more than 5 times that of the outputs as they start. It alone is harmless: large targets
+    stretch gradients and loss alike.
+    Warning: the mean is more than one standard deviation from 0, and from the outputs' mean; or the standard deviation
+    is less than a fifth of 1 and of the outputs'.
+    Error: any of these if the network is impaired.
+    Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned.
+    Needs: a regression by mse, mae or huber, and data.
+    Source: LeCun et al. 1998, "Efficient BackProp", §4.5; Karpathy 2019, "A recipe for training neural networks"
+    ("init well: if you are regressing some values that have a mean of 50 then initialize the final bias to 50").
+
+    Attributes:
+        warn: Distance of the means, in standard deviations of the target, from which it warns.
+        spread: Ratio of the standard deviations, either way, from which it is said.
+    """
+
+    id: ClassVar[str] = "unscaled_targets"
+    tier: ClassVar[Tier] = "fact"
+    warn: float = 1.0
+    spread: float = 5.0
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge every target against its output before the first update, and name the worst."""
+        context, facts, starts = record.context, record.notes(DataFacts), record.notes(Propagation)
+        if context is None:
+            return not_judged(self, "not recorded")
+        if context.loss not in OF_QUANTITIES:
+            return not_applicable(self, "no regression")
+        if not facts or not starts:
+            return not_judged(self, "not recorded")
+        if len(starts[0].output_means) != len(facts[0].target_means):
+            return not_applicable(self, "outputs and targets are not as many")
+        gaps = _gaps(facts[0], starts[0])
+        return judged(self, [self._off_centre(record, gate, gaps) or self._odd_spread(record, gate, gaps)])
+
+    def _off_centre(self, record: Record, gate: Gate, gaps: list[_Gap]) -> Finding | None:
+        """Judge the means: the target's must be far from 0 too, or it is the network that starts elsewhere."""
+        off = [gap for gap in gaps if min(gap.distance, abs(gap.mean) / gap.deviation) > self.warn]
+        if not off:
+            return None
+        worst = max(off, key=lambda gap: gap.distance)
+        evidence = (
+            f"target {worst.target} has a mean of {worst.mean:.4g} and a standard deviation of {worst.deviation:.3g},"
+            f" its output starts around {worst.start:.3g}: {worst.distance:,.3g} standard deviations away"
+        )
+        plain = self._plain(worst.distance, self.warn, evidence)
+        return _settled(record, gate, plain, Severity.WARNING)
+
+    def _odd_spread(self, record: Record, gate: Gate, gaps: list[_Gap]) -> Finding | None:
+        """Judge the deviations: the target's must be far from 1 too."""
+        narrow = [gap for gap in gaps if max(gap.ratio, gap.deviation) < 1.0 / self.spread]
+        wide = [gap for gap in gaps if min(gap.ratio, gap.deviation) > self.spread]
+        if not narrow and not wide:
+            return None
+        worst = min(narrow, key=lambda gap: gap.ratio) if narrow else max(wide, key=lambda gap: gap.ratio)
+        evidence = (
+            f"target {worst.target} has a standard deviation of {worst.deviation:.3g}, its output starts with one of"
+            f" {worst.spread:.3g}"
+        )
+        plain = self._plain(worst.ratio, 1.0 / self.spread if narrow else self.spread, evidence)
+        return _settled(record, gate, plain, Severity.WARNING if narrow else Severity.INFO)
+
+    def _plain(self, value: float, threshold: float, evidence: str) -> Finding:
+        """Word a finding as it stands at the start."""
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=Severity.INFO,
+            layer=None,
+            first_step=0,
+            last_step=0,
+            value=value,
+            threshold=threshold,
+            evidence=evidence,
+            explanation=(
+                "The first errors are as large as the targets, not as their differences, and so are the first"
+                " gradients. With SGD they throw the weights about until units die; an optimizer with steps of fixed"
+                " length spends them on the way to the mean."
+            ),
+            defect="Outputs start around 0 with a spread of about 1, and the targets are elsewhere.",
+        )
+
+
+def _settled(record: Record, gate: Gate, plain: Finding, severity: Severity) -> Finding:
+    """Say what stands of it, and what to do."""
+    over = beats_constant if severity is Severity.WARNING else None
+    standing = settle_start(record, gate, severity, grave=True, over=over)
+    return replace(
+        plain,
+        severity=standing.severity,
+        first_step=standing.first_step,
+        last_step=standing.last_step,
+        cleared=standing.cleared,
+        prescriptions=(
+            set_key(record, "standardise the targets, and scale predictions back", "data.scale_targets", "standard"),
+            set_key(record, "start the output's bias at the targets' mean", "model.output_bias", "prior"),
+        ),
+    )
+
+
+def _gaps(facts: DataFacts, start: Propagation) -> list[_Gap]:
+    """Set targets and outputs side by side, but for targets without spread and where a number is not finite."""
+    columns = zip(facts.target_means, facts.target_deviations, start.output_means, start.output_deviations, strict=True)
+    gaps = [_Gap(target, *numbers) for target, numbers in enumerate(columns)]
+    return [gap for gap in gaps if gap.deviation > 0.0 and all(map(math.isfinite, (gap.distance, gap.spread)))]

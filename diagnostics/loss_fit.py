@@ -1,0 +1,92 @@
+"""What a loss is given and what it takes it for, measured once: do outputs, targets and loss belong together?"""
+
+import numpy as np
+
+from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, least_losses
+from gradvitals.diagnostics.notes import LossFit, Note, TargetFacts
+from gradvitals.engine.events import Array, Observable
+
+SUM_TOLERANCE = 1e-3
+"""Distance from 1 at which the targets of a sample count as not summing to 1."""
+
+MANY = 1000
+"""Samples among which different values are counted."""
+
+
+def loss_notes(network: Observable, inputs: Array | None, targets: Array | None, *, step: int) -> list[Note]:
+    """Take the notes `loss_fit` and, with targets, `targets`.
+
+    Args:
+        network: What is watched.
+        inputs: Those of the training set, of which one is looked at; None without data.
+        targets: All of the training set; None without data.
+        step: The step the notes carry.
+    """
+    if inputs is None or targets is None or not len(targets):
+        width = network.layers[-1].fan_out
+        return [measure_loss_fit(network, None, outputs=width, is_classification=False, step=step)]
+    seen = network.probe(inputs[:1], targets[:1], step=step)  # the loss need not get as many as the last layer gives
+    outputs, is_classification = seen.outputs.shape[1], seen.scores is not None
+    fit = measure_loss_fit(network, targets, outputs=outputs, is_classification=is_classification, step=step)
+    facts = measure_targets(targets, outputs=outputs, step=step)
+    return [fit] if facts is None else [fit, facts]
+
+
+def measure_loss_fit(
+    network: Observable, targets: Array | None, *, outputs: int, is_classification: bool, step: int
+) -> LossFit:
+    """Look at the loss and at the activation that feeds it.
+
+    Args:
+        network: What is watched.
+        targets: Those of the training set, `(samples, columns)`; None without data.
+        outputs: How many outputs the loss gets for a sample.
+        is_classification: Whether answers are right or wrong.
+        step: The step the note carries.
+    """
+    info, activation = network.loss_info, output_activation(network, outputs)
+    floor = free = None
+    bounded = info is not None and info.takes in {"logits", "scores", "values"}
+    if bounded and targets is not None and targets.size and np.isfinite(targets).all():
+        bounds = BOUNDS.get(activation, ANYWHERE)
+        floor = _least(network, targets, outputs, bounds)
+        free = floor if bounds is ANYWHERE else _least(network, targets, outputs, ANYWHERE)
+    return LossFit(
+        step=step,
+        takes=None if info is None else info.takes,
+        reduction="mean" if info is None else info.reduction,
+        across_samples=info is not None and info.across_samples,
+        activation=activation,
+        outputs=outputs,
+        is_classification=is_classification,
+        floor=floor,
+        forced=None if floor is None or free is None else floor - free,
+    )
+
+
+def output_activation(network: Observable, outputs: int) -> str:
+    """Name the activation that gives the loss its outputs; `linear` where a gate behind the last layer chose some."""
+    last = network.layers[-1]
+    return last.activation if last.fan_out == outputs else "linear"
+
+
+def _least(network: Observable, targets: Array, outputs: int, bounds: Bounds) -> float | None:
+    losses = least_losses(network.loss_name, targets, outputs, bounds, network.class_weight)
+    return None if losses is None else float(losses.mean())
+
+
+def measure_targets(targets: Array, *, outputs: int, step: int) -> TargetFacts | None:
+    """Look at targets `(samples, columns)` of a network of so many outputs; None if there are none, or not finite."""
+    if not targets.size or not np.isfinite(targets).all():
+        return None
+    return TargetFacts(
+        step=step,
+        columns=targets.shape[1],
+        lowest=float(targets.min()),
+        highest=float(targets.max()),
+        levels=len(np.unique(targets[:MANY])),
+        whole=bool((targets == np.rint(targets)).all()),
+        unshared=float((np.abs(targets.sum(axis=1, dtype=np.float64) - 1.0) > SUM_TOLERANCE).mean()),
+        beyond=float((targets[:, outputs:] != 0.0).any(axis=1).mean()),
+        unused=int((targets[:, :outputs].max(axis=0) <= 0.0).sum()),
+    )

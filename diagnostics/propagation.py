@@ -1,0 +1,91 @@
+"""How large signals are in a network before its first update, on its data as they are and on the same standardised."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradvitals.diagnostics.column_scales import Columns
+from gradvitals.diagnostics.curvature import Curvature, draw_targets, largest_curvature
+from gradvitals.diagnostics.notes import Propagation
+from gradvitals.engine.events import Array, LayerBackward, LayerForward, Observable, RecurrentBackward
+
+STRIDE = 2
+"""Every second row of the sample is enough for the curvature, whose cost grows with their square."""
+
+
+@dataclass(slots=True)
+class _Signals:
+    """Collects a probe's events: how large pre-activations are, what the first layer reads and what comes back."""
+
+    first: str
+    deviations: dict[str, float] = field(default_factory=dict)
+    inputs: Array | None = None
+    deltas: Array | None = None
+
+    def __call__(self, event: LayerForward | LayerBackward | RecurrentBackward) -> None:
+        if isinstance(event, LayerForward):
+            if event.pre_activations is not None:
+                self.deviations[event.layer] = float(event.pre_activations.std(dtype=np.float64))
+            if event.layer == self.first:
+                self.inputs = event.inputs.copy()
+        elif isinstance(event, LayerBackward) and event.layer == self.first:
+            self.deltas = event.grad_pre_activations.copy()
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A network's start on one version of the data."""
+
+    loss: float
+    outputs: Array
+    deviations: dict[str, float]
+    curvature: Curvature | None
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def measure_propagation(
+    network: Observable, inputs: Array, targets: Array, columns: Columns, generator: np.random.Generator, *, step: int
+) -> Propagation:
+    """Measure on a sample of the training set.
+
+    Args:
+        network: Is run frozen.
+        inputs: The sample's, `(samples, features)`.
+        targets: The sample's, `(samples, outputs)`.
+        columns: Of all training inputs, to standardise the sample by.
+        generator: Draws targets for the curvature.
+        step: The step the note carries.
+    """
+    start = _start(network, inputs, targets, generator)
+    other = None if columns.standardised else _start(network, columns.standardise(inputs), targets, generator)
+    curvature, standardised = start.curvature, None if other is None else other.curvature
+    return Propagation(
+        step=step,
+        samples=len(inputs),
+        loss=start.loss,
+        deviations=start.deviations,
+        output_means=tuple(map(float, start.outputs.mean(axis=0, dtype=np.float64))),
+        output_deviations=tuple(map(float, start.outputs.std(axis=0, dtype=np.float64))),
+        curvature=None if curvature is None else curvature.value,
+        curvature_column=None if curvature is None else int(curvature.shares.argmax()),
+        curvature_share=None if curvature is None else float(curvature.shares.max()),
+        standardised_loss=None if other is None else other.loss,
+        standardised_deviations=None if other is None else other.deviations,
+        standardised_curvature=None if standardised is None else standardised.value,
+    )
+
+
+def _start(network: Observable, inputs: Array, targets: Array, generator: np.random.Generator) -> _Start:
+    """Run forward under the true targets, then forward and backward under drawn ones."""
+    result = network.probe(inputs, targets)
+    drawn = None
+    if network.class_weight is None and result.outputs.shape == targets.shape:
+        drawn = draw_targets(network.loss_name, network.loss_info, result.outputs, generator)
+    signals = _Signals(network.layers[0].name)
+    network.probe(inputs, targets if drawn is None else drawn.targets, signals)
+    curvature = None
+    read, deltas = signals.inputs, signals.deltas
+    if drawn is not None and read is not None and deltas is not None and len(read) == len(deltas) == len(inputs):
+        own = deltas[::STRIDE] * float(len(inputs))  # events carry the mean loss's
+        curvature = largest_curvature(read[::STRIDE], own, drawn.factor)
+    return _Start(float(result.losses.mean(dtype=np.float64)), result.outputs, signals.deviations, curvature)
