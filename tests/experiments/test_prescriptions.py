@@ -44,6 +44,9 @@ SICK = {
         ],
     ),
     "a relu for an output": ("dying_relu_healthy", ["model.output=relu", "training.optimizer.learning_rate=5"]),
+    "a column too large": ("unscaled_inputs", ["data.source=wine", "data.scale=none"]),
+    "targets far off": ("unscaled_targets", []),
+    "weights too large": ("initialization_scale", []),
     "labels beyond the outputs": ("dying_relu_healthy", ["model.output_units=5"]),
     "with another optimizer": (
         "dying_relu_healthy",
