@@ -66,6 +66,8 @@ class ExplodingGradient:
         if not context.by_layer:
             return not_applicable(self, "the training computes no gradients layer by layer")
         blocked = any(check.final for check in gate.checks)
+        if record.last_step == 0 and not blocked:
+            return judged(self, [self._by_depth(record, gate, probes)])
         if len(probes) < self.persistence and not blocked:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
         findings = [self._by_depth(record, gate, probes), self._by_norm(record, gate, probes)]
@@ -127,7 +129,7 @@ class ExplodingGradient:
             severity = Severity.ERROR if check is not None and check.impaired else mild
             final = check is not None and check.final
             checks.append(Check(probe.step, severity if value > threshold else None, value, final=final))
-        return settle(checks, self.persistence)
+        return settle(checks, self.persistence if probes[-1].step > 0 else 1)  # at the start it is only info
 
     def _finding(
         self, record: Record, layer: str | None, standing: Standing | None, threshold: float, evidence: str

@@ -56,7 +56,7 @@ class SaturatedUnits:
         layers = [name for name in context.layer_names(SLOPED) if name != context.layers[-1].name]
         if not layers:
             return not_applicable(self, "no hidden sigmoid or tanh layer")
-        if len(probes) < self.persistence:
+        if len(probes) < self.persistence and record.last_step > 0:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
         return judged(self, [self._judge_layer(record, gate, probes, layer) for layer in layers])
 
@@ -76,7 +76,7 @@ class SaturatedUnits:
                     final=check is not None and check.final,
                 )
             )
-        standing = settle(checks, self.persistence)
+        standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
         return None if standing is None else self._finding(record, probes, layer, standing)
 
     @property

@@ -49,7 +49,7 @@ class VanishingGradient:
             return not_applicable(self, "the training computes no gradients layer by layer")
         if len(context.layers) < 3:
             return not_applicable(self, f"{len(context.layers)} layers; gradients vanish over three and more")
-        if len(probes) < self.persistence:
+        if len(probes) < self.persistence and record.last_step > 0:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
         first, last = context.layers[0].name, context.layers[-1].name
         ratios = [gradient_ratio(probe, first, last) for probe in probes]
@@ -66,7 +66,7 @@ class VanishingGradient:
                     held=severity if shrunk < self.clear_at else None,
                 )
             )
-        standing = settle(checks, self.persistence)
+        standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
         return judged(self, [None if standing is None else self._finding(record, probes, standing)])
 
     @property

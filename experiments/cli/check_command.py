@@ -278,7 +278,8 @@ def _print_run(console: Console, run: CheckedRun, *, verbose: bool) -> None:
     """Print what a check says of a run, with what it ignores and what it ignores no longer."""
     ignored = {key: exemption.text for key, exemption in run.ignored.items()}
     verdict, early = set_aside(run.verdict)
-    console.print(report(run.name, verdict, verbose=verbose, ignored=ignored))
+    all_of_it = verbose or bool(early)  # before a training, what is only info is what there is to know
+    console.print(report(run.name, verdict, verbose=all_of_it, ignored=ignored))
     if early:
         console.print(f"  judged in training: {', '.join(early)}", style="dim", soft_wrap=True)
     for exemption in run.exemptions:

@@ -399,3 +399,26 @@ def test_training_again_without_a_monitor_leaves_a_verdict_as_it_was(digits: Wat
     samples = Samples(digits.inputs, digits.targets)
     train(watched.network, samples, Sgd(100.0), epochs=1, batch_size=64, generator=np.random.default_rng(0))
     assert watched.monitor.verdict.to_json() == before
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (1.0, []),
+        (2e-3, []),
+        (1e-4, ["vanishing_gradient@hidden_1"]),
+        (25.0, []),
+        (50.0, ["exploding_gradient@hidden_1"]),
+    ],
+    ids=str,
+)
+def test_before_the_first_update_the_way_of_the_gradient_is_told_as_info(
+    ratio: float, expected: list[str], make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context(["sigmoid", "sigmoid"]))
+    gradients = {"hidden_1": ratio, "hidden_2": 1.0, "output": 1.0}
+    slopes = {"hidden_1": 0.9, "hidden_2": 0.9}
+    record.add(make_probe(0, preactivation_gradients=gradients, relative_slopes=slopes))
+    by_depth = [found for found in judge(record).findings if found.id in {"vanishing_gradient", "exploding_gradient"}]
+    assert [found.key for found in by_depth] == expected
+    assert all(found.severity is Severity.INFO for found in by_depth)

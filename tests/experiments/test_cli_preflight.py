@@ -50,7 +50,7 @@ def test_the_report_says_what_waits_for_the_training_in_one_line(gradvitals: Cal
     assert heading.startswith("✓ dying_relu_healthy/seed=0-")
     assert heading.endswith(": healthy")
     assert waiting.startswith("  judged in training: ")
-    assert {"vanishing_gradient", "no_learning"} <= set(waiting.removeprefix("  judged in training: ").split(", "))
+    assert {"frozen_parameters", "no_learning"} <= set(waiting.removeprefix("  judged in training: ").split(", "))
 
 
 def test_json_is_that_of_a_run(gradvitals: Callable[..., Any]) -> None:

@@ -63,7 +63,7 @@ def test_what_is_wrong_from_the_start_is_found_at_step_0() -> None:
 
 def test_what_needs_a_training_is_set_aside() -> None:
     verdict, early = set_aside(judged("dying_relu_healthy"))
-    assert {"no_learning", "vanishing_gradient"} <= set(early) < {diagnosis.id for diagnosis in CATALOGUE}
+    assert {"no_learning", "frozen_parameters"} <= set(early) < {diagnosis.id for diagnosis in CATALOGUE}
     assert not {judgement.id for judgement in verdict.judgements}.intersection(early)
     assert {"non_finite", "dead_units", "gradient_check"} <= {each.id for each in verdict.judgements if not each.reason}
     assert verdict.outcome == "healthy"
