@@ -8,7 +8,7 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import change_initialization, config_value, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.start import USUAL, beats_constant, is_half_done, loss_of_zeros, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import DataFacts, Probe, Propagation
 
@@ -123,7 +123,9 @@ class InitializationScale:
     def _finding(self, record: Record, gate: Gate, signals: Mapping[str, float], signs: list[_Sign]) -> Finding:
         worst = signs[0]
         mild = Severity.INFO if worst.over is None else Severity.WARNING
-        standing = settle_start(record, gate, mild, grave=any(sign.grave for sign in signs), over=worst.over)
+        standing = settle_start(
+            record, gate, mild, grave=any(sign.grave for sign in signs), harms=frozenset(Arm), over=worst.over
+        )
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)
         return Finding(

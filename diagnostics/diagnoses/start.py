@@ -11,12 +11,21 @@ from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
+STOPPED = frozenset(Arm) - {Arm.MEMORISING}
+"""Of a network that learns nothing; one that memorises has learned from its inputs and targets as they are."""
+
 USUAL = (0.1, 10.0)
 """Standard deviations of pre-activations that no activation minds."""
 
 
 def settle_start(
-    record: Record, gate: Gate, mild: Severity, *, grave: bool, over: Callable[[Probe], bool] | None = None
+    record: Record,
+    gate: Gate,
+    mild: Severity,
+    *,
+    grave: bool,
+    harms: frozenset[Arm] = STOPPED,
+    over: Callable[[Probe], bool] | None = None,
 ) -> Standing:
     """Say what stands of something that was there before the first update.
 
@@ -26,10 +35,11 @@ def settle_start(
         mild: What it is by itself.
         grave: Whether it is an error if the network is impaired at two probes in a row, or at a last one for good. Not
             to learn where simple models find nothing either is no impairment.
+        harms: The impairments that it can explain.
         over: Whether a probe shows that it is history, so that it clears; it is again what it was if that changes.
     """
     checks = []
-    counting = frozenset(Arm)
+    counting = harms
     if shows_no_signal(record, SURE):
         counting -= {Arm.NOT_LEARNING}
     impaired = False

@@ -9,9 +9,9 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
-from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import DataFacts, Probe, Propagation, Signal
+from gradvitals.diagnostics.notes import DataFacts, Generalisation, Probe, Propagation, Signal
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.optimizers import Adam, Sgd
 
@@ -195,3 +195,13 @@ def test_standardised_targets_raise_nothing(seed: int, diabetes: WatchedData, tr
     targets = (diabetes.targets - diabetes.targets.mean()) / diabetes.targets.std()
     watched = train_watched(replace(diabetes, targets=targets), optimizer=Sgd(0.01), seed=seed, loss="mse", hidden=[32])
     assert said(watched.monitor.record) == []
+
+
+def test_a_network_that_memorises_has_learned_from_its_targets_as_they_are(noted: Note) -> None:
+    record = noted((152.0, 77.0), ratios=(1.1, 0.2, 0.2, 0.2, 0.2, 0.2))
+    for probe in record.notes(Probe):
+        scores = {"training_score": 0.8, "training_score_se": 0.01, "score": 0.1, "score_se": 0.01}
+        simple = {"simple_excess": 0.5, "simple_excess_se": 0.01, "shortfall": 0.4, "shortfall_se": 0.01}
+        record.add(Generalisation(probe.step, 256, **scores, **simple))
+    assert judge_gate(record).checks[-1].arms == {Arm.MEMORISING}
+    assert "error" not in [severity for severity, _ in said(record)]
