@@ -12,12 +12,12 @@ import pytest
 COMMAND = str(Path(sys.executable).parent / "gradvitals")
 
 SICK = {
-    "dying_relu": ("dead_units", "hidden_1"),
-    "saturated_sigmoid": ("saturated_units", "hidden_1"),
-    "vanishing_sigmoid_stack": ("vanishing_gradient", "hidden_1"),
-    "exploding_initialization": ("exploding_gradient", "hidden_1"),
+    "dying_relu": ("dead_units@hidden_1", "dead_units@hidden_1"),
+    "saturated_sigmoid": ("initialization_scale@hidden_1", "saturated_units@hidden_1"),
+    "vanishing_sigmoid_stack": ("vanishing_gradient@hidden_1", "vanishing_gradient@hidden_1"),
+    "exploding_initialization": ("initialization_scale@hidden_2", "exploding_gradient@hidden_1"),
 }
-"""The bundled sick configs, and the root finding that each must have."""
+"""Sick configs, the root that each must have, and the symptom that it is named for."""
 
 
 def gradvitals(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -43,8 +43,12 @@ def judged(done: "subprocess.CompletedProcess[str]") -> Any:
 def test_a_sick_config_fails_with_its_diagnosis_and_layer(name: str, tmp_path: Path) -> None:
     done = gradvitals(tmp_path, "check", name, "--format", "json")
     assert (done.returncode, done.stderr) == (1, "")
+    findings = {finding["key"]: finding for finding in judged(done)["findings"]}
     root = judged(done)["findings"][0]
-    assert (root["id"], root["layer"], root["root"], root["severity"]) == (*SICK[name], True, "error")
+    key, symptom = SICK[name]
+    assert (root["key"], root["root"], root["severity"]) == (key, True, "error")
+    assert findings[symptom]["severity"] == "error"
+    assert findings[symptom]["explained_by"] == (None if symptom == key else key)
     assert [prescription["set"] for prescription in root["prescriptions"]]
     assert list(tmp_path.iterdir()) == []
 
@@ -78,9 +82,10 @@ def test_a_run_is_judged_live_as_it_is_from_its_folder(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("findings.json")
     live = json.loads(path.read_text(encoding="utf-8"))
     assert done.returncode == 1
-    assert (live["verdict"], live["findings"], live["not_judged"]) == tuple(
-        judged(done)[key] for key in ("verdict", "findings", "not_judged")
-    )
+    again = judged(done)
+    assert [finding.pop("ignored") for finding in again["findings"]] == [None] * len(live["findings"])
+    for key in ("verdict", "findings", "not_judged", "switched_off"):
+        assert live[key] == again[key]
 
 
 def test_a_prescription_that_is_followed_cures(tmp_path: Path) -> None:
