@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from gradvitals.diagnostics.label_order import labels_of
-from gradvitals.diagnostics.notes import BatchLabels
+from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.engine.events import Array, StepEnded
 
 BATCHES = 12

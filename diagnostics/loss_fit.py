@@ -3,7 +3,8 @@
 import numpy as np
 
 from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, least_losses
-from gradvitals.diagnostics.notes import LossFit, Note, TargetFacts
+from gradvitals.diagnostics.notes import Note
+from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 from gradvitals.engine.events import Array, Observable
 
 SUM_TOLERANCE = 1e-3

@@ -6,7 +6,7 @@ over the whole training set. It never changes the training: parameters, gradient
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
-from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
@@ -28,6 +27,7 @@ from gradvitals.diagnostics.movement import MovementWatcher
 from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
+from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.starting_point import measure_start
 from gradvitals.diagnostics.step_metrics import Fault, StepMetrics
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
@@ -47,38 +47,6 @@ LIVE_WORK = 2e10
 
 SUSPICIOUS, SUSPICIOUS_RISE = 0.5, 0.25
 """Shares of a layer silent on the probe, absolute or beyond those known dead, that call for an exact scan at once."""
-
-
-class Sink(Protocol):
-    """Where measurements go: numbers, notes and verdicts, never live arrays."""
-
-    def context(self, context: Context) -> None:
-        """Take what is known before the first step."""
-        ...
-
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Take scalars by tag."""
-        ...
-
-    def note(self, note: Note) -> None:
-        """Take a note."""
-        ...
-
-    def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
-        """Take histograms by tag."""
-        ...
-
-    def verdict(self, step: int, verdict: Verdict) -> None:
-        """Take the verdict so far."""
-        ...
-
-    def epoch(self, event: EpochEnded) -> None:
-        """Take an epoch's scores."""
-        ...
-
-    def close(self) -> None:
-        """Take nothing more."""
-        ...
 
 
 class Monitor:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradvitals.diagnostics.column_scales import Columns
 from gradvitals.diagnostics.curvature import Curvature, draw_targets, largest_curvature
-from gradvitals.diagnostics.notes import Propagation
+from gradvitals.diagnostics.start_notes import Propagation
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, Observable, RecurrentBackward
 
 STRIDE = 2

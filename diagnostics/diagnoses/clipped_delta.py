@@ -8,8 +8,9 @@ from gradvitals.diagnostics.diagnoses.gated import check_share
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import LossFit, Outputs
+from gradvitals.diagnostics.notes import Outputs
 from gradvitals.diagnostics.persistence import Standing, settle
+from gradvitals.diagnostics.start_notes import LossFit
 
 
 @dataclass(frozen=True, slots=True)

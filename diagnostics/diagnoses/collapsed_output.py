@@ -9,8 +9,9 @@ from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Activity, LossFit, Outputs, Scan
+from gradvitals.diagnostics.notes import Activity, Outputs, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.start_notes import LossFit
 
 
 @dataclass(frozen=True, slots=True)

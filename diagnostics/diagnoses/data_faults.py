@@ -10,7 +10,7 @@ from gradvitals.diagnostics.diagnoses.start import is_half_done, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import BatchLabels, DataFacts
+from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts
 
 INDICES_SHOWN = 8
 

@@ -10,7 +10,8 @@ from gradvitals.diagnostics.diagnoses.start import USUAL, beats_constant, is_hal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import DataFacts, Probe, Propagation
+from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 
 EXTREME = 10.0
 """Factor beyond the usual sizes from which signals are an error where the network is impaired."""

@@ -10,7 +10,8 @@ from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import LossFit, Outputs, TargetFacts
+from gradvitals.diagnostics.notes import Outputs
+from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 
 CHECKS = (
     mismatched_targets.across_samples,

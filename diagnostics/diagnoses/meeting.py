@@ -9,7 +9,8 @@ from gradvitals.diagnostics.diagnoses.base import config_value, set_keys
 from gradvitals.diagnostics.findings import Prescription, Severity
 from gradvitals.diagnostics.gate import Arm
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import LossFit, Outputs, TargetFacts
+from gradvitals.diagnostics.notes import Outputs
+from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 
 AS_SOFTMAX_OR_SIGMOID = MappingProxyType({"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"})
 """The loss that goes with an activation of class outputs."""

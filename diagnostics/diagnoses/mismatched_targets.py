@@ -4,7 +4,7 @@ from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import config_value
 from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch, always
 from gradvitals.diagnostics.findings import Prescription, Severity
-from gradvitals.diagnostics.notes import TargetFacts
+from gradvitals.diagnostics.start_notes import TargetFacts
 
 MOST_CLASSES = 50
 """Different whole numbers that may be classes; more are quantities."""

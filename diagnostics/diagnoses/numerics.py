@@ -15,8 +15,9 @@ from gradvitals.diagnostics.diagnoses.gated import check_share
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import LossFit, Outputs, Probe, Rounding
+from gradvitals.diagnostics.notes import Outputs, Probe, Rounding
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.start_notes import LossFit
 
 LEFT = 0.05
 """Loss ratio below which the job is done, and steps may be as small as they like."""

@@ -9,8 +9,9 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Se
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
-from gradvitals.diagnostics.notes import LossFit, Outputs, TargetFacts
+from gradvitals.diagnostics.notes import Outputs
 from gradvitals.diagnostics.persistence import Standing, settle
+from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 
 CURVED = frozenset({*SLOPED, "softmax"})
 

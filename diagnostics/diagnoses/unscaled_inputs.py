@@ -10,7 +10,7 @@ from gradvitals.diagnostics.diagnoses.start import USUAL, is_half_done, is_usual
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import DataFacts, Propagation
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 
 DOMINANT = 0.5
 """Share of the curvature from which a single column is named."""

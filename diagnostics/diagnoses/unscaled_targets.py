@@ -9,7 +9,7 @@ from gradvitals.diagnostics.diagnoses.start import beats_constant, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import DataFacts, Propagation
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 
 OF_QUANTITIES = frozenset({"mse", "mae", "huber", "clipped_delta"})
 

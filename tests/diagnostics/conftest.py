@@ -9,9 +9,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 from gradvitals.diagnostics.measurements import Context
-from gradvitals.diagnostics.monitor import Monitor, Sink
+from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.events import LayerInfo
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network

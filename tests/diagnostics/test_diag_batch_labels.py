@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.batch_labels import BATCHES, BatchWatcher
-from gradvitals.diagnostics.notes import BatchLabels
+from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.engine.events import StepEnded
 
 Array = np.ndarray

@@ -13,8 +13,9 @@ from gradvitals.diagnostics.findings import Finding
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import BatchLabels, DataFacts, Incident, Probe
+from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts
 from gradvitals.engine.events import TrainingEnded, TrainingStarted
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd

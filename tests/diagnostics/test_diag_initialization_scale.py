@@ -12,8 +12,9 @@ from gradvitals.diagnostics.diagnoses.initialization_scale import Initialization
 from gradvitals.diagnostics.findings import Finding
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import DataFacts, Incident, Probe, Propagation
+from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.initializers import glorot_uniform, he_normal, lecun_normal, normal, orthogonal, zeros
 from gradvitals.engine.optimizers import Sgd
 

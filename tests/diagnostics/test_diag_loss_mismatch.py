@@ -12,8 +12,9 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity
 from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import LossFit, Outputs, Probe, Scan, Signal, TargetFacts
+from gradvitals.diagnostics.notes import Outputs, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.optimizers import Sgd

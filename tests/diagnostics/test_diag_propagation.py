@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.column_scales import measure_columns
-from gradvitals.diagnostics.notes import Propagation, note_from_json, note_to_json
+from gradvitals.diagnostics.notes import note_from_json, note_to_json
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.propagation import measure_propagation
+from gradvitals.diagnostics.start_notes import Propagation
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
 from gradvitals.engine.events import LayerBackward, LayerForward
 from gradvitals.engine.initializers import glorot_uniform, normal, orthogonal

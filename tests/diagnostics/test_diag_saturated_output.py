@@ -11,8 +11,9 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import LossFit, Outputs, Probe, TargetFacts
+from gradvitals.diagnostics.notes import Outputs, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 from gradvitals.engine.initializers import glorot_uniform, normal
 from gradvitals.engine.optimizers import Adam, Sgd
 from gradvitals.engine.perceptron import perceptron

@@ -12,8 +12,9 @@ from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import DataFacts, Incident, Probe, Propagation
+from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.optimizers import Adam, Sgd
 
 Train = Callable[..., Any]

@@ -11,8 +11,9 @@ from sklearn.datasets import load_diabetes
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import DataFacts, Generalisation, Probe, Propagation, Signal
+from gradvitals.diagnostics.notes import Generalisation, Probe, Signal
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.optimizers import Adam, Sgd
 
 Train = Callable[..., Any]
