@@ -14,7 +14,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     not_judged,
     set_key,
 )
-from gradvitals.diagnostics.diagnoses.vanishing_gradient import gradient_ratio
+from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold, gradient_ratio
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
@@ -87,7 +87,7 @@ class ExplodingGradient:
         standing = self._settle(gate, probes, [growth] * len(probes), self.growth, Severity.INFO)
         profile = ", ".join(f"{name} {gradients[name]:.1e}" for name in names)
         evidence = (
-            f"before the first update the gradient grows {growth:,.0f}-fold from {names[-1]} down to {names[0]}"
+            f"before the first update the gradient grows {fold(growth)}-fold from {names[-1]} down to {names[0]}"
             f" (rms: {profile})"
         )
         return self._finding(record, names[0], standing, self.growth, evidence)
@@ -103,7 +103,9 @@ class ExplodingGradient:
             median = float(np.median(history.astype(np.float64))) if losing and len(history) >= LEAST_HISTORY else 0.0
             jumps.append(float(np.max(recent, initial=0.0)) / median if median > 0.0 else 0.0)
         standing = self._settle(gate, probes, jumps, self.spike, Severity.WARNING)
-        evidence = "" if standing is None else f"the gradient's norm jumped {standing.value:,.0f}-fold above its median"
+        evidence = (
+            "" if standing is None else f"the gradient's norm jumped {fold(standing.value)}-fold above its median"
+        )
         return self._finding(record, None, standing, self.spike, evidence)
 
     def _by_movement(self, record: Record, gate: Gate, probes: list[Probe], layer: str) -> Finding | None:

@@ -93,10 +93,10 @@ class InitializationScale:
         loss = _first_loss(context, start)
         spread = _spread(context, facts, signals) if loss is None else None
         if loss is not None and loss > self.warn:
-            evidence = f"the first loss is {loss:,.3g} times that of the best constant, or of outputs 0"
+            evidence = f"the first loss is {loss:,.3g} times that of a constant output"
             yield _Sign(evidence, layer, loss, self.warn, grave=True, over=is_half_done)
         if spread is not None and spread > self.warn:
-            evidence = f"the outputs vary {spread:,.3g} times as much as the targets, or 1"
+            evidence = f"the outputs vary {spread:,.3g} times as much as the targets"
             yield _Sign(evidence, layer, spread, self.warn, grave=True, over=beats_constant)
 
     def _in_layers(self, signals: Mapping[str, float], odd: str | None) -> Iterator[_Sign]:

@@ -104,7 +104,7 @@ class VanishingGradient:
             value=standing.value,
             threshold=self.ratio,
             evidence=(
-                f"the gradient shrinks {1.0 / standing.value:,.0f}-fold from {names[-1]} down to {names[0]}"
+                f"the gradient shrinks {fold(1.0 / standing.value)}-fold from {names[-1]} down to {names[0]}"
                 f" (rms: {profile})"
             ),
             explanation=(
@@ -122,6 +122,15 @@ class VanishingGradient:
                 ),
             ),
         )
+
+
+def fold(factor: float) -> str:
+    """Write a factor: whole up to a million, in powers of ten beyond.
+
+    >>> fold(2147.3), fold(9.96e15)
+    ('2,147', '1e+16')
+    """
+    return f"{factor:,.0f}" if factor < 1e6 else f"{factor:.2g}"
 
 
 def gradient_ratio(probe: Probe, first: str, last: str) -> float | None:

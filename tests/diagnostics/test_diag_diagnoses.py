@@ -10,6 +10,7 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
+from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
@@ -122,6 +123,13 @@ def test_rules_without_an_object_do_not_apply(
     assert silent == expected | OF_QUANTITIES  # here are classes
     assert all(judgement.reason for judgement in verdict.judgements if judgement.status == "not_applicable")
     assert verdict.outcome == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"), [(2147.3, "2,147"), (999_999.0, "999,999"), (9.96e15, "1e+16"), (math.inf, "inf")]
+)
+def test_a_factor_is_written_as_a_person_would(factor: float, text: str) -> None:
+    assert fold(factor) == text
 
 
 def test_an_empty_record_is_judged_by_no_rule() -> None:
