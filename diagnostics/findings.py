@@ -43,7 +43,7 @@ class Harm:
 
     Attributes:
         value: Share of H, the best constant's loss, that is still lost on the probe: 0 a perfect network, 1 a constant.
-        se: Its standard error.
+        se: Its standard error; NaN where the loss is so large that a mean of floored samples no longer tells it.
         text: The same in words.
     """
 

@@ -10,10 +10,12 @@ def measure_harm(probe: Probe) -> Harm | None:
     """Compare with the best constant output; `gain` is floored, so a monstrous loss is given as it is."""
     if probe.gain is None or probe.gain_se is None or probe.loss_ratio is None:
         return None
-    share = 1.0 - probe.gain
-    if math.isnan(probe.loss_ratio):
+    share, error_of_share = 1.0 - probe.gain, probe.gain_se
+    if not probe.loss_ratio <= 2.0 * share:
+        share, error_of_share = probe.loss_ratio, math.nan
+    if math.isnan(share):
         text = "the loss is no number"
-    elif probe.loss_ratio > 2.0 * share:
+    elif math.isnan(error_of_share):
         text = f"the loss is {probe.loss_ratio:.3g} times the best constant output's"
     else:
         text = f"the loss is {100 * share:.3g} ± {100 * probe.gain_se:.2g} % of the best constant output's"
@@ -24,4 +26,4 @@ def measure_harm(probe: Probe) -> Harm | None:
             f" {100 * abs(excess):.2g} ± {100 * error:.2g} {'more' if excess >= 0.0 else 'fewer'} than by naming the"
             " commonest class"
         )
-    return Harm(share, probe.gain_se, text)
+    return Harm(share, error_of_share, text)

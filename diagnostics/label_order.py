@@ -22,11 +22,6 @@ class Runs:
     expected: float
     deviation: float
 
-    @property
-    def score(self) -> float:
-        """Standard deviations below what a random order has; 0 where every order has as many."""
-        return (self.expected - self.count) / self.deviation if self.deviation > 0.0 else 0.0
-
 
 def count_runs(labels: Array) -> Runs:
     """Count the runs of labels `(n,)` of any number of kinds, and give what to expect of a random permutation.

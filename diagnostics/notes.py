@@ -31,7 +31,8 @@ class Probe:
         whole_set: Whether the sample is the whole training set.
         loss: Mean loss.
         loss_ratio: Loss / H; None without H.
-        gain: Mean of (constant's loss − network's loss, floored at −10 H) / H, paired by sample; None without H.
+        gain: Mean of (constant's loss − network's loss, floored at −10 H) / H, paired by sample; None without H. The
+            constant of a hinge may be the network's own mean output, where that leaves less doubt.
         gain_se: Its standard error.
         accuracy_excess: Accuracy minus that of the majority class, paired by sample; None for a regression.
         accuracy_excess_se: Its standard error.

@@ -42,11 +42,6 @@ class ClippedDelta(RegressionLoss):
             raise ValueError(msg)
         self.delta = delta
 
-    @property
-    def title(self) -> str:
-        """The name, with a delta that is not 1."""
-        return self.name if self.delta == 1.0 else f"{self.name} of delta {self.delta:g}"
-
     def prepare(self) -> None:
         """Make the scratch space."""
         super().prepare()

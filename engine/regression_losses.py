@@ -27,6 +27,9 @@ class RegressionLoss(ElementwiseLoss):
 
     takes = "values"
 
+    delta: float = 1.0
+    """Where residuals begin to count otherwise, in the losses in which they do."""
+
     def __init__(
         self, *, reduction: Reduction = "mean", broadcast: Broadcast = "refuse", of_classes: bool = False
     ) -> None:
@@ -70,6 +73,11 @@ class RegressionLoss(ElementwiseLoss):
         said = outputs.argmax(-1) if outputs.shape[-1] > 1 else np.rint(outputs[..., 0])
         right = targets.argmax(-1) if targets.shape[-1] > 1 else targets[..., 0]
         return np.asarray(said == right)
+
+    @property
+    def title(self) -> str:
+        """The name, with a delta that is not 1."""
+        return self.name if self.delta == 1.0 else f"{self.name} of delta {self.delta:g}"
 
     def compute_target_slopes(self) -> Array:
         """Give the slopes by the targets: those by the outputs, negative."""
@@ -152,11 +160,6 @@ class Huber(RegressionLoss):
             msg = f"the delta of huber must be positive and finite, got {delta}"
             raise ValueError(msg)
         self.delta = delta
-
-    @property
-    def title(self) -> str:
-        """The name, with a delta that is not 1."""
-        return self.name if self.delta == 1.0 else f"{self.name} of delta {self.delta:g}"
 
     def compute_terms(self) -> None:
         """Write c · (r − ½ c), c the residual clipped to ± delta: both branches in one, and no square overflows."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
-from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
@@ -62,7 +62,7 @@ class CollapsedOutput:
             cleared = [] if standing is None else [self._finding(record, context, standing)]
             return judged(self, [*cleared, *self._asides(record, context, outputs[-1])])
         if shows_no_signal(record, self.signal):
-            return not_judged(self, "no signal that a linear model or nearest neighbours can detect")
+            return not_judged(self, NO_SIGNAL)
         return judged(self, [self._finding(record, context, standing)])
 
     def _check(self, note: Outputs, gate: Gate) -> Check:

@@ -6,6 +6,9 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Signal
 from gradvitals.diagnostics.persistence import Check
 
+NO_SIGNAL = "no signal that a linear model or nearest neighbours can detect"
+"""Why a network that learned nothing is not blamed for it."""
+
 WAY_BACK = 2.0 / 3.0
 """Of the share from which it warns: what a standing finding clears at, a third of the way back to none."""
 

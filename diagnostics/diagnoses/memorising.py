@@ -1,17 +1,19 @@
 """Diagnosis 11b: the training set is learned by heart."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_initialization, config_value, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.start import loss_of_zeros
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import LEAST_SHORTFALL, Arm, Gate, GateCheck, is_overfitted
 from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+CROSS_ENTROPIES = frozenset({"cross_entropy", "binary_cross_entropy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,8 @@ class Memorising:
         context, first = record.context, record.notes(Probe)[0]
         if context is None or context.constant_loss is None or first.loss_ratio is None:
             return False
-        outputs = context.layers[-1].fan_out
-        of_zeros = {"cross_entropy": math.log(outputs), "binary_cross_entropy": math.log(2.0)}.get(context.loss)
-        if of_zeros is None:
+        of_zeros = loss_of_zeros(context)
+        if context.loss not in CROSS_ENTROPIES or of_zeros is None:
             return False
         return first.loss_ratio > self.initial_loss and first.loss > self.initial_loss * of_zeros
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged
+from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
@@ -62,11 +63,9 @@ class NoLearning:
 
     def _no_signal(self, record: Record) -> str:
         """Say why the data, and not the network, may be to blame; nothing if simple models do learn from them."""
-        signals = record.notes(Signal)
-        if not signals:
+        if not record.notes(Signal):
             return "whether the data hold any signal was not recorded"
-        found = signals[-1].gain > self.signal * signals[-1].gain_se
-        return "" if found else "no signal that a linear model or nearest neighbours can detect"
+        return NO_SIGNAL if shows_no_signal(record, self.signal) else ""
 
     def _finding(self, record: Record, standing: Standing, *, without_gradient: bool) -> Finding:
         probe = next(probe for probe in reversed(record.notes(Probe)) if probe.step <= standing.last_step)

@@ -4,14 +4,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from gradvitals.diagnostics.constant_predictor import OF_QUANTITIES
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.start import beats_constant, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
-
-OF_QUANTITIES = frozenset({"mse", "mae", "huber", "clipped_delta"})
 
 
 @dataclass(frozen=True, slots=True)

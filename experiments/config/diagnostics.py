@@ -76,7 +76,7 @@ class DiagnosticsConfig(Model):
         vanishing_gradient: Gradients that fade towards the first layer.
         exploding_gradient: Gradients that grow towards the first layer, or over time.
         no_learning: A loss no better than the best constant's.
-        memorising: A training loss that falls without the validation loss.
+        memorising: A training set learned by heart, where simple models know more of new samples.
         symmetric_units: Units with equal weights that do the same for ever.
         initialization_scale: Signals far too small or too large before the first update.
         numerics: Losses and updates that floats cannot resolve.
