@@ -17,22 +17,16 @@ import gradvitals.diagnostics
 import gradvitals.engine
 import gradvitals.experiments
 from gradvitals.diagnostics.measurements import Record, context_from_json
-from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import NOTES, note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
 from gradvitals.engine.events import Array
-from gradvitals.engine.history import History
-from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import Experiment, assemble
-from gradvitals.experiments.config.dump import as_plain
 from gradvitals.experiments.config.load import parse_config
-from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.files import write_bytes
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.runner import flatten
+from gradvitals.experiments.watched_training import train_experiment, watch_experiment
 
 RECORDS = "records"
 JUDGING = ("judge.py", "gate.py", "roots.py", "persistence.py", "findings.py", "explain.py", "markdown.py", "report.py")
@@ -56,41 +50,10 @@ def train_candidate(candidate: Candidate, folder: Path) -> tuple[Scores, Record]
         config.data, config.seed, folder, origin=candidate.family, sequence_length=config.model.sequence_length
     )
     experiment = assemble(config, dataset, check_fit(config, dataset, origin=candidate.family))
-    history = History()
-    with _watch(config, experiment) as monitor:
-        _train(config, experiment, history)
+    with watch_experiment(config, experiment) as monitor:
+        history = train_experiment(config, experiment)
     scores = score(experiment, dataset)
     return {**scores, "updates": float(history.steps)}, monitor.record
-
-
-def _watch(config: Config, experiment: Experiment) -> Monitor:
-    samples, validation = experiment.samples, experiment.validation
-    return Monitor(
-        experiment.network,
-        WatchedData(samples.inputs, samples.targets, validation.inputs, validation.targets),
-        every=config.diagnostics.every,
-        exact=config.diagnostics.exact,
-        config=flatten(as_plain(config)),
-    )
-
-
-def _train(config: Config, experiment: Experiment, history: History) -> None:
-    training = config.training
-    train(
-        experiment.network,
-        experiment.samples,
-        experiment.optimizer,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        generator=experiment.generator,
-        validation=experiment.validation,
-        early_stopping=experiment.early_stopping,
-        clip=experiment.clip,
-        schedule=experiment.schedule,
-        penalty=experiment.penalty,
-        strategy=experiment.strategy,
-        history=history,
-    )
 
 
 def score(experiment: Experiment, dataset: Dataset) -> Scores:

@@ -9,25 +9,22 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Judgement, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.trial_notes import GradientComparison
 from gradvitals.engine.events import TrainingStarted
-from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import assemble
-from gradvitals.experiments.config.dump import as_plain
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.rules import configured
-from gradvitals.experiments.runner import Place, flatten, load_dataset
+from gradvitals.experiments.runner import Place, load_dataset
 from gradvitals.experiments.trials.cannot_overfit import CannotOverfit
 from gradvitals.experiments.trials.catalogue import TRIALS
 from gradvitals.experiments.trials.examples import only_rows
 from gradvitals.experiments.trials.gradient_check import GradientCheck
 from gradvitals.experiments.trials.gradients import compare_gradients
 from gradvitals.experiments.trials.overfitting import try_overfitting
+from gradvitals.experiments.watched_training import train_experiment, watch_experiment
 
 ROWS = 8
 """Training rows of the gradient check."""
@@ -90,26 +87,11 @@ def _is_early(judgement: Judgement) -> bool:
 
 def _start(config: Config, dataset: Dataset, origin: str) -> Record:
     """Let a monitor see the start of the training, and nothing after it."""
-    training = config.training
     experiment = assemble(config, dataset, check_fit(config, dataset, origin=origin))
-    network, samples, validation = experiment.network, experiment.samples, experiment.validation
-    batch_size = min(training.batch_size, len(samples))
-    monitor = Monitor(
-        network,
-        WatchedData(samples.inputs, samples.targets, validation.inputs, validation.targets),
-        total_steps=training.epochs * math.ceil(len(samples) / batch_size),
-        config=flatten(as_plain(config)),
-    )
-    network.hooks.on(TrainingStarted, lambda _: monitor.detach())
-    train(
-        network,
-        samples,
-        experiment.optimizer,
-        epochs=0,
-        batch_size=batch_size,
-        generator=experiment.generator,
-        strategy=experiment.strategy,
-    )
+    steps_per_epoch = math.ceil(len(experiment.samples) / min(config.training.batch_size, len(experiment.samples)))
+    monitor = watch_experiment(config, experiment, total_steps=config.training.epochs * steps_per_epoch)
+    experiment.network.hooks.on(TrainingStarted, lambda _: monitor.detach())
+    train_experiment(config, experiment, epochs=0)
     return monitor.record
 
 

@@ -5,7 +5,6 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,18 @@ from typing import Any
 import numpy as np
 
 from gradvitals import __version__
-from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard import hparams
 from gradvitals.diagnostics.tensorboard.graph import graph_def
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.engine.events import EpochEnded, Scores
 from gradvitals.engine.history import History
-from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.data import DataConfig
-from gradvitals.experiments.config.dump import as_plain, dump
-from gradvitals.experiments.config.root import Config
+from gradvitals.experiments.config.dump import dump
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.files import write_json, write_text
@@ -37,6 +32,7 @@ from gradvitals.experiments.network_graph import network_nodes
 from gradvitals.experiments.plan import PlannedRun, label
 from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import CONFIG_FILE, FINDINGS_FILE, FINISHED, RunSummary, write_summary
+from gradvitals.experiments.watched_training import train_experiment, watch_experiment
 
 OUTCOMES = (
     hparams.Metric("epoch_accuracy", "validation"),
@@ -91,10 +87,10 @@ def run_one(
     try:
         _write_hparams(writer, planned, place)
         writer.top.graph(graph_def(network_nodes(experiment.network.circuit)))
-        monitor = _watch(config, experiment, writer, diagnoses)
+        monitor = watch_experiment(config, experiment, sinks=(writer,), diagnoses=diagnoses)
         if on_epoch is not None:
             experiment.network.hooks.on(EpochEnded, on_epoch)
-        _train(config, experiment, history)
+        train_experiment(config, experiment, history=history)
     except BaseException as problem:
         # Whatever stopped it, also before the first step and after the last one.
         history.reason = "failed" if isinstance(problem, Exception) else "interrupted"
@@ -129,49 +125,6 @@ def load_dataset(planned: PlannedRun, place: Place) -> Dataset:
 @lru_cache(maxsize=2)
 def _load(data: DataConfig, seed: int, base_dir: Path, origin: str, sequence_length: int | None) -> Dataset:
     return load_data(data, seed, base_dir, origin=origin, sequence_length=sequence_length)
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Give a nested table by dotted keys, dates as text: it is recorded as JSON."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value.isoformat() if isinstance(value, date) else value
-    return flat
-
-
-def _watch(config: Config, experiment: Experiment, writer: RunWriter, diagnoses: Sequence[Diagnosis]) -> Monitor:
-    samples, validation = experiment.samples, experiment.validation
-    return Monitor(
-        experiment.network,
-        WatchedData(samples.inputs, samples.targets, validation.inputs, validation.targets),
-        every=config.diagnostics.every,
-        exact=config.diagnostics.exact,
-        sinks=(writer,),
-        config=flatten(as_plain(config)),
-        diagnoses=diagnoses,
-    )
-
-
-def _train(config: Config, experiment: Experiment, history: History) -> None:
-    training = config.training
-    train(
-        experiment.network,
-        experiment.samples,
-        experiment.optimizer,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        generator=experiment.generator,
-        validation=experiment.validation,
-        early_stopping=experiment.early_stopping,
-        clip=experiment.clip,
-        schedule=experiment.schedule,
-        penalty=experiment.penalty,
-        strategy=experiment.strategy,
-        history=history,
-    )
 
 
 def _describe(experiment: Experiment) -> dict[str, Any]:

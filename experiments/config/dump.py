@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -33,6 +34,17 @@ def dump(config: Config) -> str:
             table.add(inner, _item(item))
         document.add(key, table)
     return tomlkit.dumps(document)
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Give a nested table by dotted keys, dates as text: it is recorded as JSON."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value.isoformat() if isinstance(value, date) else value
+    return flat
 
 
 def config_hash(config: Config, digits: int = 6) -> str:

@@ -430,3 +430,28 @@ def test_before_the_first_update_the_way_of_the_gradient_is_told_as_info(
     by_depth = [found for found in judge(record).findings if found.id in {"vanishing_gradient", "exploding_gradient"}]
     assert [found.key for found in by_depth] == expected
     assert all(found.severity is Severity.INFO for found in by_depth)
+
+
+def test_flat_outputs_are_not_the_business_of_saturated_units(
+    make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    context = make_context(["sigmoid"])
+    layers = (*context.layers[:-1], replace(context.layers[-1], activation="sigmoid"))
+    record = Record(replace(context, layers=layers))
+    record.add(make_probe(0, relative_slopes={"hidden_1": 0.05, "output": 0.05}))
+    (finding,) = [found for found in judge(record).findings if found.id == "saturated_units"]
+    assert (finding.layer, finding.severity) == ("hidden_1", Severity.INFO)
+    alone = Record(replace(context, layers=layers[-1:]))
+    alone.add(make_probe(0, relative_slopes={"output": 0.05}))
+    assert status_of(judge(alone), "saturated_units").status == "not_applicable"
+
+
+def test_the_median_of_the_largest_norms_does_not_overflow(
+    make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context())
+    for step in range(1, 41):
+        record.add_scalars(step, {"gradient_norm/global": 3.4e38})
+    for step in (0, 30, 40):
+        record.add(make_probe(step))
+    assert found(judge(record), "exploding_gradient") == []

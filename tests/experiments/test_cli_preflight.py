@@ -242,3 +242,11 @@ def test_help_names_the_flags(command: str, gradvitals: Callable[..., Any]) -> N
     said = gradvitals(command, "--help")
     assert "--preflight" in said.out
     assert "--overfit" in said.out
+
+
+def test_what_is_only_info_is_shown_before_a_training_and_not_after_it(gradvitals: Callable[..., Any]) -> None:
+    before = gradvitals("check", "vanishing_sigmoid_stack", "--preflight")
+    assert before.code == 0
+    assert "  info vanishing_gradient@hidden_1 since step 0" in before.out
+    assert "  info data_faults since step 0" in before.out
+    assert "info data_faults" not in gradvitals("check", "dying_relu_healthy", "--workers", "1").out

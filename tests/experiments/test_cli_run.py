@@ -127,3 +127,14 @@ def test_paths_may_have_spaces_and_any_letters(gradvitals: Callable[..., Any], t
     said = gradvitals("run", folder / "ein versuch.toml", "--logdir", folder / "läufe", "--set", "training.epochs=1")
     assert (said.code, said.err) == (0, "")
     assert gradvitals("list", folder / "läufe").out.count("completed") == 1
+
+
+@pytest.mark.parametrize("again", [[], ["--resume"]], ids=["trained now", "finished before"])
+def test_a_run_that_is_checked_says_which_limit_it_exceeds(again: list[str], gradvitals: Callable[..., Any]) -> None:
+    command = ["run", "dying_relu_healthy", "--set", "check.max_update_ratio=1e-9"]
+    if again:
+        assert gradvitals(*command).code == 0
+    said = gradvitals(*command, "--check", *again)
+    assert said.code == 1
+    assert "max_update_ratio@" in said.out
+    assert "error" in said.out

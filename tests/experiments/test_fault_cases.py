@@ -6,10 +6,10 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity, Verdict
-from gradvitals.experiments.config.dump import as_plain
+from gradvitals.experiments.config.dump import as_plain, flatten
 from gradvitals.experiments.config.load import load_config
 from gradvitals.experiments.fault_cases import FAULT_CASES, FaultCase
-from gradvitals.experiments.runner import flatten, run_one
+from gradvitals.experiments.runner import run_one
 from gradvitals.experiments.sweep import make_plan, place_runs
 
 SEEDS = range(5)

@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.findings import Severity, Verdict
-from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.network import Network
-from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import assemble
-from gradvitals.experiments.config.dump import as_plain
 from gradvitals.experiments.config.load import LoadedConfig, load_config, loads
 from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.fault_cases import FAULT_CASES
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.runner import flatten
+from gradvitals.experiments.watched_training import train_experiment, watch_experiment
 
 FACTOR = 1000.0
 ABOUT_SCALE = {"unscaled_targets", "initialization_scale", "numerics"}
@@ -34,22 +30,10 @@ def verdict_of(loaded: LoadedConfig, permutation: np.random.Generator | None = N
     config = loaded.config
     dataset = load_data(config.data, config.seed, loaded.base_dir, sequence_length=config.model.sequence_length)
     experiment = assemble(config, dataset, check_fit(config, dataset))
-    samples, held_out = experiment.samples, experiment.validation
     if permutation is not None:
         permute_units(experiment.network, permutation)
-    data = WatchedData(samples.inputs, samples.targets, held_out.inputs, held_out.targets)
-    with Monitor(experiment.network, data, config=flatten(as_plain(config))) as monitor:
-        train(
-            experiment.network,
-            samples,
-            experiment.optimizer,
-            epochs=config.training.epochs,
-            batch_size=config.training.batch_size,
-            generator=experiment.generator,
-            validation=held_out,
-            clip=experiment.clip,
-            penalty=experiment.penalty,
-        )
+    with watch_experiment(config, experiment) as monitor:
+        train_experiment(config, experiment)
     return monitor.verdict
 
 

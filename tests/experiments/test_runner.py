@@ -92,7 +92,7 @@ def test_a_run_stopped_before_it_is_watched_is_not_completed(
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "_watch", fail)
+    monkeypatch.setattr(runner, "watch_experiment", fail)
     with pytest.raises(KeyboardInterrupt):
         run_one(*planned)
     assert summary(planned[1])["status"] == "interrupted"

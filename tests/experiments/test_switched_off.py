@@ -37,3 +37,13 @@ def test_a_diagnosis_that_is_demanded_and_switched_off_is_not_judged(gradvitals:
     said = gradvitals("check", "dying_relu_healthy", "--workers", "1", "--set", off, "--fail-on", "dead_units")
     assert said.code == 3
     assert "switched off: dead_units: a test" in said.out
+
+
+def test_a_diagnosis_that_is_demanded_and_only_a_pre_flight_judges_is_not_judged(
+    gradvitals: Callable[..., Any],
+) -> None:
+    said = gradvitals("check", "dying_relu_healthy", "--workers", "1", "--fail-on", "gradient_check")
+    assert said.code == 3
+    assert "not judged: gradient_check: only a pre-flight judges it: check CONFIG --preflight" in said.out
+    before = gradvitals("check", "dying_relu_healthy", "--preflight", "--fail-on", "gradient_check")
+    assert before.code == 0

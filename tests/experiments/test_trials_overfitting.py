@@ -10,12 +10,11 @@ from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.trial_notes import OverfitTrial
-from gradvitals.experiments.config.dump import as_plain
+from gradvitals.experiments.config.dump import as_plain, flatten
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.config.override import set_key
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.load import load_data
-from gradvitals.experiments.runner import flatten
 from gradvitals.experiments.trials.cannot_overfit import CannotOverfit
 from gradvitals.experiments.trials.overfitting import ordinary, try_overfitting, unregularised
 

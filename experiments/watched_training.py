@@ -1,0 +1,72 @@
+"""An assembled experiment, watched and trained: what a run, a pre-flight and the healthy zoo have in common."""
+
+from collections.abc import Sequence
+
+from gradvitals.diagnostics.diagnoses.base import Diagnosis
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.sink import Sink
+from gradvitals.engine.history import History
+from gradvitals.engine.training import train
+from gradvitals.experiments.assemble import Experiment
+from gradvitals.experiments.config.dump import as_plain, flatten
+from gradvitals.experiments.config.root import Config
+
+
+def watch_experiment(
+    config: Config,
+    experiment: Experiment,
+    *,
+    sinks: Sequence[Sink] = (),
+    diagnoses: Sequence[Diagnosis] = CATALOGUE,
+    total_steps: int | None = None,
+) -> Monitor:
+    """Put a monitor on an experiment, with both of its sets and the config that it came from.
+
+    Args:
+        config: A run's config.
+        experiment: Assembled from it.
+        sinks: Receive everything that is recorded.
+        diagnoses: The rules, with their thresholds.
+        total_steps: Planned updates, where the training itself does not say.
+    """
+    samples, validation = experiment.samples, experiment.validation
+    return Monitor(
+        experiment.network,
+        WatchedData(samples.inputs, samples.targets, validation.inputs, validation.targets),
+        total_steps=total_steps,
+        every=config.diagnostics.every,
+        exact=config.diagnostics.exact,
+        sinks=sinks,
+        config=flatten(as_plain(config)),
+        diagnoses=diagnoses,
+    )
+
+
+def train_experiment(
+    config: Config, experiment: Experiment, *, epochs: int | None = None, history: History | None = None
+) -> History:
+    """Train an experiment as its config says.
+
+    Args:
+        config: A run's config.
+        experiment: Assembled from it.
+        epochs: Passes over the training set, where they are not the config's.
+        history: Is filled and returned; hand one in to keep it should the training be interrupted.
+    """
+    return train(
+        experiment.network,
+        experiment.samples,
+        experiment.optimizer,
+        epochs=config.training.epochs if epochs is None else epochs,
+        batch_size=config.training.batch_size,
+        generator=experiment.generator,
+        validation=experiment.validation,
+        early_stopping=experiment.early_stopping,
+        clip=experiment.clip,
+        schedule=experiment.schedule,
+        penalty=experiment.penalty,
+        strategy=experiment.strategy,
+        history=history,
+    )
