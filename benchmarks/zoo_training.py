@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import r2_score
 from zoo_grid import Candidate
 
 import gradvitals.diagnostics
@@ -29,7 +30,17 @@ from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.watched_training import train_experiment, watch_experiment
 
 RECORDS = "records"
-JUDGING = ("judge.py", "gate.py", "roots.py", "persistence.py", "findings.py", "explain.py", "markdown.py", "report.py")
+JUDGING = (
+    "judge.py",
+    "gate.py",
+    "roots.py",
+    "persistence.py",
+    "findings.py",
+    "harm.py",
+    "explain.py",
+    "markdown.py",
+    "report.py",
+)
 """Files of the diagnostics that only read records: a change in them leaves the records as good as they were."""
 
 Scores = dict[str, float | None]
@@ -81,11 +92,8 @@ def score(experiment: Experiment, dataset: Dataset) -> Scores:
 
 
 def r_squared(outputs: Array, targets: Array) -> float:
-    """Give R² of outputs `(samples, columns)`, the mean over the columns; at most 1, the targets' mean has 0."""
-    wide = targets.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        missed = ((outputs.astype(np.float64) - wide) ** 2).sum(axis=0)
-    return float((1.0 - missed / ((wide - wide.mean(axis=0)) ** 2).sum(axis=0)).mean())
+    """Give R² of outputs `(samples, columns)`, the mean over the columns; NaN where an output is not finite."""
+    return float(r2_score(targets, outputs)) if np.isfinite(outputs).all() else math.nan
 
 
 def _finite(value: float) -> float | None:
@@ -141,7 +149,7 @@ def measuring_digest() -> str:
     paths = [
         *engine.glob("*.py"),
         *(path for path in diagnostics.glob("*.py") if path.name not in JUDGING),
-        *(experiments / name for name in ("assemble.py", "architecture.py", "fit.py")),
+        *(experiments / name for name in ("assemble.py", "architecture.py", "fit.py", "watched_training.py")),
         *experiments.glob("data/*.py"),
     ]
     digest = hashlib.sha256()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from scipy.stats import beta
 from zoo_grid import Candidate
 
 from gradvitals.diagnostics.findings import Finding, Severity, Verdict
@@ -67,33 +68,12 @@ class Bound:
 
 
 def upper_bound(alarmed: int, total: int, confidence: float = CONFIDENCE) -> float:
-    """Give the one-sided upper Clopper–Pearson bound of a share, exact to 1e-9; 1 where there is nothing to count.
-
-    The share p at which `alarmed` or fewer of `total` have probability 1 − confidence.
+    """Give the one-sided upper Clopper–Pearson bound of a share; 1 where there is nothing to count.
 
     Reference:
         Clopper & Pearson 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial".
     """
-    if alarmed >= total:
-        return 1.0
-    low, high = alarmed / total, 1.0
-    while high - low > 1e-9:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if _at_most(alarmed, total, middle) > 1.0 - confidence else (low, middle)
-    return high
-
-
-def _at_most(count: int, total: int, share: float) -> float:
-    """Give the probability of at most `count` of `total` in a binomial, by logarithms."""
-    logs = (
-        math.lgamma(total + 1)
-        - math.lgamma(i + 1)
-        - math.lgamma(total - i + 1)
-        + (i * math.log(share) if i else 0.0)
-        + (total - i) * math.log1p(-share)
-        for i in range(count + 1)
-    )
-    return math.fsum(map(math.exp, logs))
+    return 1.0 if alarmed >= total else float(beta.ppf(confidence, alarmed + 1, total - alarmed))
 
 
 def bounds(runs: Sequence[Judged], severity: Severity, diagnosis: str | None = None) -> tuple[Bound, Bound]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradvitals.diagnostics.least_loss import is_one_hot
 from gradvitals.engine.events import Array
 
 
@@ -42,8 +43,9 @@ def count_runs(labels: Array) -> Runs:
 
 def labels_of(targets: Array) -> Array | None:
     """Give the classes `(n,)` that targets `(n, outputs)` stand for; None where they are not one-hot, nor 0 and 1."""
-    if not targets.size or not ((targets == 0.0) | (targets == 1.0)).all():
+    if not targets.size:
         return None
     if targets.shape[1] == 1:
-        return np.asarray(targets[:, 0] == 1.0, np.int64)
-    return np.asarray(targets.argmax(axis=1)) if (targets.sum(axis=1) == 1.0).all() else None
+        yes = targets[:, 0] == 1.0
+        return np.asarray(yes, np.int64) if (yes | (targets[:, 0] == 0.0)).all() else None
+    return np.asarray(targets.argmax(axis=1)) if is_one_hot(targets) else None

@@ -74,7 +74,7 @@ def is_share(targets: Array) -> bool:
 
 def is_one_hot(targets: Array) -> bool:
     """Tell whether every row has a single 1, and else 0."""
-    return bool(np.isin(targets, (0.0, 1.0)).all() and (targets.sum(axis=1) == 1.0).all())
+    return bool(((targets == 0.0) | (targets == 1.0)).all() and (targets.sum(axis=1) == 1.0).all())
 
 
 def _least_of_one_class(loss: str, targets: Array, bounds: Bounds, class_weight: Array | None) -> Array:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeAlias
 
 from gradvitals.diagnostics.findings import Finding
+from gradvitals.diagnostics.markdown import one_line
 from gradvitals.experiments.config.check import Ignore
 
 State: TypeAlias = Literal["active", "expired", "unused", "not_judged"]
@@ -36,7 +37,7 @@ class Exemption:
     @property
     def reason(self) -> str:
         """Why, in one line."""
-        return " ".join(self.why.split())
+        return one_line(self.why)
 
     @property
     def text(self) -> str:

@@ -1,12 +1,14 @@
 """What every diagnosis is: a dataclass whose fields are its thresholds, and a judgement of one record."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
+
+INDICES_SHOWN = 8
 
 
 class Diagnosis(Protocol):
@@ -72,6 +74,15 @@ def change_initialization(record: Record, why: str, activation: str) -> Prescrip
     """Prescribe random weights of the size that suits an activation, named behind the reason for it."""
     init = "glorot_uniform" if activation in SLOPED else "he_normal"
     return set_key(record, f"{why}: {init}", "model.init", init)
+
+
+def list_indices(indices: Sequence[int]) -> str:
+    """List units or columns, of many the first few.
+
+    >>> list_indices([3, 5]), list_indices(range(20))
+    ('3, 5', '0, 1, 2, 3, 4, 5, 6, 7, …')
+    """
+    return ", ".join(map(str, indices[:INDICES_SHOWN])) + (", …" if len(indices) > INDICES_SHOWN else "")
 
 
 def config_value(record: Record, key: str) -> object:

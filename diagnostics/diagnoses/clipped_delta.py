@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
-from gradvitals.diagnostics.diagnoses.gated import check_share
+from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
@@ -51,11 +51,7 @@ class ClippedDelta:
         if fits[0].takes != "values":
             return not_applicable(self, "the loss is not one of the residual")
         shares = {note.step: note.untaught for note in record.notes(Outputs)}
-        checks = [
-            check_share(gate, step, share, warn=self.warn, error=self.error)
-            for step, share in shares.items()
-            if share is not None
-        ]
+        checks = check_shares(gate, shares, warn=self.warn, error=self.error)
         if len(checks) < self.persistence and not any(check.final for check in checks):
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         standing = settle(checks, self.persistence)

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.data_facts import MOST_NAMED
-from gradvitals.diagnostics.diagnoses.base import judged, not_judged
+from gradvitals.diagnostics.diagnoses.base import judged, list_indices, not_judged
 from gradvitals.diagnostics.diagnoses.start import is_half_done, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts
-
-INDICES_SHOWN = 8
 
 ROUNDING = 1e-9
 """Deviation of a target, in units of its mean, that is nothing but rounding."""
@@ -209,8 +207,6 @@ def _constant_columns(facts: DataFacts) -> Iterator[_Fault]:
     """Report columns that tell nothing."""
     if not facts.constant_count:
         return
-    shown = ", ".join(map(str, facts.constant_columns[:INDICES_SHOWN]))
-    more = ", …" if facts.constant_count > INDICES_SHOWN else ""
     noun = "columns never changes" if facts.constant_count == 1 else "columns never change"
-    evidence = f"{facts.constant_count} of {facts.columns} {noun} ({shown}{more})"
+    evidence = f"{facts.constant_count} of {facts.columns} {noun} ({list_indices(facts.constant_columns)})"
     yield _Fault(evidence, Severity.INFO, facts.constant_count / facts.columns, 0.0)

@@ -9,6 +9,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
     config_value,
     judged,
+    list_indices,
     not_applicable,
     not_judged,
     set_key,
@@ -19,8 +20,6 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.notes import Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
-
-INDICES_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +94,13 @@ class DeadUnits:
         dead = seen.dead[layer]
         born = set(scans[0].dead[layer])
         born_dead = len(born.intersection(dead)) if scans[0].step == 0 else 0
-        listed = ", ".join(map(str, dead[:INDICES_SHOWN])) + (", …" if len(dead) > INDICES_SHOWN else "")
         revived = len(set().union(*(scan.dead[layer] for scan in scans)) - set(scans[-1].dead[layer]))
         origin = (
             f"{born_dead} of them dead before the first update" if born_dead else self._when(scans, layer, len(dead))
         )
         evidence = (
             f"{len(dead)} of {units} units of {layer} are silent on all {seen.rows} training examples"
-            f" (units {listed}); {origin}"
+            f" (units {list_indices(dead)}); {origin}"
         )
         if revived and not standing.cleared:
             evidence += f"; {revived} once dead fire again"

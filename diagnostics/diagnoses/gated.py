@@ -1,5 +1,7 @@
 """What rules that ask the gate have in common: shares of samples, and whether the data are to blame."""
 
+from collections.abc import Mapping
+
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
@@ -24,6 +26,13 @@ def check_share(gate: Gate, step: int, share: float, *, warn: float, error: floa
     if share >= WAY_BACK * warn:
         held = Severity.ERROR if impaired else Severity.WARNING
     return Check(step, severity, share, held=held, final=gated is not None and gated.final)
+
+
+def check_shares(gate: Gate, shares: Mapping[int, float | None], *, warn: float, error: float) -> list[Check]:
+    """Give the checks of shares by step; where there is none, nothing could be measured."""
+    return [
+        check_share(gate, step, share, warn=warn, error=error) for step, share in shares.items() if share is not None
+    ]
 
 
 def shows_no_signal(record: Record, errors: float) -> bool:

@@ -11,7 +11,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     set_key,
     set_keys,
 )
-from gradvitals.diagnostics.diagnoses.gated import check_share
+from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
@@ -64,11 +64,7 @@ class Numerics:
         if context is None or not fits:
             return not_judged(self, "not recorded")
         impossible = {note.step: note.impossible for note in record.notes(Outputs)}
-        probabilities = [
-            check_share(gate, step, share, warn=self.warn, error=self.error)
-            for step, share in impossible.items()
-            if share is not None
-        ]
+        probabilities = check_shares(gate, impossible, warn=self.warn, error=self.error)
         updates = self._update_checks(record)
         looks = max(len(probabilities), len(updates))
         if looks < self.persistence and not any(check.final for check in probabilities):

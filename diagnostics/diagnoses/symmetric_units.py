@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from gradvitals.diagnostics.diagnoses.base import change_initialization, judged, not_applicable, not_judged
+from gradvitals.diagnostics.diagnoses.base import (
+    change_initialization,
+    judged,
+    list_indices,
+    not_applicable,
+    not_judged,
+)
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
@@ -12,8 +18,6 @@ from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.notes import Scan, Symmetry
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.engine.events import LayerInfo
-
-INDICES_SHOWN = 8
 
 Groups: TypeAlias = Sequence[Sequence[int]]
 
@@ -86,7 +90,6 @@ class SymmetricUnits:
         groups = exact or firing(record, note.step, info, note.alike.get(info.name, ()))
         largest = max(groups, key=len)
         count, units = copies(groups), info.fan_out
-        listed = ", ".join(map(str, largest[:INDICES_SHOWN])) + (", …" if len(largest) > INDICES_SHOWN else "")
         others = f" ({len(groups) - 1} more such groups)" if len(groups) > 1 else ""
         return Finding(
             id=self.id,
@@ -99,9 +102,9 @@ class SymmetricUnits:
             value=standing.value,
             threshold=self.error,
             evidence=(
-                f"{len(largest)} of {units} units of {info.name} (units {listed}){others} have the same incoming and"
-                f" outgoing weights, {'as' if exact else 'up to a hundredth, which were equal'} at the start, after"
-                f" {note.step - since} updates"
+                f"{len(largest)} of {units} units of {info.name} (units {list_indices(largest)}){others} have the same"
+                f" incoming and outgoing weights, {'as' if exact else 'up to a hundredth, which were equal'} at the"
+                f" start, after {note.step - since} updates"
             ),
             explanation=(
                 "Units with the same weights compute the same and get the same gradient, so training cannot make them"

@@ -55,9 +55,10 @@ def said(record: Record) -> list[Finding]:
         ((0.5, 0.5, 0.5, 0.5, 0.5), 0.5, "warning"),
         ((0.5, 0.5, 0.5, 0.5, 0.5), 0.0, "error"),
         ((0.01, 0.01, 0.01), 0.5, "warning"),
+        ((0.01, 0.01, 0.01, 0.01, 0.01), 0.0, "error"),
         ((0.0, 0.0, 0.02, 0.02, 0.02), 0.5, "warning"),
     ],
-    ids=["half", "half, impaired", "one in a hundred", "of late"],
+    ids=["half", "half, impaired", "one in a hundred", "one in a hundred, impaired", "of late"],
 )
 def test_it_warns_from_1_percent_and_is_an_error_if_the_network_is_impaired(
     shares: tuple[float, ...], gain: float, severity: str, record: Callable[..., Record]

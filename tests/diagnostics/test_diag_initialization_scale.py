@@ -147,6 +147,8 @@ def test_rare_classes_make_no_large_loss(noted: Note) -> None:
         ((1.0, 101.0), 1.1, (1.0, 1.0, 1.0, 1.0), ("error", False)),
         ((5e-3, 0.1), 1.1, (1.0, 1.0, 1.0, 1.0), ("error", False)),
         ((5e-3, 0.1), 1.1, (1.0, 0.8, 0.5, 0.1), ("info", False)),
+        ((0.2, 0.8, 21.0), 1.1, (1.0, 1.0, 1.0, 1.0), ("error", False)),
+        ((0.22, 0.8, 21.0), 1.1, (1.0, 1.0, 1.0, 1.0), ("info", False)),
     ],
     ids=[
         "pre-flight",
@@ -157,6 +159,8 @@ def test_rare_classes_make_no_large_loss(noted: Note) -> None:
         "very odd",
         "very small",
         "very small, learned",
+        "growing 105-fold",
+        "growing 95-fold",
     ],
 )
 def test_the_training_shows_what_it_costs(

@@ -197,6 +197,14 @@ def test_but_not_where_the_data_hold_no_signal(
     assert severity(record(gain=0.0, **(given | {"notes": notes}))) == by_itself
 
 
+@pytest.mark.parametrize(("gain", "expected"), [(0.05, "info"), (0.07, "error")], ids=["2.5 errors", "3.5 errors"])
+def test_a_signal_is_what_simple_models_find_by_3_standard_errors(
+    gain: float, expected: str, record: Callable[..., Record]
+) -> None:
+    summed = replace(FIT, reduction="sum")
+    assert severity(record(summed, gain=0.0, notes=(Signal(1000, gain, 0.02),))) == expected
+
+
 @pytest.mark.parametrize(
     ("takes", "loss", "seen", "expected"),
     [

@@ -51,8 +51,13 @@ def said(record: Record) -> list[Finding]:
 
 @pytest.mark.parametrize(
     ("shares", "gain", "severity"),
-    [((0.3,) * 5, 0.5, "warning"), ((0.3,) * 5, 0.0, "error"), ((0.0, 0.0, 0.01, 0.01, 0.01), 0.5, "warning")],
-    ids=["many", "many, impaired", "one in a hundred, of late"],
+    [
+        ((0.3,) * 5, 0.5, "warning"),
+        ((0.3,) * 5, 0.0, "error"),
+        ((0.01,) * 5, 0.0, "error"),
+        ((0.0, 0.0, 0.01, 0.01, 0.01), 0.5, "warning"),
+    ],
+    ids=["many", "many, impaired", "one in a hundred, impaired", "one in a hundred, of late"],
 )
 def test_impossible_answers_warn_from_1_percent(
     shares: tuple[float, ...], gain: float, severity: str, record: Callable[..., Record]

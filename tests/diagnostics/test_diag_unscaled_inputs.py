@@ -181,6 +181,8 @@ def test_the_training_shows_what_it_costs(
     [
         (replace(START, loss=50.0, standardised_loss=1.2), "error"),
         (replace(START, loss=50.0, standardised_loss=40.0), None),
+        (replace(START, loss=3.1, standardised_loss=1.2), "error"),
+        (replace(START, loss=2.9, standardised_loss=1.2), None),
         (replace(START, deviations={"hidden_1": 300.0, "output": 1.0}), "error"),
         (replace(START, deviations={"hidden_1": 1e-3, "output": 1.0}), "error"),
         (
@@ -197,6 +199,8 @@ def test_the_training_shows_what_it_costs(
     ids=[
         "the first loss",
         "a first loss that stays",
+        "a first loss just too large",
+        "a first loss just not too large",
         "large signals",
         "small signals",
         "signals large either way",
@@ -221,9 +225,10 @@ def test_signs_that_are_harmless_alone_are_errors_with_impairment_only(
         ({"rms": 0.04}, "root mean square is 0.04"),
         ({"widest": 101.0, "widest_mean": 7.0}, "to 101 (column 0, mean 7)"),
         ({"rms": 19.0, "widest": 99.0}, ""),
+        ({"rms": 0.06}, ""),
         ({"rms": None, "widest": None, "narrowest": None}, ""),
     ],
-    ids=["large", "small", "uneven", "within bounds", "nothing to compare"],
+    ids=["large", "small", "uneven", "within bounds", "small, but within bounds", "nothing to compare"],
 )
 def test_columns_are_described_and_never_blamed_alone(
     changed: dict[str, Any], said_of: str, noted: Callable[..., Record]
