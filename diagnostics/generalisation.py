@@ -146,9 +146,11 @@ def gains_over(constant: ConstantPredictor, targets: Array, losses: Array) -> Ar
 
 def mean_and_error(values: Array) -> tuple[float, float]:
     """Give the mean of one value per sample, and its standard error; infinite for a single one."""
-    if len(values) < 2:
-        return float(values.mean()), math.inf
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+    count, mean = len(values), float(values.mean())
+    if count < 2:
+        return mean, math.inf
+    deviations = values - mean
+    return mean, math.sqrt(float(deviations.dot(deviations)) / (count - 1) / count)
 
 
 def _lower_bound(values: Array) -> float:

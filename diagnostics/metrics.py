@@ -4,7 +4,7 @@ Definitions are those of the logged tags; fractions are in [0, 1]. Arrays of act
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,14 +20,27 @@ SAFE = (1e-18, 1e30)
 """Sums of squares between these bounds are exact enough in float32; outside they under- or overflow."""
 
 
+def flatten(array: Array) -> Array:
+    """Give all entries as a vector, in the order in which they lie in memory: mostly a view."""
+    return array if array.ndim == 1 else array.ravel(order="K")
+
+
 def sum_of_squares(array: Array) -> float:
     """Sum of squares, in float64 where the array's own precision would under- or overflow; NumPy may warn of that."""
-    flat = array.reshape(-1)
+    flat = flatten(array)
     total = float(flat.dot(flat))
     if SAFE[0] < total < SAFE[1]:
         return total
     wide = flat.astype(np.float64)
     return float(wide.dot(wide))
+
+
+def sums_of_squares(vectors: Sequence[Array]) -> list[float]:
+    """Sum of squares of each vector, as `sum_of_squares` gives it; quick where none needs a closer look."""
+    totals = [float(vector.dot(vector)) for vector in vectors]
+    if SAFE[0] < min(totals, default=1.0) and max(totals, default=1.0) < SAFE[1]:
+        return totals
+    return [sum_of_squares(vector) for vector in vectors]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is measured, not warned about

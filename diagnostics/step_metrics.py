@@ -18,11 +18,35 @@ class Fault:
     layer: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Tags:
+    """The tags of one layer, put together once."""
+
+    slope: str
+    inactive: str
+    gradient: str
+    weight: str
+    update: str
+
+
 class StepMetrics:
     """Collects the scalars of the step under way; `take` hands them over and starts anew."""
 
     def __init__(self, network: Observable) -> None:
         self._network = network
+        self._tags = {
+            info.name: _Tags(
+                f"sigmoid_slope/{info.name}",
+                f"inactive_fraction/{info.name}",
+                f"gradient_norm/{info.name}",
+                f"weight_norm/{info.name}",
+                f"update_ratio/{info.name}",
+            )
+            for info in network.layers
+        }
+        self._gradients, self._weights, self._updates = _Vectors(), _Vectors("weight"), _Vectors("weight")
+        self._ones: dict[tuple[int, str], Array] = {}
+        self._he_norms: dict[str, float] = {}
         self._scalars: dict[str, float] = {}
         self._fault: Fault | None = None
 
@@ -33,42 +57,39 @@ class StepMetrics:
             return
         if event.activation in metrics.SLOPED:
             value = metrics.slope(outputs, event.activation)
-            self._scalars[f"sigmoid_slope/{event.layer}"] = value
-        elif event.activation in metrics.RECTIFIED:
-            sums = metrics.unit_sums(outputs)
-            value = float(sums.sum())
-            self._scalars[f"inactive_fraction/{event.layer}"] = metrics.share_of_silent_units(sums)
+            self._scalars[self._tags[event.layer].slope] = value
         else:
-            value = float(outputs.sum())
+            sums = np.matmul(self._ones_of(outputs), outputs)
+            value = float(np.add.reduce(sums))
+            if event.activation in metrics.RECTIFIED:
+                self._scalars[self._tags[event.layer].inactive] = metrics.share_of_silent_units(sums)
         if not math.isfinite(value):  # a sum may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
     def gradients(self, event: GradientsReady) -> None:
         """Measure the gradient's norm, per layer and over all."""
-        total = 0.0
-        for layer, arrays in event.gradients.items():
-            squares = sum(map(metrics.sum_of_squares, arrays.values()))
-            total += squares
-            self._scalars[f"gradient_norm/{layer}"] = math.sqrt(squares)
+        layers, vectors = self._gradients.of(event.gradients)
+        squares = dict.fromkeys(layers, 0.0)
+        for layer, square in zip(layers, metrics.sums_of_squares(vectors), strict=True):
+            squares[layer] += square
+        for layer, square in squares.items():
+            self._scalars[self._tags[layer].gradient] = math.sqrt(square)
+        total = sum(squares.values())
         self._scalars["gradient_norm/global"] = math.sqrt(total)
         if not math.isfinite(total):
             self.note_fault(_array_fault(event.gradients, "gradients"))
 
     def ended(self, event: StepEnded) -> None:
         """Measure weights and the update really taken."""
-        finite = math.isfinite(event.loss)
-        for layer, arrays in event.parameters.items():
-            weight = arrays["weight"]
-            weight_norm = math.sqrt(metrics.sum_of_squares(weight))
-            update_norm = math.sqrt(metrics.sum_of_squares(event.updates[layer]["weight"]))
-            self._scalars[f"weight_norm/{layer}"] = weight_norm
-            self._scalars[f"update_ratio/{layer}"] = update_norm / max(weight_norm, metrics.he_norm(weight))
-            finite = finite and math.isfinite(weight_norm + update_norm)
-        if not math.isfinite(event.loss) and (self._fault is None or self._fault.what == "gradients"):
-            self._fault = Fault("loss", None)  # it came before the gradients
-        if not finite and self._fault is None:
-            found = (_array_fault(event.parameters, "parameters"), _array_fault(event.updates, "update"))
-            self.note_fault(next((fault for fault in found if fault), None))
+        layers, weights = self._weights.of(event.parameters)
+        weight_squares = metrics.sums_of_squares(weights)
+        update_squares = metrics.sums_of_squares(self._updates.of(event.updates)[1])
+        for layer, weight, update in zip(layers, weight_squares, update_squares, strict=True):
+            tags, weight_norm = self._tags[layer], math.sqrt(weight)
+            self._scalars[tags.weight] = weight_norm
+            self._scalars[tags.update] = math.sqrt(update) / max(weight_norm, self._he_norm(layer, event.parameters))
+        if not math.isfinite((event.loss or 0.0) + sum(weight_squares) + sum(update_squares)):
+            self._note_fault_of_step(event)
 
     def note_fault(self, fault: Fault | None) -> None:
         """Keep the first fault of the step: the others follow from it."""
@@ -79,6 +100,49 @@ class StepMetrics:
         scalars, fault = self._scalars, self._fault
         self._scalars, self._fault = {}, None
         return scalars, fault
+
+    def _note_fault_of_step(self, event: StepEnded) -> None:
+        if not math.isfinite(event.loss or 0.0) and (self._fault is None or self._fault.what == "gradients"):
+            self._fault = Fault("loss", None)  # it came before the gradients
+        if self._fault is None:
+            found = (_array_fault(event.parameters, "parameters"), _array_fault(event.updates, "update"))
+            self.note_fault(next((fault for fault in found if fault), None))
+
+    def _he_norm(self, layer: str, parameters: LayerArrays) -> float:
+        if layer not in self._he_norms:
+            self._he_norms[layer] = metrics.he_norm(parameters[layer]["weight"])
+        return self._he_norms[layer]
+
+    def _ones_of(self, outputs: Array) -> Array:
+        """Give a vector of ones as long as the outputs: batches come in one size, or two."""
+        key = len(outputs), outputs.dtype.char
+        if key not in self._ones:
+            self._ones[key] = np.ones(len(outputs), outputs.dtype)
+        return self._ones[key]
+
+
+class _Vectors:
+    """The arrays of a mapping as vectors: made anew only for another mapping, as one sent again holds the same ones."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self._name = name
+        self._arrays: LayerArrays | None = None
+        self._layers: list[str] = []
+        self._vectors: list[Array] = []
+
+    def of(self, arrays: LayerArrays) -> tuple[list[str], list[Array]]:
+        """Give the vectors of all parameters, or of those named so, and the layer of each."""
+        if arrays is not self._arrays:
+            self._arrays = arrays
+            named = [
+                (layer, array)
+                for layer, group in arrays.items()
+                for name, array in group.items()
+                if self._name in {None, name}
+            ]
+            self._layers = [layer for layer, _ in named]
+            self._vectors = [metrics.flatten(array) for _, array in named]
+        return self._layers, self._vectors
 
 
 def forward_fault(event: LayerForward, parameters: LayerArrays) -> Fault | None:

@@ -17,7 +17,9 @@ Takes: TypeAlias = Literal["logits", "probabilities", "log_probabilities", "scor
 their logarithms, already; scores that only their order and margins matter of; or values in the unit of the targets."""
 
 LayerArrays: TypeAlias = Mapping[str, Mapping[str, Array]]
-"""Arrays by layer and parameter: `{"hidden_1": {"weight": (fan_in, fan_out), "bias": (fan_out,)}, …}`."""
+"""Arrays by layer and parameter: `{"hidden_1": {"weight": (fan_in, fan_out), "bias": (fan_out,)}, …}`.
+
+A mapping that is sent again, with another event, holds the same arrays with their present values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,12 @@ class GradientsReady:
 class StepEnded:
     """A step is done: its loss, the factor by which clipping shrank the gradient, and the update really taken.
 
-    `targets` are those of its batch, `(samples, outputs)`; None where nobody sees them.
+    In the user's own loop of another framework, nobody may see the loss (None) nor the clipping (the factor is 1, and
+    gradients come clipped). `targets` are those of its batch, `(samples, outputs)`; None where nobody sees them.
     """
 
     step: int
-    loss: float
+    loss: float | None
     clip_factor: float
     learning_rate: float
     updates: LayerArrays

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,9 +68,10 @@ class Hooks:
 
     _handles: list[Handle] = field(default_factory=list)
     _rhythms: tuple[Rhythm, ...] = ()
+    _wanted: list[float] = field(default_factory=list)
     _asked: int = 0
     _next: float = 0.0
-    _dues: dict[tuple[int, ...], "Due"] = field(default_factory=dict)
+    _dues: dict[tuple[bool, ...], "Due"] = field(default_factory=dict)
 
     def on(self, event_type: type[Any], observer: Observer, *, every: int | Rhythm = 1) -> Handle:
         """Send events of this type, on the steps that `every` wants, to the observer.
@@ -112,20 +114,26 @@ class Hooks:
         if self._asked < step < self._next and finite:
             self._asked = step
             return None
-        wanted = tuple(rhythm for rhythm in self._rhythms if not finite or rhythm.next_after(step - 1) == step)
-        self._asked, self._next = step, min(rhythm.next_after(step) for rhythm in self._rhythms)
-        return self._due_for(wanted) if wanted else None
+        if step != self._asked + 1:
+            self._wanted = [rhythm.next_after(step - 1) for rhythm in self._rhythms]
+        now = tuple([not finite or wanted == step for wanted in self._wanted])
+        for index, wanted in enumerate(self._wanted):
+            if wanted == step:
+                self._wanted[index] = self._rhythms[index].next_after(step)
+        self._asked, self._next = step, min(self._wanted)
+        return self._due_for(now) if any(now) else None
 
-    def _due_for(self, rhythms: tuple[Rhythm, ...]) -> "Due":
-        """Give those who share these rhythms; combinations recur, so each is put together once."""
-        key = tuple(map(id, rhythms))
-        if key not in self._dues:
+    def _due_for(self, now: tuple[bool, ...]) -> "Due":
+        """Give those whose rhythm wants the step; combinations recur, so each is put together once."""
+        due = self._dues.get(now)
+        if due is None:
+            rhythms = list(compress(self._rhythms, now))
             observers: dict[type[Any], list[Observer]] = {}
             for handle in self._handles:
                 if any(handle.rhythm is rhythm for rhythm in rhythms):
                     observers.setdefault(handle.event_type, []).append(handle.observer)
-            self._dues[key] = Due(observers)
-        return self._dues[key]
+            due = self._dues[now] = Due(observers)
+        return due
 
     def _refresh(self) -> None:
         unique: dict[int, Rhythm] = {}
@@ -134,7 +142,7 @@ class Hooks:
                 unique.setdefault(id(handle.rhythm), handle.rhythm)
         self._rhythms = tuple(unique.values())
         self._dues = {}
-        self._asked, self._next = 0, 0.0
+        self._asked, self._next = -2, 0.0  # so that every rhythm is asked again
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,6 @@ class Trainer:
             self._emit_after_update(due, loss, clip_factor, circuit.readonly_values["targets"])
         return loss
 
-    @np.errstate(over="ignore", invalid="ignore")  # observers measure what overflows
     def _emit_before_update(self, due: Due, circuit: ConnectedCircuit) -> None:
         """Show what was computed, and keep the parameters to tell the update afterwards."""
         if due.wants(LayerForward):
@@ -138,7 +137,6 @@ class Trainer:
         if due.wants(StepEnded):
             np.copyto(self._update, self.network.parameters)
 
-    @np.errstate(over="ignore", invalid="ignore")  # observers measure what overflows
     def _emit_after_update(self, due: Due, loss: float, clip_factor: float, targets: Array) -> None:
         """Show the update really taken."""
         np.subtract(self.network.parameters, self._update, out=self._update)

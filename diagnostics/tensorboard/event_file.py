@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import index
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.graph_pb2 import GraphDef
@@ -17,6 +17,9 @@ from gradvitals.diagnostics.tensorboard.file_names import create_event_file
 from gradvitals.diagnostics.tensorboard.records import encode_record
 from gradvitals.diagnostics.tensorboard.tags import check_tag
 from gradvitals.diagnostics.tensorboard.wide_events import ScalarTemplate
+
+Row: TypeAlias = tuple[float, int, Mapping[str, float]]
+"""Scalars of one moment: wall time in seconds since 1970, step, and values by tag."""
 
 FILE_VERSION = "brain.Event:2"
 TEMPLATES_KEPT = 32  # a run has a handful of sets of tags: each step's, each probe's, each epoch's
@@ -68,10 +71,17 @@ class EventFile:
             RuntimeError: If the file was closed, or opened by another process.
             OSError: If the event cannot be written; the file is then as it was before.
         """
-        if not values:
-            return
-        template = self._template(tuple(values))
-        self._write(template.encode(time.time(), _check_step(step), values.values()))
+        self.scalar_rows([(time.time(), step, values)])
+
+    def scalar_rows(self, rows: Sequence[Row]) -> None:
+        """Write the scalars of several moments, each `(wall time, step, values)`, at once; raises as `scalars` does."""
+        events = [
+            self._template(tuple(values)).encode(wall_time, _check_step(step), values.values())
+            for wall_time, step, values in rows
+            if values
+        ]
+        if events:
+            self._write(*events)
 
     def summary(self, step: int, *values: Summary.Value) -> None:
         """Write values made by `summaries` or `hparams` as one event; raises as `scalars` does."""
@@ -83,6 +93,11 @@ class EventFile:
     def graph(self, graph_def: GraphDef) -> None:
         """Write the run's graph, of which TensorBoard shows one; raises as `scalars` does."""
         self._write(Event(wall_time=time.time(), graph_def=graph_def.SerializeToString()).SerializeToString())
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is open, and this process's own."""
+        return not self._file.closed and os.getpid() == self._pid
 
     def sync(self) -> None:
         """Wait until all events are on the disk, where a power cut leaves them; raises as `scalars` does."""

@@ -4,6 +4,8 @@ At the top of the run's folder are the diagnostics, in `train/` and `validation/
 same tags, so that the stock charts overlay the two.
 """
 
+import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from gradvitals.diagnostics.markdown import verdict_markdown
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.notes import Note, kind_of, note_to_json
 from gradvitals.diagnostics.tensorboard import summaries
-from gradvitals.diagnostics.tensorboard.event_file import EventFile
+from gradvitals.diagnostics.tensorboard.event_file import EventFile, Row
 from gradvitals.engine.events import EpochEnded, Scores
 
 MEASUREMENTS = "gradvitals/measurements"
@@ -24,9 +26,16 @@ FINDINGS = "gradvitals/findings"
 
 PARTS = ("train", "validation")
 
+MOST_HELD, LONGEST_HELD = 32, 1.0
+"""Scalars are held back for so many steps, or seconds, and written together: a third of what writing each costs."""
+
 
 class RunWriter:
-    """Writes a run's event files; each event is on its way to the disk when the call returns."""
+    """Writes a run's event files; each event is on its way to the disk when the call returns, save fresh scalars.
+
+    Those follow with the next event of another kind, within a second of training, and when the process ends: only one
+    that is killed outright loses them.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open the event file at the top of the folder; those of `train/` and `validation/` open when needed.
@@ -36,10 +45,14 @@ class RunWriter:
         self._folder = folder
         self._files = {"": EventFile(folder)}
         self._files |= {part: EventFile(folder / part) for part in PARTS if (folder / part).is_dir()}
+        self._held: list[Row] = []
+        self._written = 0.0
+        weakref.finalize(self, _write_held, self._files[""], self._held)  # also of a writer that nobody closed
 
     @property
     def top(self) -> EventFile:
-        """The event file at the top of the run's folder."""
+        """The event file at the top of the run's folder, with all scalars so far."""
+        self._write_held()
         return self._files[""]
 
     def context(self, context: Context) -> None:
@@ -47,8 +60,11 @@ class RunWriter:
         self.top.summary(0, summaries.json_tensor(MEASUREMENTS, {"context": note_to_json(context)}))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Write scalars as one event."""
-        self.top.scalars(step, values)
+        """Write scalars as one event, soon."""
+        now = time.time()
+        self._held.append((now, step, values))
+        if len(self._held) >= MOST_HELD or not 0.0 <= now - self._written < LONGEST_HELD:  # clocks are also set back
+            self._write_held()
 
     def note(self, note: Note) -> None:
         """Write a note."""
@@ -70,9 +86,17 @@ class RunWriter:
             self._scores("validation", event.step, event.validation, {})
 
     def close(self) -> None:
-        """Close every file."""
-        for file in self._files.values():
-            file.close()
+        """Write what is left, and close every file."""
+        try:
+            self._write_held()
+        finally:
+            for file in self._files.values():
+                file.close()
+
+    def _write_held(self) -> None:
+        if self._held:
+            self._written = self._held[-1][0]
+            _write_held(self._files[""], self._held)
 
     def _scores(self, part: str, step: int, scores: Scores, further: Mapping[str, float]) -> None:
         if part not in self._files:
@@ -81,3 +105,11 @@ class RunWriter:
         if scores.accuracy is not None:
             values["epoch_accuracy"] = scores.accuracy
         self._files[part].scalars(step, values)
+
+
+def _write_held(file: EventFile, held: list[Row]) -> None:
+    """Write the rows that are held, and hold none."""
+    rows = held.copy()
+    held.clear()
+    if file.is_usable:
+        file.scalar_rows(rows)

@@ -38,6 +38,24 @@ def test_norm_is_the_root_of_the_sum_of_squares_at_any_scale(shape: tuple[int, i
     assert metrics.rms(array) == pytest.approx(norm_by_hand(array) / math.sqrt(array.size), rel=1e-5, abs=0.0)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_of_squares_are_those_of_each_vector_whatever_stands_beside_it(dtype: Any) -> None:
+    vectors = [draw((50,), scale, dtype) for scale in (1.0, 1e-30, 1e25, 0.0, 3.0)]
+    expected = [math.fsum(entry * entry for entry in entries(vector)) for vector in vectors]
+    for some in (vectors, vectors[:1], vectors[2:4], []):
+        wanted = [expected[[vector is known for known in vectors].index(True)] for vector in some]
+        assert metrics.sums_of_squares(some) == pytest.approx(wanted, rel=1e-5, abs=0.0)
+
+
+def test_an_array_is_flattened_without_a_copy_in_either_order() -> None:
+    array = draw((6, 9))
+    for view in (array, array.T, array[2]):
+        flat = metrics.flatten(view)
+        assert np.shares_memory(flat, array)
+        assert sorted(entries(flat)) == sorted(entries(view))
+
+
 def test_norm_takes_all_arrays_together() -> None:
     assert metrics.norm(np.array([3.0]), np.array([[4.0], [12.0]])) == 13.0
 
