@@ -60,10 +60,10 @@ class StepMetrics:
             self._scalars[self._tags[event.layer].slope] = value
         else:
             sums = np.matmul(self._ones_of(outputs), outputs)
-            value = float(np.add.reduce(sums))
+            value = float(sums.dot(sums))
             if event.activation in metrics.RECTIFIED:
                 self._scalars[self._tags[event.layer].inactive] = metrics.share_of_silent_units(sums)
-        if not math.isfinite(value):  # a sum may also overflow by itself: look closely
+        if not math.isfinite(value):  # it may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
     def gradients(self, event: GradientsReady) -> None:

@@ -6,7 +6,7 @@ References:
     cs231n, "Backpropagation, intuitions": "gradients add up at forks".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -107,6 +107,7 @@ class ConnectedCircuit:
         batch: int,
         dtype: DTypeLike,
         runs: tuple[int, ...] = (),
+        back_to: Collection[str] = (),
     ) -> None:
         """Allocate every array once.
 
@@ -117,8 +118,11 @@ class ConnectedCircuit:
             batch: Number of samples.
             dtype: Of all arrays.
             runs: Empty, or `(R,)` for a stack of R runs.
+            back_to: Further values whose gradient is wanted; the circuit has the arrays.
         """
-        self._arrays = arrays = CircuitArrays(circuit, parameters, gradients, batch=batch, dtype=dtype, runs=runs)
+        self._arrays = arrays = CircuitArrays(
+            circuit, parameters, gradients, batch=batch, dtype=dtype, runs=runs, back_to=back_to
+        )
         self.values, self.gradients = arrays.values, arrays.gradients
         self.gates: dict[str, Gate] = {}
         last = circuit.gates[-1].output.name

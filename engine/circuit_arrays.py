@@ -20,7 +20,7 @@ class CircuitArrays:
 
     Attributes:
         values: Every value's array; parameters are the caller's own.
-        gradients: The caller's own, and those of the values on the way to them.
+        gradients: The caller's own, those of the values to go back to, and those of the values on the way to either.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class CircuitArrays:
         batch: int,
         dtype: DTypeLike,
         runs: tuple[int, ...],
+        back_to: Collection[str],
     ) -> None:
         self.values: dict[str, Array] = dict(parameters)
         self.gradients: dict[str, Array] = dict(gradients)
@@ -51,7 +52,7 @@ class CircuitArrays:
         for value in (*circuit.inputs, *(placed.output for placed in circuit.gates)):
             add(value, self.values, self._whole_values, 1.0)
         for placed in circuit.gates:
-            if any(value.name in self.gradients for value in placed.inputs):
+            if placed.output.name in back_to or any(value.name in self.gradients for value in placed.inputs):
                 add(placed.output, self.gradients, self._whole_gradients, 0.0)
         self._gathered = {
             value.name: np.zeros_like(self.values[value.name], order="C")

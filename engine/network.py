@@ -74,6 +74,7 @@ class Network:
         self._seen_gradients = self.readonly_views(self.gradients)
         self._evaluation_rows = max(EVALUATION_ROWS // max(len(layer.outputs) for layer in drawing.layers), 1)
         self._connected: dict[tuple[int, Purpose], ConnectedCircuit] = {}
+        self._shown_before: dict[ConnectedCircuit, list[tuple[str, Array, Array, Array, str]]] = {}
 
     @property
     def loss_name(self) -> str:
@@ -147,7 +148,7 @@ class Network:
         return losses, sum(known) if len(known) == len(counts) else None
 
     def probe(self, inputs: Array, targets: Array, observer: Observer | None = None, *, step: int = 0) -> ProbeResult:
-        """Run frozen on some samples; for an observer backward too, into gradients of the probe's own.
+        """Run frozen on some samples; for an observer backward too, down to the first layer's pre-activations.
 
         Args:
             inputs: `(samples, features)`.
@@ -214,12 +215,8 @@ class Network:
 
     def emit_forward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerForward per layer, from the first to the last."""
-        values = circuit.readonly_values
-        for layer in self.drawing.layers:
-            inputs, outputs = _over_time(values, layer.inputs), _over_time(values, layer.outputs)
-            pre_activations = _over_time(values, layer.pre_activations)
-            info = layer.info
-            observer(LayerForward(info.name, step, inputs, pre_activations, outputs, info.activation, source))
+        for name, inputs, pre_activations, outputs, activation in self._shown(circuit):
+            observer(LayerForward(name, step, inputs, pre_activations, outputs, activation, source))
 
     def emit_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerBackward per layer, from the last to the first."""
@@ -239,6 +236,25 @@ class Network:
                 norms = gradient_norms(behind)
                 observer(RecurrentBackward(layer.info.name, step, readonly(gains), readonly(norms), source))
 
+    def _shown(self, circuit: ConnectedCircuit) -> list[tuple[str, Array, Array, Array, str]]:
+        """Give name, inputs, pre-activations, outputs and activation of every layer; views are made once."""
+        if circuit in self._shown_before:
+            return self._shown_before[circuit]
+        values = circuit.readonly_values
+        shown = [
+            (
+                layer.info.name,
+                _over_time(values, layer.inputs),
+                _over_time(values, layer.pre_activations),
+                _over_time(values, layer.outputs),
+                layer.info.activation,
+            )
+            for layer in self.drawing.layers
+        ]
+        if all(len(layer.inputs) == len(layer.outputs) == 1 for layer in self.drawing.layers):
+            self._shown_before[circuit] = shown
+        return shown
+
     def _activation_of(self, output: str) -> Activation:
         """Give the activation whose output has this name; a linear layer has no gate for it."""
         gates = [placed.gate for placed in self.circuit.gates if placed.output.name == output]
@@ -247,11 +263,14 @@ class Network:
     def _connect(self, batch: int, purpose: Purpose) -> ConnectedCircuit:
         """Connect the circuit for a batch size and a purpose, once."""
         if (batch, purpose) not in self._connected:
-            gradients: dict[str, Array] = {}
-            if purpose != "evaluation":
-                gradients = self.circuit_parameters(self.gradients if purpose == "training" else self.gradients.copy())
+            first, *_ = self.drawing.layers
             circuit = ConnectedCircuit(
-                self.circuit, self.circuit_parameters(self.parameters), gradients, batch=batch, dtype=self.dtype
+                self.circuit,
+                self.circuit_parameters(self.parameters),
+                self.circuit_parameters(self.gradients) if purpose == "training" else {},
+                batch=batch,
+                dtype=self.dtype,
+                back_to=first.pre_activations if purpose == "probe" else (),
             )
             for gate in circuit.gates.values():
                 if isinstance(gate, Dropout):

@@ -18,8 +18,8 @@ from gradvitals.diagnostics.tensorboard.records import encode_record
 from gradvitals.diagnostics.tensorboard.tags import check_tag
 from gradvitals.diagnostics.tensorboard.wide_events import ScalarTemplate
 
-Row: TypeAlias = tuple[float, int, Mapping[str, float]]
-"""Scalars of one moment: wall time in seconds since 1970, step, and values by tag."""
+Moment: TypeAlias = tuple[float, int, Mapping[str, float] | Sequence[Summary.Value]]
+"""What one event holds: wall time in seconds since 1970, step, and scalars by tag or values made by `summaries`."""
 
 FILE_VERSION = "brain.Event:2"
 TEMPLATES_KEPT = 32  # a run has a handful of sets of tags: each step's, each probe's, each epoch's
@@ -71,24 +71,17 @@ class EventFile:
             RuntimeError: If the file was closed, or opened by another process.
             OSError: If the event cannot be written; the file is then as it was before.
         """
-        self.scalar_rows([(time.time(), step, values)])
-
-    def scalar_rows(self, rows: Sequence[Row]) -> None:
-        """Write the scalars of several moments, each `(wall time, step, values)`, at once; raises as `scalars` does."""
-        events = [
-            self._template(tuple(values)).encode(wall_time, _check_step(step), values.values())
-            for wall_time, step, values in rows
-            if values
-        ]
-        if events:
-            self._write(*events)
+        self.moments([(time.time(), step, values)])
 
     def summary(self, step: int, *values: Summary.Value) -> None:
         """Write values made by `summaries` or `hparams` as one event; raises as `scalars` does."""
-        for value in values:
-            check_tag(value.tag)
-        event = Event(wall_time=time.time(), step=_check_step(step), summary=Summary(value=values))
-        self._write(event.SerializeToString())
+        self.moments([(time.time(), step, values)])
+
+    def moments(self, moments: Sequence[Moment]) -> None:
+        """Write events of several moments at once; raises as `scalars` does."""
+        events = [self._encode(*moment) for moment in moments if moment[2]]
+        if events:
+            self._write(*events)
 
     def graph(self, graph_def: GraphDef) -> None:
         """Write the run's graph, of which TensorBoard shows one; raises as `scalars` does."""
@@ -121,6 +114,14 @@ class EventFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _encode(self, wall_time: float, step: int, values: Mapping[str, float] | Sequence[Summary.Value]) -> bytes:
+        if isinstance(values, Mapping):
+            return self._template(tuple(values)).encode(wall_time, _check_step(step), values.values())
+        for value in values:
+            check_tag(value.tag)
+        event = Event(wall_time=wall_time, step=_check_step(step), summary=Summary(value=values))
+        return bytes(event.SerializeToString())
 
     def _write(self, *events: bytes) -> None:
         self._check_usable()

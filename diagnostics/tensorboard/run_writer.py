@@ -8,6 +8,9 @@ import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
+
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.histogram import Histogram
@@ -15,7 +18,7 @@ from gradvitals.diagnostics.markdown import verdict_markdown
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.notes import Note, kind_of, note_to_json
 from gradvitals.diagnostics.tensorboard import summaries
-from gradvitals.diagnostics.tensorboard.event_file import EventFile, Row
+from gradvitals.diagnostics.tensorboard.event_file import EventFile, Moment
 from gradvitals.engine.events import EpochEnded, Scores
 
 MEASUREMENTS = "gradvitals/measurements"
@@ -27,11 +30,18 @@ FINDINGS = "gradvitals/findings"
 PARTS = ("train", "validation")
 
 MOST_HELD, LONGEST_HELD = 32, 1.0
-"""Scalars are held back for so many steps, or seconds, and written together: a third of what writing each costs."""
+"""Scalars and notes are held back until there are so many, or for so many seconds, and written together.
+
+That costs a third of writing each.
+"""
+
+
+Held: TypeAlias = tuple[float, int, Mapping[str, float] | Note]
+"""What is still to be written: wall time, step, and scalars by tag or a note."""
 
 
 class RunWriter:
-    """Writes a run's event files; each event is on its way to the disk when the call returns, save fresh scalars.
+    """Writes a run's event files; an event is on its way to the disk when the call returns, save scalars and notes.
 
     Those follow with the next event of another kind, within a second of training, and when the process ends: only one
     that is killed outright loses them.
@@ -45,13 +55,13 @@ class RunWriter:
         self._folder = folder
         self._files = {"": EventFile(folder)}
         self._files |= {part: EventFile(folder / part) for part in PARTS if (folder / part).is_dir()}
-        self._held: list[Row] = []
+        self._held: list[Held] = []
         self._written = 0.0
         weakref.finalize(self, _write_held, self._files[""], self._held)  # also of a writer that nobody closed
 
     @property
     def top(self) -> EventFile:
-        """The event file at the top of the run's folder, with all scalars so far."""
+        """The event file at the top of the run's folder, with everything so far."""
         self._write_held()
         return self._files[""]
 
@@ -61,14 +71,11 @@ class RunWriter:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write scalars as one event, soon."""
-        now = time.time()
-        self._held.append((now, step, values))
-        if len(self._held) >= MOST_HELD or not 0.0 <= now - self._written < LONGEST_HELD:  # clocks are also set back
-            self._write_held()
+        self._hold(step, values)
 
     def note(self, note: Note) -> None:
-        """Write a note."""
-        self.top.summary(note.step, summaries.json_tensor(MEASUREMENTS, {kind_of(type(note)): note_to_json(note)}))
+        """Write a note, soon."""
+        self._hold(note.step, note)
 
     def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
         """Write histograms, all in one event."""
@@ -93,6 +100,12 @@ class RunWriter:
             for file in self._files.values():
                 file.close()
 
+    def _hold(self, step: int, what: Mapping[str, float] | Note) -> None:
+        now = time.time()
+        self._held.append((now, step, what))
+        if len(self._held) >= MOST_HELD or not 0.0 <= now - self._written < LONGEST_HELD:  # clocks are also set back
+            self._write_held()
+
     def _write_held(self) -> None:
         if self._held:
             self._written = self._held[-1][0]
@@ -107,9 +120,15 @@ class RunWriter:
         self._files[part].scalars(step, values)
 
 
-def _write_held(file: EventFile, held: list[Row]) -> None:
-    """Write the rows that are held, and hold none."""
-    rows = held.copy()
+def _write_held(file: EventFile, held: list[Held]) -> None:
+    """Write what is held, and hold nothing."""
+    moments: list[Moment] = [
+        (wall_time, step, what if isinstance(what, Mapping) else (_note_value(what),)) for wall_time, step, what in held
+    ]
     held.clear()
     if file.is_usable:
-        file.scalar_rows(rows)
+        file.moments(moments)
+
+
+def _note_value(note: Note) -> Summary.Value:
+    return summaries.json_tensor(MEASUREMENTS, {kind_of(type(note)): note_to_json(note)})

@@ -12,7 +12,7 @@ import pytest
 
 from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.reader import read_run
-from gradvitals.diagnostics.tensorboard.run_writer import LONGEST_HELD, MOST_HELD, RunWriter
+from gradvitals.diagnostics.tensorboard.run_writer import LONGEST_HELD, MEASUREMENTS, MOST_HELD, RunWriter
 
 
 def steps_on_disk(folder: Path) -> list[int]:
@@ -51,7 +51,6 @@ def test_after_a_second_scalars_wait_no_longer(writer: RunWriter, tmp_path: Path
 @pytest.mark.parametrize(
     "event",
     [
-        pytest.param(lambda writer: writer.note(Ending(2, "completed")), id="note"),
         pytest.param(lambda writer: writer.histograms(2, {}), id="histograms"),
         pytest.param(lambda writer: writer.close(), id="close"),
         pytest.param(lambda writer: writer.top, id="whoever asks for the file"),
@@ -63,6 +62,15 @@ def test_another_event_never_overtakes_scalars(
     writer.scalars(2, {"gradient_norm/global": 1.0})
     event(writer)
     assert steps_on_disk(tmp_path) == [1, 2]
+
+
+def test_notes_are_held_back_as_scalars_are_and_keep_their_place(writer: RunWriter, tmp_path: Path) -> None:
+    writer.note(Ending(2, "completed"))
+    writer.scalars(3, {"gradient_norm/global": 1.0})
+    assert MEASUREMENTS not in read_run(tmp_path).tensors
+    writer.close()
+    assert steps_on_disk(tmp_path) == [1, 3]
+    assert [step for step, _ in read_run(tmp_path).tensors[MEASUREMENTS]] == [2]
 
 
 WRITES_AND_ENDS = """
