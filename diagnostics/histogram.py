@@ -61,12 +61,16 @@ def _drawable(values: Array) -> Array:
 def _count(values: Array, low: float, high: float, bins: int) -> tuple[Array, Array]:
     """Give counts and right edges of equal bins, also where `np.histogram` finds the range too small."""
     width = (high - low) / bins
-    if width == 0.0:  # one value, or a range too small to divide
+    if width < np.finfo(np.float64).tiny:  # one value, or a range too small to divide
         return np.array([values.size]), np.array([high])
-    counts = np.zeros(bins, np.intp)
+    per_width = 1.0 / width
+    counts = np.zeros(bins + 1, np.intp)
     for start in range(0, values.size, CHUNK):
-        places = ((values[start : start + CHUNK] - low) / width).astype(np.int32)
-        counts += np.bincount(np.minimum(places, bins - 1), minlength=bins)  # the largest value closes the last bin
+        places = values[start : start + CHUNK] - low
+        places *= per_width
+        counts += np.bincount(places.astype(np.intp), minlength=bins + 1)
+    counts[-2] += counts[-1]  # the largest value closes the last bin
+    counts = counts[:-1]
     limits = low + width * np.arange(1, bins + 1)
     limits[-1] = high
     return counts, limits
