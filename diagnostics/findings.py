@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal, TypeAlias
 
+from gradvitals.diagnostics.margin import Reading, margin
+
 Tier: TypeAlias = Literal["fact", "test", "hint"]
 Outcome: TypeAlias = Literal["untested", "confirmed", "refuted"]
 Status: TypeAlias = Literal["fired", "clear", "not_applicable", "not_judged", "switched_off"]
@@ -100,11 +102,23 @@ class Finding:
         """Whether it counts for the verdict."""
         return not self.cleared
 
+    @property
+    def summary(self) -> str:
+        """What was found, in one line."""
+        return f"{self.severity} {self.key}: {self.evidence}"
+
+    @property
+    def margin(self) -> float | None:
+        """How far its value is past its threshold, in units of it; None where that is not what it stands by."""
+        past = margin(self.id, self.value, self.threshold)
+        by_another = past is not None and past < 0.0 and self.standing and self.severity > Severity.INFO
+        return None if by_another else past
+
     def to_json(self) -> dict[str, Any]:
         """Give the finding as the JSON contract words it."""
         data = asdict(self)
         data["severity"] = str(self.severity)
-        return {"key": self.key, **data, "root": self.explained_by is None}
+        return {"key": self.key, **data, "margin": self.margin, "root": self.explained_by is None}
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -125,12 +139,22 @@ class Judgement:
             want it, `switched_off`.
         reason: Why it was not judged, does not apply or is not wanted.
         findings: Standing and cleared findings.
+        reading: What it measured last, where it came nearest to speaking; None where it goes by no single value.
     """
 
     id: str
     status: Status
     reason: str = ""
     findings: tuple[Finding, ...] = ()
+    reading: Reading | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """The largest margin of its standing findings, or else of its reading; None where it has none."""
+        of_findings = [past for finding in self.findings if finding.standing and (past := finding.margin) is not None]
+        if of_findings or self.reading is None:
+            return max(of_findings, default=None)
+        return margin(self.id, self.reading.value, self.reading.threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +202,11 @@ class Verdict:
         return {
             "verdict": self.outcome,
             "findings": [finding.to_json() for finding in self.findings],
+            "judged": [
+                {"id": judgement.id, "status": judgement.status, "margin": judgement.margin}
+                for judgement in self.judgements
+                if judgement.status in {"fired", "clear"}
+            ],
             "not_judged": [{"id": judgement.id, "reason": judgement.reason} for judgement in self.not_judged],
             "switched_off": [{"id": judgement.id, "why": judgement.reason} for judgement in self.switched_off],
         }

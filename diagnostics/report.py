@@ -1,6 +1,8 @@
 """A verdict for the terminal: the root first, what it explains, the evidence, what it costs, the cures."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,9 +14,17 @@ from gradvitals.diagnostics.markdown import is_serious_root, one_line, prescript
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "healthy": "green", "not_judged": "magenta"}
 SYMBOLS = {"error": "✗", "warning": "!", "healthy": "✓", "not_judged": "?"}
 
+Excuse: TypeAlias = tuple[str, str]
+"""Why a finding does not count: in a word, and in a sentence."""
+
 
 def report(
-    name: str, verdict: Verdict, *, verbose: bool = False, ignored: Mapping[str, str] | None = None
+    name: str,
+    verdict: Verdict,
+    *,
+    verbose: bool = False,
+    ignored: Mapping[str, str] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """Render a run's verdict.
 
@@ -23,20 +33,23 @@ def report(
         verdict: What to show.
         verbose: Also show info findings and those that have cleared.
         ignored: For the keys of standing findings that do not count here, until when and why.
+        known: Likewise for those that do not count as they were there before: since when.
     """
-    ignored = ignored or {}
-    outcome = verdict.without(ignored).outcome
-    number = f" ({len(ignored)} ignored)" if ignored else ""
+    excused = {key: ("known", text) for key, text in (known or {}).items()}
+    excused |= {key: ("ignored", text) for key, text in (ignored or {}).items()}
+    outcome = verdict.without(excused).outcome
+    words = Counter(word for word, _ in excused.values())
+    number = f" ({', '.join(f'{words[word]} {word}' for word in sorted(words))})" if words else ""
     heading = Text(f"{SYMBOLS[outcome]} {name}: {outcome.replace('_', ' ')}{number}", STYLES[outcome])
     parts: list[RenderableType] = [heading]
     shown = [
-        finding for finding in verdict.standing if verbose or finding.severity > Severity.INFO or finding.key in ignored
+        finding for finding in verdict.standing if verbose or finding.severity > Severity.INFO or finding.key in excused
     ]
-    telling = say_what_it_costs(sorted(shown, key=lambda finding: finding.key in ignored))  # those in brief do not
+    telling = say_what_it_costs(sorted(shown, key=lambda finding: finding.key in excused))  # those in brief do not
     for finding in shown:
         if finding.explained_by is None:
             consequences = [other for other in shown if other.explained_by == finding.key]
-            parts += _root(finding, consequences, ignored, costs=finding.key in telling, verbose=verbose)
+            parts += _root(finding, consequences, excused, costs=finding.key in telling, verbose=verbose)
     hidden = len(verdict.findings) - len(shown)
     if hidden and not verbose:
         parts.append(Text(f"  {hidden} of no consequence (--verbose shows them)", "dim"))
@@ -51,14 +64,14 @@ def report(
 
 
 def _root(
-    finding: Finding, consequences: Sequence[Finding], ignored: Mapping[str, str], *, costs: bool, verbose: bool
+    finding: Finding, consequences: Sequence[Finding], excused: Mapping[str, Excuse], *, costs: bool, verbose: bool
 ) -> list[RenderableType]:
-    """Render a root and what it explains; in brief where all of it is ignored."""
-    since = Text.assemble(_name(finding, ignored), f" since step {finding.first_step}")
-    terms = ignored.get(finding.key)
-    body: list[RenderableType] = [] if terms is None else [Text(one_line(terms), "dim")]
+    """Render a root and what it explains; in brief where all of it is excused."""
+    since = Text.assemble(_name(finding, excused), f" since step {finding.first_step}")
+    excuse = excused.get(finding.key)
+    body: list[RenderableType] = [] if excuse is None else [Text(one_line(excuse[1]), "dim")]
     body.append(Text(sentence(finding.evidence)))
-    if verbose or not all(each.key in ignored for each in (finding, *consequences)):
+    if verbose or not all(each.key in excused for each in (finding, *consequences)):
         body.append(Text(finding.explanation, "dim"))
         if finding.defect and is_serious_root(finding):
             body.append(_labelled("wrong", finding.defect))
@@ -67,7 +80,7 @@ def _root(
         body += [Text(f"→ {prescription_text(prescription)}") for prescription in finding.prescriptions]
     if consequences:
         body.append(Text("it explains:"))
-        body += [Padding(_consequence(consequence, ignored), (0, 0, 0, 2)) for consequence in consequences]
+        body += [Padding(_consequence(consequence, excused), (0, 0, 0, 2)) for consequence in consequences]
     return [Padding(since, (0, 0, 0, 2)), Padding(Group(*body), (0, 0, 0, 4))]
 
 
@@ -75,16 +88,16 @@ def _labelled(label: str, text: str) -> Text:
     return Text.assemble((f"{label}: ", "bold"), one_line(text))
 
 
-def _consequence(finding: Finding, ignored: Mapping[str, str]) -> Text:
-    terms = ignored.get(finding.key)
-    marked = "" if terms is None else f" ({one_line(terms)})"
-    return Text.assemble(_name(finding, ignored), (marked, "dim"), f": {sentence(finding.evidence)}")
+def _consequence(finding: Finding, excused: Mapping[str, Excuse]) -> Text:
+    excuse = excused.get(finding.key)
+    marked = "" if excuse is None else f" ({one_line(excuse[1])})"
+    return Text.assemble(_name(finding, excused), (marked, "dim"), f": {sentence(finding.evidence)}")
 
 
-def _name(finding: Finding, ignored: Mapping[str, str]) -> Text:
-    severity, is_ignored = str(finding.severity), finding.key in ignored
-    style = "dim" if is_ignored else STYLES[severity]
-    return Text.assemble((f"{'ignored ' * is_ignored}{severity} ", style), (finding.key, "bold"))
+def _name(finding: Finding, excused: Mapping[str, Excuse]) -> Text:
+    severity, excuse = str(finding.severity), excused.get(finding.key)
+    marked = Text(f"{severity} ", STYLES[severity]) if excuse is None else Text(f"{excuse[0]} {severity} ", "dim")
+    return Text.assemble(marked, (finding.key, "bold"))
 
 
 def _cleared(finding: Finding) -> Text:

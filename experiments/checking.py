@@ -8,17 +8,19 @@ from typing import Any, Literal, TypeAlias
 
 from gradvitals.diagnostics.findings import Finding, Judged, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.limits import Unjudged, hold_limits
 from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord, read_record
 from gradvitals.experiments.config.check import LIMITS, CheckConfig
+from gradvitals.experiments.config.dump import training_hash, training_keys
 from gradvitals.experiments.config.load import load_config
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.ignoring import Exemption, apply_ignores, today_utc
-from gradvitals.experiments.limits import Unjudged, hold_limits
 from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, read_sweep
+from gradvitals.experiments.since_baseline import SinceBaseline
 from gradvitals.experiments.sweep_map import best_run
 
 Require: TypeAlias = Literal["best", "all"]
@@ -39,6 +41,13 @@ class CheckedRun:
         warnings: What was lost of the record and does no harm.
         ignored: The exceptions of the standing findings that do not fail the check, by the findings' keys.
         exemptions: All exceptions of its config, and what became of them.
+        failing: Keys of the standing findings that fail the check.
+        demanded: Ids of what was not judged and had to be.
+        config: Its own config; None where there is none, or none that can be read.
+        scores: Last losses and accuracies, by `training` and `validation`.
+        members: The runs that it stands for by majority, one per seed; empty for a run of its own.
+        baseline: What became of its findings since a baseline; None without one.
+        notes: What else is to be said of it, a sentence each.
     """
 
     name: str
@@ -48,18 +57,49 @@ class CheckedRun:
     warnings: tuple[str, ...] = ()
     ignored: Mapping[str, Exemption] = field(default_factory=dict)
     exemptions: tuple[Exemption, ...] = ()
+    failing: frozenset[str] = frozenset()
+    demanded: frozenset[str] = frozenset()
+    config: Config | None = None
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    members: tuple["CheckedRun", ...] = ()
+    baseline: SinceBaseline | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def excused(self) -> dict[str, str]:
+        """Why standing findings do not fail the check, by their keys: they are ignored, or known from a baseline."""
+        known = {} if self.baseline is None else self.baseline.known
+        return {**known, **{key: f"ignored {exemption.text}" for key, exemption in self.ignored.items()}}
 
     @property
     def outcome(self) -> Judged:
-        """The verdict in a word, by what is not ignored."""
-        return self.verdict.without(self.ignored).outcome
+        """The verdict in a word, by what is neither ignored nor known."""
+        return self.verdict.without(self.excused).outcome
 
     def to_json(self) -> dict[str, Any]:
-        """Give the run as the JSON contract words it; its verdict goes by what is not ignored, as the exit code."""
-        findings = [{**finding.to_json(), "ignored": self._terms(finding)} for finding in self.verdict.findings]
-        ignores = [exemption.to_json() for exemption in self.exemptions]
-        judged = {**self.verdict.to_json(), "verdict": self.outcome, "findings": findings}
-        return {"run": self.name, **judged, "ignores": ignores}
+        """Give the run as the JSON contract words it; its verdict goes by what is not excused, as the exit code."""
+        states = {} if self.baseline is None else self.baseline.states
+        findings = [
+            {
+                **finding.to_json(),
+                "ignored": self._terms(finding),
+                "baseline": states.get(finding.key) if finding.standing else None,
+            }
+            for finding in self.verdict.findings
+        ]
+        return {
+            "run": self.name,
+            "config": None if self.config is None else training_hash(self.config),
+            "seed": None if self.config is None or self.members else self.config.seed,
+            "settings": None if self.config is None else training_keys(self.config),
+            **self.verdict.to_json(),
+            "verdict": self.outcome,
+            "findings": findings,
+            "ignores": [exemption.to_json() for exemption in self.exemptions],
+            "scores": self.scores,
+            "baseline": None if self.baseline is None else self.baseline.to_json(),
+            "seeds": [member.to_json() for member in self.members],
+        }
 
     def _terms(self, finding: Finding) -> dict[str, str] | None:
         return self.ignored[finding.key].terms if finding.standing and finding.key in self.ignored else None
@@ -75,6 +115,7 @@ class CheckedPath:
         exit: Of the path.
         counting: The runs that count for it: all, or of every sweep the best by validation.
         gaps: Sweeps that were cut short, a sentence each.
+        source: The config that all runs come from; None where each has its own.
     """
 
     path: Path
@@ -82,6 +123,7 @@ class CheckedPath:
     exit: Exit
     counting: tuple[CheckedRun, ...] = ()
     gaps: tuple[str, ...] = ()
+    source: Path | None = None
 
     @property
     def unused(self) -> tuple[Exemption, ...]:
@@ -147,7 +189,7 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
     )
     rules = {} if config is None else config.diagnostics.rules
     verdict = judge(run.record, configured(rules, origin=str(folder / CONFIG_FILE)))
-    limits = hold_limits(run, check) if run.recorded else []
+    limits = hold_limits(run.record, check, run.validation_accuracy) if run.recorded else []
     exceeded = tuple(found for found in limits if isinstance(found, Finding))
     missed = [Judgement(found.id, "not_judged", found.reason) for found in limits if isinstance(found, Unjudged)]
     missed += [Judgement("record", "not_judged", gap) for gap in (*_gaps(run), *config_gap)]
@@ -162,7 +204,8 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
     failing = {finding.key for finding in verdict.standing if finding in exceeded or fails(finding, check)}
     counting = [each for each in verdict.standing if each.severity > Severity.INFO or each.key in failing]
     ignored, exemptions = apply_ignores(check.ignore or {}, counting, _judged_ids(verdict), today)
-    if failing - ignored.keys():
+    failing -= ignored.keys()
+    if failing:
         code = Exit.FAILED
     elif missed or _undecided(verdict, check):
         code = Exit.NOT_JUDGED
@@ -171,7 +214,20 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
     else:
         code = Exit.DONE
     warnings = tuple(damage.message for damage in run.damage if damage.kind != "corrupt")
-    return CheckedRun(name, folder, verdict, code, warnings, ignored, exemptions)
+    unjudged = {each.id for each in missed} | _unjudged_demands(verdict, check)
+    return CheckedRun(
+        name,
+        folder,
+        verdict,
+        code,
+        warnings,
+        ignored,
+        exemptions,
+        frozenset(failing),
+        frozenset(unjudged),
+        config,
+        scores=run.last_scores,
+    )
 
 
 def _is_judged(judgement: Judgement) -> bool:
@@ -186,9 +242,14 @@ def _judged_ids(verdict: Verdict) -> set[str]:
 
 def _undecided(verdict: Verdict, check: CheckConfig) -> bool:
     """Tell whether a diagnosis that the check demands was not judged, or none at all was."""
+    return bool(_unjudged_demands(verdict, check)) or verdict.outcome == "not_judged"
+
+
+def _unjudged_demands(verdict: Verdict, check: CheckConfig) -> set[str]:
+    """Name the diagnoses that the check demands and that were not judged."""
     demanded = check.fail_on if isinstance(check.fail_on, tuple) else ()
     unjudged = {judgement.id for judgement in (*verdict.not_judged, *verdict.switched_off)}
-    return bool(unjudged.intersection(demanded)) or verdict.outcome == "not_judged"
+    return unjudged.intersection(demanded)
 
 
 def fails(finding: Finding, check: CheckConfig) -> bool:

@@ -42,7 +42,8 @@ def check_before_training(
     runs = tuple(replace(run, name=f"{plan.folder.name}/{run.name}") for run in judged)
     passing = tuple(run for run in runs if run.exit is Exit.DONE)
     counting = passing if passing and require == "best" else runs
-    return CheckedPath(Path(plan.loaded.origin), runs, severest([run.exit for run in counting]), counting)
+    code = severest([run.exit for run in counting])
+    return CheckedPath(Path(plan.loaded.origin), runs, code, counting, source=plan.loaded.path)
 
 
 def check_run_before_training(
@@ -62,10 +63,22 @@ def check_run_before_training(
     ignored, exemptions = apply_ignores(check.ignore or {}, counting, (), today or today_utc())
     demanded = set(check.fail_on) if isinstance(check.fail_on, tuple) else set()
     now, _ = set_aside(verdict)
-    if failing - ignored.keys():
+    failing -= ignored.keys()
+    unjudged = demanded.intersection(judgement.id for judgement in now.not_judged)
+    if failing:
         code = Exit.FAILED
-    elif now.outcome == "not_judged" or demanded.intersection(judgement.id for judgement in now.not_judged):
+    elif now.outcome == "not_judged" or unjudged:
         code = Exit.NOT_JUDGED
     else:
         code = Exit.DONE
-    return CheckedRun(planned.name, place.folder, verdict, code, (), ignored, exemptions)
+    return CheckedRun(
+        planned.name,
+        place.folder,
+        verdict,
+        code,
+        ignored=ignored,
+        exemptions=exemptions,
+        failing=frozenset(failing),
+        demanded=frozenset(unjudged),
+        config=planned.config,
+    )

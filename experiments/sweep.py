@@ -9,6 +9,7 @@ from typing import Any
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.config.sweep import axis_values
 from gradvitals.experiments.data.dataset import Dataset
+from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.executor import Outcome, run_many
 from gradvitals.experiments.files import write_json
 from gradvitals.experiments.fit import check_fit
@@ -18,6 +19,9 @@ from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import MAP_FILE, SWEEP_FILE, Existing, RunSummary, choose_folder, read_summary
 from gradvitals.experiments.runner import Place, load_dataset
 from gradvitals.experiments.sweep_map import draw_map
+
+MOST_SEED = 2**32 - 1
+"""The largest that a config takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,27 @@ def make_plan(loaded: LoadedConfig, logdir: Path) -> Plan:
     """
     axes: dict[str, Sequence[Any]] = {key: axis_values(axis) for key, axis in loaded.config.sweep.items()}
     return Plan(loaded, logdir / loaded.config.name, expand(loaded.config, origin=loaded.origin), axes)
+
+
+def with_seeds(loaded: LoadedConfig, seeds: int) -> LoadedConfig:
+    """Give a config that runs with several seeds, from its own one upwards; a sweep over seeds keeps those it has.
+
+    Raises:
+        UserError: If there are no such seeds, or the sweep has fewer.
+    """
+    config = loaded.config
+    if "seed" in config.sweep:
+        own = len(axis_values(config.sweep["seed"]))
+        if own < seeds:
+            sentence = f"{loaded.origin}: sweep.seed: {own} seeds, and --seeds asks for {seeds}"
+            raise UserError(sentence)
+        return loaded
+    last = config.seed + seeds - 1
+    if last > MOST_SEED:
+        sentence = f"--seeds: from seed {config.seed} on there are not {seeds}; the last one is {MOST_SEED}"
+        raise UserError(sentence)
+    sweep = {**config.sweep, "seed": tuple(range(config.seed, last + 1))}
+    return replace(loaded, config=config.model_copy(update={"sweep": sweep}))
 
 
 def place_runs(plan: Plan, existing: Existing) -> tuple[list[tuple[PlannedRun, Place]], list[RunSummary]]:

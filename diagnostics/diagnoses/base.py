@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Tier
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Status, Tier
 from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.margin import Reading, nearest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
 
@@ -35,10 +36,11 @@ def not_applicable(diagnosis: Diagnosis, reason: str) -> Judgement:
     return Judgement(diagnosis.id, "not_applicable", reason)
 
 
-def judged(diagnosis: Diagnosis, findings: Iterable[Finding | None]) -> Judgement:
-    """Say what was found."""
+def judged(diagnosis: Diagnosis, findings: Iterable[Finding | None], *readings: Reading) -> Judgement:
+    """Say what was found, and what was measured last, of which the nearest to speaking is kept."""
     found = tuple(finding for finding in findings if finding is not None)
-    return Judgement(diagnosis.id, "fired" if any(finding.standing for finding in found) else "clear", "", found)
+    status: Status = "fired" if any(finding.standing for finding in found) else "clear"
+    return Judgement(diagnosis.id, status, "", found, nearest(diagnosis.id, readings))
 
 
 def change_learning_rate(record: Record, factor: float = 0.1) -> Prescription:

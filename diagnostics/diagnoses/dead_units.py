@@ -16,10 +16,12 @@ from gradvitals.diagnostics.diagnoses.base import (
 )
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.notes import Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.start_notes import DataFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,11 @@ class DeadUnits:
             return not_applicable(self, "no ReLU layer")
         if not scans:
             return not_judged(self, "no exact scan of the training set was recorded")
-        return judged(self, [self._judge_layer(record, gate, scans, layer, count) for layer, count in units.items()])
+        findings = [self._judge_layer(record, gate, scans, layer, count) for layer, count in units.items()]
+        last = scans[-1].dead
+        return judged(
+            self, findings, *(Reading(len(last[layer]) / count, self.warn, layer) for layer, count in units.items())
+        )
 
     def _judge_layer(self, record: Record, gate: Gate, scans: list[Scan], layer: str, units: int) -> Finding | None:
         shares = [len(scan.dead[layer]) / units for scan in scans]
@@ -100,7 +106,7 @@ class DeadUnits:
         )
         evidence = (
             f"{len(dead)} of {units} units of {layer} are silent on all {seen.rows} training examples"
-            f" (units {list_indices(dead)}); {origin}"
+            f"{_of_a_sample(record)} (units {list_indices(dead)}); {origin}"
         )
         if revived and not standing.cleared:
             evidence += f"; {revived} once dead fire again"
@@ -148,3 +154,9 @@ class DeadUnits:
         biases = set_key(record, "start from zero biases", "model.bias_init", "zeros")
         biased = config_value(record, "model.bias_init.value") is not None
         return (biases, initial, leaky) if biased else (initial, leaky)
+
+
+def _of_a_sample(record: Record) -> str:
+    """Say so where not all of the training set could be scanned."""
+    facts = record.notes(DataFacts)
+    return "" if not facts or facts[0].complete else " looked at, a sample of the training set"

@@ -79,7 +79,7 @@ class ExplodingGradient:
         """Judge the growth from the last layer down to the first before any update."""
         gradients = probes[0].preactivation_gradients
         names = list(gradients)
-        growth = gradient_ratio(probes[0], names[0], names[-1]) or 0.0
+        growth = (gradient_ratio(probes[0], names[0], names[-1]) if names else None) or 0.0
         if not all(map(math.isfinite, gradients.values())) and not _came_from_outside(record, probes[0]):
             growth = math.inf
         if probes[0].step > 0 or not growth > self.growth:

@@ -15,6 +15,8 @@ from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 CROSS_ENTROPIES = frozenset({"cross_entropy", "binary_cross_entropy"})
 
+NO_VALIDATION = "no validation set was watched, or it was not recorded"
+
 
 @dataclass(frozen=True, slots=True)
 class Memorising:
@@ -50,7 +52,7 @@ class Memorising:
             return not_judged(self, gate.reason)
         new = {note.step: note for note in record.notes(Generalisation)}
         if not new:
-            return not_judged(self, "no validation set was watched, or it was not recorded")
+            return not_judged(self, NO_VALIDATION)
         considered = [check for check in gate.checks if check.judged]
         severity = Severity.ERROR if self._starts_too_large(record) else Severity.WARNING
         checks = [

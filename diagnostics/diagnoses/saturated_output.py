@@ -7,6 +7,7 @@ from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_ju
 from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
 from gradvitals.diagnostics.notes import Outputs
@@ -58,7 +59,8 @@ class SaturatedOutput:
         if len(checks) < self.persistence and not any(check.final for check in checks):
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         standing = settle(checks, self.persistence)
-        return judged(self, [] if standing is None else [self._finding(record, fits[0], standing)])
+        readings = [Reading(check.value, self.warn, context.layers[-1].name) for check in checks[-1:]]
+        return judged(self, [] if standing is None else [self._finding(record, fits[0], standing)], *readings)
 
     def _finding(self, record: Record, fit: LossFit, standing: Standing) -> Finding:
         return Finding(

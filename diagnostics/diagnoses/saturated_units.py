@@ -8,6 +8,7 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate, has_learned
+from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
 from gradvitals.diagnostics.notes import Probe
@@ -58,7 +59,9 @@ class SaturatedUnits:
             return not_applicable(self, "no hidden sigmoid or tanh layer")
         if len(probes) < self.persistence and record.last_step > 0:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
-        return judged(self, [self._judge_layer(record, gate, probes, layer) for layer in layers])
+        findings = [self._judge_layer(record, gate, probes, layer) for layer in layers]
+        last = probes[-1].relative_slopes
+        return judged(self, findings, *(Reading(last[layer], self.warn, layer) for layer in layers))
 
     def _judge_layer(self, record: Record, gate: Gate, probes: list[Probe], layer: str) -> Finding | None:
         stuck = self._stuck_from_the_start(record, layer)

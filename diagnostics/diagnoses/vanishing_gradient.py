@@ -8,6 +8,7 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import change_activation, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
@@ -51,7 +52,10 @@ class VanishingGradient:
             return not_applicable(self, f"{len(context.layers)} layers; gradients vanish over three and more")
         if len(probes) < self.persistence and record.last_step > 0:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
-        first, last = context.layers[0].name, context.layers[-1].name
+        observed = [name for name in context.layer_names() if all(name in p.preactivation_gradients for p in probes)]
+        if len(observed) < 3:
+            return not_judged(self, "fewer than three layers whose gradients can be observed")
+        first, last = observed[0], observed[-1]
         ratios = [gradient_ratio(probe, first, last) for probe in probes]
         checks = []
         for probe, ratio in zip(probes, ratios, strict=True):
@@ -67,7 +71,8 @@ class VanishingGradient:
                 )
             )
         standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
-        return judged(self, [None if standing is None else self._finding(record, probes, standing)])
+        readings = [] if ratios[-1] is None else [Reading(ratios[-1], self.ratio, first)]
+        return judged(self, [None if standing is None else self._finding(record, probes, standing)], *readings)
 
     @property
     def clear_at(self) -> float:

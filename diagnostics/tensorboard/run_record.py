@@ -37,6 +37,25 @@ class RunRecord:
         """Whether the record reaches the training's end."""
         return bool(self.record.notes(Ending))
 
+    @property
+    def validation_accuracy(self) -> float | None:
+        """The last accuracy on the validation set; None where there is none."""
+        series = self.validation.get("epoch_accuracy")
+        return None if series is None or not len(series.values) else float(series.values[-1])
+
+    @property
+    def last_scores(self) -> dict[str, dict[str, float]]:
+        """The last loss and accuracy that were recorded, by `training` and `validation`."""
+        parts = {"training": self.training, "validation": self.validation}
+        return {
+            part: {
+                name: float(tags[f"epoch_{name}"].values[-1])
+                for name in ("loss", "accuracy")
+                if f"epoch_{name}" in tags and len(tags[f"epoch_{name}"].values)
+            }
+            for part, tags in parts.items()
+        }
+
 
 def read_record(folder: Path) -> RunRecord:
     """Read the event files of a run: those at the top of its folder, and those of `train/` and `validation/`."""

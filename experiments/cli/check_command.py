@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from gradvitals.diagnostics.report import report
-from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, check_path, severest
+from gradvitals.experiments.baseline import Baseline, hold_against, make_baseline
+from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, check_path
 from gradvitals.experiments.cli.options import (
     WIDTH_OF_FILES,
     load,
@@ -30,13 +31,17 @@ from gradvitals.experiments.config.check import CheckConfig
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
-from gradvitals.experiments.files import json_text, write_text
+from gradvitals.experiments.files import write_text
+from gradvitals.experiments.formats.outcome import NO_RUNS, CheckOutcome, Refused
+from gradvitals.experiments.formats.render import FORMATS, render
+from gradvitals.experiments.majority import judge_by_majority
 from gradvitals.experiments.paths import is_file, is_folder
 from gradvitals.experiments.preflight import set_aside
 from gradvitals.experiments.preflight_check import check_before_training
 from gradvitals.experiments.run_folder import CONFIG_FILE, find_runs
+from gradvitals.experiments.run_report import read_report
 from gradvitals.experiments.suggest import show
-from gradvitals.experiments.sweep import make_plan, run_sweep
+from gradvitals.experiments.sweep import make_plan, run_sweep, with_seeds
 
 BEST_COUNTS = "of a sweep the best run by validation counts"
 ANY_COUNTS = "before training, one run of a sweep that passes is enough"
@@ -47,8 +52,13 @@ MOST_SHOWN = 10
 
 @click.command("check")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the report to a file.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the report to a file, whole or not at all; the terminal shows the text.",
+)
 @click.option(
     "--fail-on", metavar="WHAT", help="info, warning, error (default), or ids of diagnoses separated by commas."
 )
@@ -62,6 +72,18 @@ MOST_SHOWN = 10
     "--max-loss-ratio", type=float, metavar="X", help="Largest training loss relative to the best constant output's."
 )
 @click.option("--require", type=click.Choice(["best", "all"]), default="best", show_default=True, help="In a sweep.")
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Fail only on what is new or worse than in this JSON report of an earlier check.",
+)
+@click.option(
+    "--seeds",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Judge by the majority of N seeds: run a config with them, or find them in a folder.",
+)
 @click.option("--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the runs of a config here.")
 @preflight_options
 @workers_option("Processes for the runs of a config [one per core].")
@@ -75,6 +97,8 @@ def command(
     form: str,
     output: Path | None,
     require: Require,
+    baseline: Path | None,
+    seeds: int | None,
     logdir: Path | None,
     workers: int | None,
     seed: int | None,
@@ -94,16 +118,18 @@ def command(
 
     \b
     gradvitals check logs/dying_relu --max-dead 0.1
-    gradvitals check experiment.toml --format json --output report.json
+    gradvitals check experiment.toml --format junit --output report.xml
+    gradvitals check experiment.toml --seeds 5 --baseline baseline.json
     gradvitals check experiment.toml --preflight
     """  # noqa: D301 - \b keeps click from filling the lines
     before = preflight or overfit
     wanted = _limits(limits, before=before)
     if dry_run:
-        return _print_plans(paths, overrides, seed, logdir)
+        return _print_plans(paths, overrides, seed, seeds, logdir)
     _refuse_output(output)
+    known = _read_baseline(baseline, seeds, before=before)
     checked: list[CheckedPath] = []
-    codes: list[Exit] = []
+    refused: list[Refused] = []
     for path in paths:
         prefix = path if len(paths) > 1 else ""
         try:
@@ -115,26 +141,62 @@ def command(
             elif is_folder(Path(path)):
                 found = check_path(Path(path), wanted, require, prefix=prefix)
             else:
-                found = _run_and_check(load(path, overrides, seed), wanted, require, logdir, workers)
+                found = _run_and_check(_load(path, overrides, seed, seeds), wanted, require, logdir, workers)
         except UserError as error:
             for sentence in error.sentences:
                 click.echo(f"gradvitals: {sentence}", err=True)
-            codes.append(Exit.USAGE)
+            refused.append(Refused(path, error.sentences))
         else:
-            checked.append(found)
-            codes.append(found.exit)
-    if form == "json":
-        text = json_text({"version": 1, "runs": [run.to_json() for path in checked for run in path.runs]})
-    else:
-        counts = ANY_COUNTS if before else BEST_COUNTS
-        text = _as_text(checked, counts, quiet=quiet, verbose=verbose, plain=output is not None)
-    _deliver(text, output)
-    if form == "json" or output is not None:
-        _warn(checked)
-    return severest(codes)
+            checked.append(_compare(found, seeds, require, known))
+    counts = ANY_COUNTS if before else BEST_COUNTS
+    outcome = CheckOutcome(tuple(checked), tuple(refused), counts, verbose=verbose)
+    _deliver(outcome, form, output, quiet=quiet)
+    return outcome.exit
 
 
-def _print_plans(paths: Sequence[str], overrides: Sequence[str], seed: int | None, logdir: Path | None) -> int:
+def _deliver(outcome: CheckOutcome, form: str, output: Path | None, *, quiet: bool) -> None:
+    """Write the report where it is wanted; the terminal has the text, unless it was to get another format."""
+    if output is not None:
+        content = render(form, outcome)
+        content = _as_text(outcome, quiet=quiet, plain=True) if content is None else content
+        # a file name that is no text becomes one, as on the terminal
+        write_text(output.resolve(), content.encode(errors="replace").decode())
+    text = render(form, outcome) if output is None else None
+    click.echo(_as_text(outcome, quiet=quiet, plain=False) if text is None else text, nl=False)
+    if output is not None and not quiet:
+        click.echo(f"written to {output}")
+    if text is not None:
+        _warn(outcome.checked)
+
+
+def _read_baseline(baseline: Path | None, seeds: int | None, *, before: bool) -> Baseline | None:
+    """Read the baseline before anything is run.
+
+    Raises:
+        UserError: If it is none, or compares trained networks before there are any.
+    """
+    given = [name for name, value in (("--baseline", baseline), ("--seeds", seeds)) if value is not None]
+    if before and given:
+        sentence = f"{given[0]}: for trained networks — leave it out, or leave out --preflight and --overfit"
+        raise UserError(sentence)
+    return None if baseline is None else make_baseline(read_report(baseline, "--baseline"))
+
+
+def _compare(found: CheckedPath, seeds: int | None, require: Require, known: Baseline | None) -> CheckedPath:
+    """Judge by the majority of the seeds, and only what a baseline does not know, as far as either is wanted."""
+    combined = found if seeds is None else judge_by_majority(found, seeds, require)
+    return combined if known is None else hold_against(combined, known)
+
+
+def _load(path: str, overrides: Sequence[str], seed: int | None, seeds: int | None) -> LoadedConfig:
+    """Load a config, with as many seeds as it is to be judged by."""
+    loaded = load(path, overrides, seed)
+    return loaded if seeds is None else with_seeds(loaded, seeds)
+
+
+def _print_plans(
+    paths: Sequence[str], overrides: Sequence[str], seed: int | None, seeds: int | None, logdir: Path | None
+) -> int:
     """Print the runs of every folder, and the plan of every config."""
     console = make_console()
     for path in paths:
@@ -142,15 +204,9 @@ def _print_plans(paths: Sequence[str], overrides: Sequence[str], seed: int | Non
             for folder in find_runs(Path(path)):
                 console.print(str(folder), soft_wrap=True)
         else:
-            print_plan(console, make_plan(load(path, overrides, seed), logdir or Path("(a temporary folder)")))
+            plan = make_plan(_load(path, overrides, seed, seeds), logdir or Path("(a temporary folder)"))
+            print_plan(console, plan)
     return Exit.DONE
-
-
-def _deliver(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(output, text)
 
 
 def _refuse_event_file(path: Path) -> None:
@@ -176,11 +232,11 @@ def _refuse_folder(path: Path) -> None:
         raise UserError(sentence)
 
 
-def _as_text(checked: Sequence[CheckedPath], counts: str, *, quiet: bool, verbose: bool, plain: bool) -> str:
+def _as_text(outcome: CheckOutcome, *, quiet: bool, plain: bool) -> str:
     console = Console(file=StringIO(), width=WIDTH_OF_FILES, highlight=False, markup=False) if plain else make_console()
     with console.capture() as capture:
-        for found in checked:
-            print_path(console, found, quiet=quiet, verbose=verbose, which_count=counts)
+        for found in outcome.checked:
+            print_path(console, found, quiet=quiet, verbose=outcome.verbose, which_count=outcome.which_count)
     return capture.get()
 
 
@@ -192,8 +248,15 @@ def _refuse_output(output: Path | None) -> None:
     """
     if output is None:
         return
-    if output.is_dir() or not output.parent.is_dir() or not os.access(output.parent, os.W_OK | os.X_OK):
-        reason = "is a folder" if output.is_dir() else "cannot be written: no such folder, or it is not yours"
+    if output.is_dir():
+        reason = "is a folder; a file is wanted here"
+    elif output.exists() and not output.is_file():
+        reason = "is no regular file; leave --output out to write to standard output"
+    elif not output.parent.is_dir() or not os.access(output.parent, os.W_OK | os.X_OK):
+        reason = "cannot be written: no such folder, or it is not yours"
+    else:
+        reason = ""
+    if reason:
         sentence = f"--output: {output} {reason}"
         raise UserError(sentence)
 
@@ -207,7 +270,7 @@ def _warn(checked: Sequence[CheckedPath]) -> None:
 
 
 def _no_runs(found: CheckedPath) -> str:
-    return f"{found.path}: no runs here: no event files and no run.json"
+    return f"{found.path}: {NO_RUNS}"
 
 
 def _limits(limits: dict[str, Any], *, before: bool) -> dict[str, Any]:
@@ -244,7 +307,7 @@ def _run_and_check(
         for outcome in failed:
             click.echo(f"gradvitals: {loaded.origin}: {outcome.planned.name}: {outcome.error}", err=True)
         found = check_path(plan.folder, limits, require if plan.axes else "all", prefix=plan.folder.name)
-    return replace(found, path=Path(loaded.origin))
+    return replace(found, path=Path(loaded.origin), source=loaded.path)
 
 
 def print_path(
@@ -277,14 +340,17 @@ def print_path(
 def _print_run(console: Console, run: CheckedRun, *, verbose: bool) -> None:
     """Print what a check says of a run, with what it ignores and what it ignores no longer."""
     ignored = {key: exemption.text for key, exemption in run.ignored.items()}
+    known = {} if run.baseline is None else run.baseline.known
     verdict, early = set_aside(run.verdict)
     all_of_it = verbose or bool(early)  # before a training, what is only info is what there is to know
-    console.print(report(run.name, verdict, verbose=all_of_it, ignored=ignored))
+    console.print(report(run.name, verdict, verbose=all_of_it, ignored=ignored, known=known))
     if early:
         console.print(f"  judged in training: {', '.join(early)}", style="dim", soft_wrap=True)
     for exemption in run.exemptions:
         if exemption.state == "expired":
             text = f"  the exception for {exemption.key} ran out on {exemption.until}: {exemption.reason}"
             console.print(text, style="yellow", soft_wrap=True)
+    for note in run.notes:
+        console.print(f"  {note}", soft_wrap=True)
     for warning in run.warnings:
         console.print(f"  warning: {warning}", style="yellow", soft_wrap=True)

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "one training run, watched",
     "sweep": "a grid of runs, with a map of what broke where",
     "check": "judge runs, sweeps or configs; the command for CI",
+    "diff": "what got worse between two runs or sweeps",
     "explain": "what a diagnosis means, and what cures it",
     "list": "runs, outcomes and findings",
     "board": "TensorBoard on localhost",

@@ -52,8 +52,30 @@ def config_hash(config: Config, digits: int = 6) -> str:
 
     The order of keys, comments, and whether a default was written do not change it.
     """
-    canonical = json.dumps(as_plain(config), sort_keys=True, separators=(",", ":"), default=date.isoformat)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:digits]
+    return _digest(as_plain(config))[:digits]
+
+
+def training_hash(config: Config, digits: int = 12) -> str:
+    """Return the first hexadecimal digits of the SHA-256 of what is trained: data, model and training.
+
+    Runs that share it differ at most in their seed, their name, and how they are watched and judged.
+    """
+    return _digest(_trained(config))[:digits]
+
+
+def training_keys(config: Config) -> dict[str, Any]:
+    """Give what `training_hash` is of, by dotted keys."""
+    return flatten(_trained(config))
+
+
+def _trained(config: Config) -> dict[str, Any]:
+    plain = as_plain(config)
+    return {key: plain[key] for key in ("data", "model", "training")}
+
+
+def _digest(table: Mapping[str, Any]) -> str:
+    canonical = json.dumps(table, sort_keys=True, separators=(",", ":"), default=date.isoformat)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _item(value: Any) -> Item:  # noqa: ANN401 - any value of a config

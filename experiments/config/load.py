@@ -25,11 +25,13 @@ class LoadedConfig:
         config: The validated config.
         origin: What error messages call it: the path or the bundled name.
         base_dir: What relative paths in it are relative to.
+        path: Its file; None for one that was never in a file.
     """
 
     config: Config
     origin: str
     base_dir: Path
+    path: Path | None = None
 
 
 def bundled_configs() -> dict[str, Path]:
@@ -54,7 +56,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Load
     origin = str(path_or_name)
     raw = _read(path, origin)
     raw.setdefault("name", _name(path))
-    return LoadedConfig(parse_config(raw, origin, overrides), origin, path.parent)
+    return LoadedConfig(parse_config(raw, origin, overrides), origin, path.parent, path)
 
 
 def loads(text: str, origin: str = "config") -> Config:

@@ -14,7 +14,7 @@ from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_j
 
 E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741 - as in the table below
 
-DERIVED = {"key", "root", "severity", "prescriptions", "harm"}
+DERIVED = {"key", "margin", "root", "severity", "prescriptions", "harm"}
 """What JSON words otherwise than the fields."""
 
 
@@ -149,6 +149,7 @@ def test_a_finding_survives_json() -> None:
         "explained_by": None,
         "defect": "A loss that is no number.",
         "harm": {"value": 1.5, "se": float("inf"), "text": "the loss is that of nobody"},
+        "margin": None,
         "root": True,
     }
     rebuilt = Finding(

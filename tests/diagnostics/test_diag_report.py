@@ -150,3 +150,12 @@ def test_one_finding_in_markdown_needs_no_verdict() -> None:
     assert "**Wrong:**" not in finding_markdown(CONSEQUENCE)
     assert "**Costs:**" in finding_markdown(ROOT)
     assert "**Costs:**" not in finding_markdown(CONSEQUENCE)
+
+
+def test_what_is_known_is_marked_and_does_not_count() -> None:
+    known = {"loss_mismatch": "known from the baseline"}
+    lines = shown(verdict(ROOT), known=known)
+    assert lines[0] == "✓ run: healthy (1 known)"
+    assert lines[1] == "  known error loss_mismatch since step 3"
+    both = shown(verdict(ROOT, CONSEQUENCE), known=known, ignored={"no_learning": "until 2030-01-01: known"})
+    assert both[0] == "✓ run: healthy (1 ignored, 1 known)"

@@ -12,6 +12,9 @@ import pytest
 from tensorboardX import SummaryWriter
 
 from gradvitals.experiments.config.diagnostics import DIAGNOSIS_IDS
+from gradvitals.experiments.config.dump import training_hash, training_keys
+from gradvitals.experiments.config.load import load_config
+from gradvitals.experiments.formats.render import FORMATS
 
 FINDING_FIELDS = {
     "key",
@@ -31,9 +34,25 @@ FINDING_FIELDS = {
     "harm",
     "prescriptions",
     "root",
+    "margin",
     "ignored",
+    "baseline",
 }
-RUN_FIELDS = {"run", "verdict", "findings", "not_judged", "switched_off", "ignores"}
+RUN_FIELDS = {
+    "run",
+    "config",
+    "seed",
+    "settings",
+    "verdict",
+    "findings",
+    "judged",
+    "not_judged",
+    "switched_off",
+    "ignores",
+    "scores",
+    "baseline",
+    "seeds",
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +142,23 @@ def test_json_is_what_the_contract_says(gradvitals: Callable[..., Any], runs: Pa
     healthy, sick, diverging = report(said.out)
     (info,) = healthy.pop("findings")
     assert (info["key"], info["severity"]) == ("data_faults", "info")  # digits has columns that are always 0
+    margins = {each["id"]: each["margin"] for each in healthy.pop("judged")}
+    assert margins["non_finite"] is None
+    assert -1.0 <= margins["dead_units"] < 0.0
+    scores = healthy.pop("scores")
+    assert scores.keys() == {"training", "validation"}
+    assert scores["validation"]["accuracy"] > 0.9
     assert healthy == {
         "run": "healthy",
+        "config": training_hash(load_config("dying_relu_healthy").config),
+        "seed": 0,
+        "settings": training_keys(load_config("dying_relu_healthy").config),
         "verdict": "healthy",
         "not_judged": [],
         "switched_off": [],
         "ignores": [],
+        "baseline": None,
+        "seeds": [],
     }
     assert (sick["run"], sick["verdict"]) == ("sick", "error")
     for run in (sick, diverging):
@@ -168,22 +198,67 @@ def test_json_of_what_could_not_be_judged(gradvitals: Callable[..., Any], runs: 
     assert {"id": "record", "reason": "no record of gradvitals in these event files"} in run["not_judged"]
 
 
-def test_the_report_goes_to_a_file_on_request(gradvitals: Callable[..., Any], runs: Path) -> None:
-    said = gradvitals("check", "sick", "--format", "json", "--output", "ü.json")
-    assert (said.code, said.out, said.err) == (1, "", "")
-    assert report((runs / "ü.json").read_text(encoding="utf-8"))[0]["verdict"] == "error"
-    assert gradvitals("check", "sick", "--output", "report.txt").out == ""
-    assert "dead_units@hidden_1" in (runs / "report.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_report_goes_to_a_file_and_the_text_to_the_terminal(
+    form: str, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    text = gradvitals("check", "sick").out
+    alone = gradvitals("check", "sick", "--format", form)
+    said = gradvitals("check", "sick", "--format", form, "--output", "ü.out")
+    assert (alone.code, said.code) == (1, 1)
+    assert (said.out, said.err) == (f"{text}written to ü.out\n", "")
+    assert (runs / "ü.out").read_text(encoding="utf-8").split() == alone.out.split()
+    assert sorted(path.name for path in runs.iterdir() if path.is_file()) == ["ü.out"]
 
 
-@pytest.mark.parametrize("output", ["nowhere/x.json", "sick"])
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
+def test_standard_output_is_nothing_but_the_document(form: str, gradvitals: Callable[..., Any], runs: Path) -> None:
+    os.truncate(event_file(runs / "healthy"), event_file(runs / "healthy").stat().st_size - 5)
+    said = gradvitals("check", "healthy", "sick", "nowhere", "--format", form)
+    assert said.code == 2
+    assert [sentence.partition(":")[0] for sentence in said.sentences] == ["gradvitals", "gradvitals"]
+    first = {"json": "{", "junit": "<?xml ", "sarif": "{", "github": "::error ", "markdown": "## gradvitals check"}
+    assert said.out.startswith(first[form])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("paths", "code"), [(["healthy"], 0), (["sick", "healthy"], 1), (["diverging"], 1)])
+def test_the_exit_code_is_the_same_in_every_format(
+    form: str, paths: list[str], code: int, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    assert (runs / "sick").is_dir()
+    assert gradvitals("check", *paths, "--format", form).code == code
+
+
+@pytest.mark.parametrize(("form", "shown"), [("json", '"h?"'), ("junit", 'name="h�"'), ("markdown", "✓ h�: healthy")])
+def test_a_folder_whose_name_is_no_text_is_reported(
+    form: str, shown: str, gradvitals: Callable[..., Any], runs: Path
+) -> None:
+    name = os.fsdecode(b"h\xff")
+    (runs / "healthy").rename(runs / name)
+    said = gradvitals("check", name, "--format", form, "--output", "report", "--quiet")
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert shown in (runs / "report").read_text(encoding="utf-8")
+
+
+def test_a_link_to_a_report_stays_a_link(gradvitals: Callable[..., Any], runs: Path) -> None:
+    (runs / "there.json").write_text("old", encoding="utf-8")
+    (runs / "link.json").symlink_to("there.json")
+    assert gradvitals("check", "healthy", "--format", "json", "--output", "link.json").code == 0
+    assert (runs / "link.json").is_symlink()
+    assert report((runs / "there.json").read_text(encoding="utf-8"))[0]["verdict"] == "healthy"
+
+
+@pytest.mark.parametrize("output", ["nowhere/x.json", "sick", "pipe"])
 def test_an_output_that_cannot_be_written_is_told_before_anything_is_run(
     output: str, gradvitals: Callable[..., Any], runs: Path
 ) -> None:
+    os.mkfifo(runs / "pipe")
     said = gradvitals("check", "dying_relu", "--output", output)
     assert (said.code, said.out, len(said.sentences)) == (2, "", 1)
     assert said.err.startswith(f"gradvitals: --output: {output} ")
     assert not (runs / "nowhere").exists()
+    assert (runs / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(
