@@ -18,6 +18,7 @@ from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
+from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
@@ -26,6 +27,7 @@ from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.movement import MovementWatcher
 from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
+from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.starting_point import measure_start
@@ -42,7 +44,7 @@ from gradvitals.engine.events import (
     TrainingStarted,
 )
 
-LIVE_WORK = 2e10
+LIVE_WORK = 6e10
 """Multiply-adds trained between two live judgements and histograms: one or two seconds, of which they take 1 %."""
 
 SUSPICIOUS, SUSPICIOUS_RISE = 0.5, 0.25
@@ -54,6 +56,8 @@ class Monitor:
 
     Attributes:
         record: The measurements so far.
+        requirements: What `assert_healthy` demands where its arguments do not say.
+        asserted: Whether `assert_healthy` was called.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Monitor:
             diagnoses: The rules, with their thresholds.
         """
         self.record = Record()
+        self.requirements, self.asserted = Requirements(), False
+        self._validation_accuracy: float | None = None
         self._network, self._data, self._diagnoses = network, data, diagnoses
         self._total_steps, self._every, self._exact = total_steps, every, exact
         self._sinks, self._config = sinks, config
@@ -113,6 +119,50 @@ class Monitor:
             sink.close()
         self._handles = []
 
+    def assert_healthy(
+        self,
+        *,
+        fail_on: str | Sequence[str] | None = None,
+        max_dead: float | None = None,
+        max_saturated: float | None = None,
+        max_update_ratio: float | None = None,
+        max_loss_ratio: float | None = None,
+        min_accuracy: float | None = None,
+        unjudged: OnUnjudged | None = None,
+    ) -> None:
+        """Raise unless the training was healthy; call it after the training.
+
+        What is not given is as the monitor's `requirements` say.
+
+        Args:
+            fail_on: The least severity that fails ("error" unless something else is required), or ids of diagnoses.
+            max_dead: Largest share of dead units in any layer, in [0, 1]; 1 permits all.
+            max_saturated: Largest share of saturated units in any layer, in [0, 1]; 1 permits all.
+            max_update_ratio: Largest median ratio of an update's norm to its weights'.
+            max_loss_ratio: Largest loss relative to the best constant output's.
+            min_accuracy: Least accuracy on the validation set, in [0, 1].
+            unjudged: What becomes of diagnoses that could not be judged: "warn", "fail" or "ignore".
+
+        Raises:
+            UnhealthyTraining: If a finding stands that fails, or a limit is exceeded; it is an AssertionError.
+            NotJudged: If there was no training or it did not reach its end, or if a limit or a diagnosis that is named
+                could not be judged.
+            ValueError: If an argument makes no sense.
+        """
+        __tracebackhide__ = True  # pytest's traceback ends at the caller's line
+        self.asserted = True
+        given = {
+            "fail_on": fail_on,
+            "max_dead": max_dead,
+            "max_saturated": max_saturated,
+            "max_update_ratio": max_update_ratio,
+            "max_loss_ratio": max_loss_ratio,
+            "min_accuracy": min_accuracy,
+            "unjudged": unjudged,
+        }
+        wanted = self.requirements.replacing(given)
+        require_healthy(self.record, self._diagnoses, wanted, self._validation_accuracy, stacklevel=3)
+
     def __enter__(self) -> Self:
         return self
 
@@ -140,12 +190,13 @@ class Monitor:
             loss=self._network.loss_name,
             total_steps=total,
             batch_size=event.batch_size,
-            samples=samples or None,
+            samples=(None if self._data is None else self._data.total) or samples or None,
             constant_loss=None if constant is None else constant.mean_loss,
             classes=len(constant.best) if constant is not None and constant.loss in OF_ONE_CLASS else None,
             config=self._config,
             by_layer=event.by_layer,
             unheld=event.unheld,
+            unobserved=event.unobserved,
         )
         for sink in self._sinks:
             sink.context(self.record.context)
@@ -193,6 +244,7 @@ class Monitor:
             self._scan(event.step)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
+        self._validation_accuracy = None if event.validation is None else event.validation.accuracy
         for sink in self._sinks:
             sink.epoch(event)
 

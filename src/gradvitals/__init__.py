@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradvitals.diagnostics.findings import Finding
+    from gradvitals.diagnostics.health import NotJudged, UnhealthyTraining, UnjudgedWarning
     from gradvitals.diagnostics.monitor import Monitor
     from gradvitals.diagnostics.watch import watch
     from gradvitals.engine.network import Network
@@ -16,12 +17,26 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Finding", "Monitor", "Network", "__version__", "perceptron", "train", "watch"]
+__all__ = [
+    "Finding",
+    "Monitor",
+    "Network",
+    "NotJudged",
+    "UnhealthyTraining",
+    "UnjudgedWarning",
+    "__version__",
+    "perceptron",
+    "train",
+    "watch",
+]
 
 _HOMES = {
     "Finding": "gradvitals.diagnostics.findings",
     "Monitor": "gradvitals.diagnostics.monitor",
     "Network": "gradvitals.engine.network",
+    "NotJudged": "gradvitals.diagnostics.health",
+    "UnhealthyTraining": "gradvitals.diagnostics.health",
+    "UnjudgedWarning": "gradvitals.diagnostics.health",
     "perceptron": "gradvitals.engine.perceptron",
     "train": "gradvitals.engine.training",
     "watch": "gradvitals.diagnostics.watch",
