@@ -9,6 +9,9 @@ from gradvitals.engine.events import Array
 ROWS_SAMPLED = 1024
 """Rows, evenly spaced, from which means and standard deviations are told: to about 3 %."""
 
+MOST_NUMBERS, FEWEST_ROWS = 2**24, 64
+"""Of the numbers in these rows, at most so many, where rows are large images; but at least so many rows."""
+
 MOSTLY_ZERO = 0.9
 """Share of zeros above which a column is sparse: its spread says little of how large it is where it counts."""
 
@@ -54,7 +57,8 @@ class Columns:
 @np.errstate(over="ignore", invalid="ignore")
 def measure_columns(matrix: Array) -> Columns:
     """Measure the columns of a matrix `(rows, columns)` with at least one row."""
-    step = -(-len(matrix) // ROWS_SAMPLED)
+    most = min(max(MOST_NUMBERS // max(matrix.shape[1], 1), FEWEST_ROWS), ROWS_SAMPLED)
+    step = -(-len(matrix) // most)
     sample = np.asarray(matrix[::step], np.float64)
     size = np.abs(sample).max(axis=0)
     size = np.where(np.isfinite(size) & (size > 0.0), size, 1.0)  # squares of the largest numbers overflow

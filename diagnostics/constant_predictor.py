@@ -1,5 +1,6 @@
 """The best constant predictor: the loss H that a network must beat to have learned anything at all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +24,26 @@ class ConstantPredictor:
         best: The constant, `(outputs,)`: shares of classes or labels (cross-entropies), scores (hinges), or values.
         mean_loss: H, its mean loss over the training targets.
         class_weight: The loss's factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`.
+        losses_of: Gives the loss of every sample from the constant and the targets, where no formula here does.
+        floor: The least mean loss that any outputs have, where it is known not to be 0: under smoothed labels.
     """
 
     loss: str
     best: Array
     mean_loss: float
     class_weight: Array | None = None
+    losses_of: Callable[[Array, Array], Array] | None = None
+    floor: float = 0.0
+
+    @property
+    def reducible(self) -> float:
+        """What of H can be learned away."""
+        return self.mean_loss - self.floor
 
     def sample_losses(self, targets: Array) -> Array:
         """Give its loss on every sample, `(samples,)`."""
+        if self.losses_of is not None:
+            return self.losses_of(self.best, targets)
         return _sample_losses(self.loss, self.best, np.asarray(targets, np.float64), self.class_weight)
 
     def scores(self, targets: Array) -> Array | None:

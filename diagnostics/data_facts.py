@@ -16,17 +16,20 @@ MOST_NAMED = 50
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def measure_data(network: Observable, data: WatchedData, columns: Columns, *, step: int) -> DataFacts:
+def measure_data(network: Observable, data: WatchedData, columns: Columns | None, *, step: int) -> DataFacts:
     """Measure the data.
 
     Args:
         network: Is asked for the loss of a row that is not finite; it may know what to do with one.
         data: Of at least one training row.
-        columns: Statistics of the training inputs.
+        columns: Statistics of the training inputs; None where these are no quantities.
         step: The step the note carries.
     """
-    constant, compared = np.flatnonzero(columns.constant), np.flatnonzero(columns.compared)
-    means, spreads = columns.mean[compared], columns.std[compared]
+    nothing = np.zeros(0, np.int64)
+    constant, compared, means, spreads = nothing, nothing, nothing, nothing
+    if columns is not None:
+        constant, compared = np.flatnonzero(columns.constant), np.flatnonzero(columns.compared)
+        means, spreads = columns.mean[compared], columns.std[compared]
     widest, narrowest = (int(spreads.argmax()), int(spreads.argmin())) if len(compared) else (None, None)
     runs = None
     if data.targets.size and np.isfinite(data.targets[:, 0]).all():
@@ -38,7 +41,7 @@ def measure_data(network: Observable, data: WatchedData, columns: Columns, *, st
     return DataFacts(
         step=step,
         rows=len(data.inputs),
-        columns=data.inputs.shape[1],
+        columns=data.inputs[0].size,
         validation_rows=None if data.validation_inputs is None else len(data.validation_inputs),
         not_finite=not_finite,
         spoils=_spoils(network, data, not_finite, step),
@@ -59,6 +62,7 @@ def measure_data(network: Observable, data: WatchedData, columns: Columns, *, st
         shared_chance=None if overlap is None else overlap.chance,
         target_means=tuple(map(float, few_targets.mean(axis=0))),
         target_deviations=tuple(map(float, few_targets.std(axis=0))),
+        complete=data.complete,
     )
 
 
@@ -74,11 +78,12 @@ def _not_finite(data: WatchedData) -> dict[str, tuple[int, int, int]]:
     for name, part in parts.items():
         if part is None or not part.size or part.dtype.kind != "f":
             continue
-        suspects = np.flatnonzero(~np.isfinite(part @ np.ones(part.shape[1], part.dtype)))  # a sum may overflow
-        bad = ~np.isfinite(part[suspects])
-        rows = np.flatnonzero(bad.any(axis=1))
-        if len(rows):
-            found[name] = len(rows), int(suspects[rows[0]]), int(bad[rows[0]].argmax())
+        rows = part.reshape(len(part), -1)
+        suspects = np.flatnonzero(~np.isfinite(rows @ np.ones(rows.shape[1], rows.dtype)))  # a sum may overflow
+        bad = ~np.isfinite(rows[suspects])
+        found_in = np.flatnonzero(bad.any(axis=1))
+        if len(found_in):
+            found[name] = len(found_in), int(suspects[found_in[0]]), int(bad[found_in[0]].argmax())
     return found
 
 
@@ -99,4 +104,5 @@ def _overlap(data: WatchedData) -> Overlap | None:
         return None
     ours = data.inputs, data.targets
     theirs = data.validation_inputs, data.validation_targets
-    return measure_overlap(ours, [block.astype(own.dtype) for own, block in zip(ours, theirs, strict=True)])
+    alike = [block.astype(own.dtype) for own, block in zip(ours, theirs, strict=True)]
+    return measure_overlap(*([block.reshape(len(block), -1) for block in table] for table in (ours, alike)))

@@ -8,6 +8,9 @@ from gradvitals.diagnostics.notes import Signal
 from gradvitals.engine.events import Array
 
 LEAST_ROWS, MOST_ROWS = 10, 2000
+MOST_NUMBERS = 2**24
+"""Inputs of all rows together that simple models are fitted to: 128 MiB."""
+
 FOLDS = 5
 NEIGHBOURS = 5
 RIDGE = 1e-2
@@ -29,8 +32,7 @@ def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator
     """
     if len(inputs) < LEAST_ROWS:  # two a fold
         return Signal(step, 0.0, math.inf)
-    rows = generator.permutation(len(inputs))[:MOST_ROWS]
-    x, y = np.asarray(inputs[rows], np.float64), np.asarray(targets[rows], np.float64)
+    x, y = _drawn(inputs, targets, generator)
     deviation = x.std(axis=0)
     x = (x - x.mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
     folds = np.arange(len(x)) % FOLDS
@@ -55,22 +57,30 @@ def predict_simply(inputs: Array, targets: Array, unseen: Array, generator: np.r
     """Predict the targets of unseen inputs by ridge regression and by nearest neighbours, both on standardised inputs.
 
     Args:
-        inputs: `(samples, features)`; of more than 2,000 as many are drawn.
+        inputs: `(samples, …)`; of more than 2,000, or of long ones, as many are drawn.
         targets: `(samples, outputs)`.
-        unseen: `(others, features)`.
+        unseen: `(others, …)`.
         generator: Draws the samples.
 
     Returns:
         A prediction `(others, outputs)` per model; none where there are too few samples, or what is not finite.
     """
-    rows = generator.permutation(len(inputs))[:MOST_ROWS]
-    x, y = np.asarray(inputs[rows], np.float64), np.asarray(targets[rows], np.float64)
+    x, y = _drawn(inputs, targets, generator)
+    unseen = unseen.reshape(len(unseen), -1)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation = np.where(deviation > 0.0, deviation, 1.0)
     x, others = (x - mean) / deviation, (np.asarray(unseen, np.float64) - mean) / deviation
     if len(x) < LEAST_ROWS or not all(np.isfinite(array).all() for array in (x, y, others)):
         return ()
     return _ridge(x, y, others), _neighbours(x, y, others)
+
+
+def _drawn(inputs: Array, targets: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+    """Draw samples, fewer where inputs are long, as matrices."""
+    width = max(inputs.size // max(len(inputs), 1), 1)
+    rows = generator.permutation(len(inputs))[: max(min(MOST_ROWS, MOST_NUMBERS // width), LEAST_ROWS)]
+    x, y = (np.asarray(part[rows], np.float64) for part in (inputs, targets))
+    return x.reshape(len(rows), -1), y
 
 
 def _ridge(x: Array, y: Array, test: Array) -> Array:

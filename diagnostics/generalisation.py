@@ -137,10 +137,11 @@ def is_gap(note: Generalisation) -> bool:
 def gains_over(constant: ConstantPredictor, targets: Array, losses: Array) -> Array:
     """Give (the constant's loss − the loss) / H of every sample, `(samples,)`, floored at `LARGEST_LOSS`.
 
+    H is counted from the floor, where there is one: under labels that are nearly uniform, there is little to gain.
     Without a floor a few monstrous losses would widen the error until nothing could be said. It can only make a network
     look better.
     """
-    gains = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.mean_loss
+    gains = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.reducible
     return np.maximum(np.nan_to_num(gains, nan=LARGEST_LOSS), LARGEST_LOSS)
 
 

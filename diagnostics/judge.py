@@ -5,20 +5,34 @@ from dataclasses import replace
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
-from gradvitals.diagnostics.findings import Finding, Prescription, Severity, Verdict
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.roots import explain
 
+OF_GRADIENTS = frozenset({"exploding_gradient", "frozen_parameters", "numerics"})
+"""Diagnoses that need the gradients of training steps to find nothing; what they find without them stands."""
+
+UNFOUND = frozenset({"clear", "not_judged"})
+"""What a diagnosis says that has found nothing."""
+
 
 def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict:
     """Let every diagnosis judge the record, and order what they find by cause."""
     gate = judge_gate(record)
-    judgements = tuple(diagnosis.judge(record, gate) for diagnosis in diagnoses)
+    judgements = tuple(_as_observed(diagnosis.judge(record, gate), record) for diagnosis in diagnoses)
     findings = [_with_changes_only(finding, record) for judgement in judgements for finding in judgement.findings]
     return Verdict(judgements, tuple(_with_harm(finding, record) for finding in explain(findings, record.context)))
+
+
+def _as_observed(judgement: Judgement, record: Record) -> Judgement:
+    """Leave a judgement open that says there is nothing, where some of what it needs was nowhere to be seen."""
+    hidden = {} if record.context is None else record.context.unobserved
+    if "gradients" not in hidden or judgement.id not in OF_GRADIENTS or judgement.status not in UNFOUND:
+        return judgement
+    return Judgement(judgement.id, "not_judged", hidden["gradients"], judgement.findings)
 
 
 def _with_changes_only(finding: Finding, record: Record) -> Finding:

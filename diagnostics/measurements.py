@@ -16,6 +16,9 @@ from gradvitals.engine.events import Array, LayerInfo
 
 LARGEST = float(np.finfo(np.float32).max)
 
+LATER = frozenset({"unheld", "unobserved"})
+"""Fields of the context that earlier records do not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -32,6 +35,7 @@ class Context:
         config: The resolved config, flattened to dotted keys; None where the training has no config.
         by_layer: Whether the training computes gradients layer by layer; numeric gradients and searches do not.
         unheld: Layers that have gradients, and whose parameters no optimizer holds.
+        unobserved: Which of a step's events nobody could see (`gradients`), and why.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -44,6 +48,7 @@ class Context:
     config: Mapping[str, Any] | None
     by_layer: bool = True
     unheld: tuple[str, ...] = ()
+    unobserved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -149,7 +154,8 @@ def context_from_json(data: Mapping[str, Any]) -> Context:
     Raises:
         KeyError: If a field is missing.
     """
-    fields = {name: data[name] for name in Context.__dataclass_fields__ if name != "unheld"}
+    fields = {name: data[name] for name in Context.__dataclass_fields__ if name not in LATER}
     fields["layers"] = tuple(LayerInfo(**layer) for layer in fields["layers"])
     fields["unheld"] = tuple(data.get("unheld", ()))  # of records before it was told, all are held
+    fields["unobserved"] = data.get("unobserved", {})
     return Context(**fields)

@@ -30,14 +30,14 @@ class Probe:
         samples: Rows of the sample.
         whole_set: Whether the sample is the whole training set.
         loss: Mean loss.
-        loss_ratio: Loss / H; None without H.
+        loss_ratio: Loss / H, both less the least loss there can be, if that is known not to be 0; None without H.
         gain: Mean of (constant's loss − network's loss, floored at −10 H) / H, paired by sample; None without H. The
             constant of a hinge may be the network's own mean output, where that leaves less doubt.
         gain_se: Its standard error.
         accuracy_excess: Accuracy minus that of the majority class, paired by sample; None for a regression.
         accuracy_excess_se: Its standard error.
         majority_accuracy: That of the majority class; None for a regression.
-        preactivation_gradients: q of every layer: rms of the gradient on its pre-activations.
+        preactivation_gradients: q of every layer that has it: rms of the gradient on its pre-activations.
         relative_slopes: S of every sigmoid and tanh layer: mean of φ′/φ′max.
     """
 
@@ -235,6 +235,11 @@ class Ending:
 
     step: int
     reason: str
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it ended before it was done, so that what is not wrong yet may still go wrong."""
+        return self.reason in {"interrupted", "failed"}
 
 
 NOTES: dict[str, type[Any]] = {

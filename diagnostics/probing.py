@@ -25,7 +25,10 @@ from gradvitals.engine.events import (
     RecurrentBackward,
 )
 
-PROBE_ROWS = 256
+PROBE_ROWS, FEWEST_ROWS = 256, 32
+MOST_NUMBERS = 2**23
+"""Inputs of a probe: a convolution's outputs, all kept for the way back, are many times as large."""
+
 PIECEWISE_LINEAR = frozenset({"hinge", "binary_hinge"})
 
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
@@ -33,12 +36,27 @@ SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
 
 @dataclass(frozen=True, slots=True)
 class WatchedData:
-    """The training set and perhaps the validation set: inputs `(samples, features)`, targets `(samples, outputs)`."""
+    """The training set and perhaps the validation set.
+
+    Attributes:
+        inputs: `(samples, features)`; another framework's may have more axes, `(samples, …)`.
+        targets: `(samples, outputs)`.
+        validation_inputs: As the inputs; None without a validation set.
+        validation_targets: As the targets.
+        complete: Whether it is the whole training set and not a sample of it.
+        total: Samples of the whole training set; None where that is what is here.
+        discrete: Whether inputs are no quantities but, as token ids are, names: they cannot be rescaled.
+        constant: The best constant output, where it is known otherwise than by the loss's name.
+    """
 
     inputs: Array
     targets: Array
     validation_inputs: Array | None = None
     validation_targets: Array | None = None
+    complete: bool = True
+    total: int | None = None
+    discrete: bool = False
+    constant: ConstantPredictor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +128,17 @@ class Prober:
 
     def __init__(self, network: Observable, data: WatchedData) -> None:
         generator = np.random.default_rng(SEED)
-        rows = _sample(len(data.inputs), generator)
+        rows = _sample(data.inputs, generator)
         self._network = network
         self._inputs, self._targets = data.inputs[rows], data.targets[rows]
-        self._whole_set = len(rows) == len(data.inputs)
-        self.constant = fit_constant(network.loss_name, data.targets, network.class_weight)
+        self._whole_set = data.complete and len(rows) == len(data.inputs)
+        self.constant = data.constant or fit_constant(network.loss_name, data.targets, network.class_weight)
         self._validation: tuple[Array, Array] | None = None
         self._comparer: Comparer | None = None
         if data.validation_inputs is not None and data.validation_targets is not None:
-            rows = _sample(len(data.validation_inputs), generator)
+            rows = _sample(data.validation_inputs, generator)
             self._validation = data.validation_inputs[rows], data.validation_targets[rows]
-            if self.constant is not None and self.constant.mean_loss > 0.0 and len(rows):
+            if self.constant is not None and self.constant.reducible > 0.0 and len(rows):
                 training, unseen = (data.inputs, data.targets), self._validation[1]
                 self._comparer = Comparer(self.constant, training, self._targets, unseen, generator)
 
@@ -145,8 +163,8 @@ class Prober:
         gain, gain_se = self._surest_gain(result)
         excess, excess_se, majority = self._accuracy_excess(result.scores)
         ratio = None
-        if self.constant is not None and self.constant.mean_loss > 0.0:
-            ratio = loss / self.constant.mean_loss
+        if self.constant is not None and self.constant.reducible > 0.0:
+            ratio = (loss - self.constant.floor) / self.constant.reducible
             collect.scalars["loss_ratio"] = ratio
         names = [info.name for info in self._network.layers]
         probe = Probe(
@@ -160,7 +178,7 @@ class Prober:
             accuracy_excess=excess,
             accuracy_excess_se=excess_se,
             majority_accuracy=majority,
-            preactivation_gradients={name: collect.gradients[name] for name in names},
+            preactivation_gradients={name: collect.gradients[name] for name in names if name in collect.gradients},
             relative_slopes=collect.slopes,
         )
         fault = collect.fault
@@ -204,14 +222,16 @@ class Prober:
         return *mean_and_error(scores - majority), float(majority.mean())
 
 
-def _sample(count: int, generator: np.random.Generator) -> Array:
-    """Choose the probe's rows, in ascending order."""
-    return np.sort(generator.choice(count, min(count, PROBE_ROWS), replace=False))
+def _sample(inputs: Array, generator: np.random.Generator) -> Array:
+    """Choose the probe's rows, in ascending order; fewer where each is a large image."""
+    count = len(inputs)
+    most = PROBE_ROWS if not count else min(max(MOST_NUMBERS // max(inputs[0].size, 1), FEWEST_ROWS), PROBE_ROWS)
+    return np.sort(generator.choice(count, min(count, most), replace=False))
 
 
 def _gain(constant: ConstantPredictor | None, targets: Array, losses: Array) -> tuple[float | None, float | None]:
     """Give the mean of (constant's loss − network's loss) / H, paired by sample, and its standard error."""
-    if constant is None or not constant.mean_loss > 0.0:
+    if constant is None or not constant.reducible > 0.0:
         return None, None
     return mean_and_error(gains_over(constant, targets, losses))
 

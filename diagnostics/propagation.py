@@ -9,6 +9,9 @@ from gradvitals.diagnostics.curvature import Curvature, draw_targets, largest_cu
 from gradvitals.diagnostics.start_notes import Propagation
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, Observable, RecurrentBackward
 
+MOST_OUTPUTS = 1000
+"""Outputs that the note lists one by one; a model of images may have a million."""
+
 STRIDE = 2
 """Every second row of the sample is enough for the curvature, whose cost grows with their square."""
 
@@ -44,28 +47,38 @@ class _Start:
 
 @np.errstate(over="ignore", invalid="ignore")
 def measure_propagation(
-    network: Observable, inputs: Array, targets: Array, columns: Columns, generator: np.random.Generator, *, step: int
+    network: Observable,
+    inputs: Array,
+    targets: Array,
+    columns: Columns | None,
+    generator: np.random.Generator,
+    *,
+    step: int,
 ) -> Propagation:
     """Measure on a sample of the training set.
 
     Args:
         network: Is run frozen.
-        inputs: The sample's, `(samples, features)`.
+        inputs: The sample's, `(samples, features)` or `(samples, …)`.
         targets: The sample's, `(samples, outputs)`.
-        columns: Of all training inputs, to standardise the sample by.
+        columns: Of all training inputs, to standardise the sample by; None where these are no quantities.
         generator: Draws targets for the curvature.
         step: The step the note carries.
     """
     start = _start(network, inputs, targets, generator)
-    other = None if columns.standardised else _start(network, columns.standardise(inputs), targets, generator)
+    other = None
+    if columns is not None and not columns.standardised:
+        standardised_inputs = columns.standardise(inputs.reshape(len(inputs), -1)).reshape(inputs.shape)
+        other = _start(network, standardised_inputs, targets, generator)
     curvature, standardised = start.curvature, None if other is None else other.curvature
+    few_outputs = start.outputs[:, :MOST_OUTPUTS]
     return Propagation(
         step=step,
         samples=len(inputs),
         loss=start.loss,
         deviations=start.deviations,
-        output_means=tuple(map(float, start.outputs.mean(axis=0, dtype=np.float64))),
-        output_deviations=tuple(map(float, start.outputs.std(axis=0, dtype=np.float64))),
+        output_means=tuple(map(float, few_outputs.mean(axis=0, dtype=np.float64))),
+        output_deviations=tuple(map(float, few_outputs.std(axis=0, dtype=np.float64))),
         curvature=None if curvature is None else curvature.value,
         curvature_column=None if curvature is None else int(curvature.shares.argmax()),
         curvature_share=None if curvature is None else float(curvature.shares.max()),

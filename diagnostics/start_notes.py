@@ -36,6 +36,7 @@ class DataFacts:
         shared_chance: Upper bound of the probability that such a split has as many.
         target_means: Of the first targets.
         target_deviations: Their standard deviations.
+        complete: Whether this is the whole training set and not a sample of it.
     """
 
     step: int
@@ -61,6 +62,7 @@ class DataFacts:
     shared_chance: float | None
     target_means: tuple[float, ...]
     target_deviations: tuple[float, ...]
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

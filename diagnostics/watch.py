@@ -9,14 +9,15 @@ from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
+from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.events import Array, Observable
 
 
 def watch(
     model: object,
     *,
-    data: tuple[Any, Any] | WatchedData | None = None,
-    loss: object = None,
+    data: object = None,
+    loss: Any = None,  # noqa: ANN401 - any callable
     optimizer: object = None,
     total_steps: int | None = None,
     every: Every = "auto",
@@ -25,34 +26,85 @@ def watch(
     """Watch a model's training; use the monitor in a `with` block around it.
 
     Args:
-        model: A `gradvitals.Network`, or anything else that is `Observable`.
-        data: The training set as (inputs, targets), for probes and exact scans. Inputs `(samples, features)`; targets
-            `(samples, outputs)`, or class indices `(samples,)` under cross_entropy and hinge.
-        loss: For models that do not carry their loss; a `Network` does, so leave it out.
-        optimizer: For models whose steps must be read from their optimizer; not needed for a `Network`.
+        model: A `gradvitals.Network`, a `torch.nn.Module`, or anything else that is `Observable`.
+        data: The training set, for probes and exact scans. For a module what it is trained on: a DataLoader, a Dataset,
+            or (inputs, targets). Else (inputs, targets): inputs `(samples, features)`; targets `(samples, outputs)`, or
+            class indices `(samples,)` under cross_entropy and hinge.
+        loss: For models that do not carry their loss, as no module does: a function of (outputs, targets) that gives a
+            scalar tensor. It is computed on the probe; the loop's own calls are not looked at.
+        optimizer: The one, or the list of those, whose steps are the model's; by default every optimizer that holds any
+            parameter of the module. Not needed for a `Network`.
         total_steps: Planned updates, where the training loop does not say.
         every: Rhythm of the step scalars: "auto", or every n steps.
         logdir: Where to write TensorBoard event files; nowhere by default.
 
     Raises:
-        TypeError: If the model is of a kind that cannot be watched.
-        ValueError: If a loss or an optimizer is given for a model that has its own, or if the data do not fit it.
+        TypeError: If the model is of a kind that cannot be watched, or the data or the optimizer of one nobody knows.
+        ValueError: If a loss or an optimizer is given for a model that has its own, or if data or loss do not fit it.
     """
+    if _is_keras(model):
+        from gradvitals.diagnostics.adapters.keras_watch import watch_model
+
+        if optimizer is not None:
+            msg = "a Keras model carries its optimizer: leave it out"
+            raise ValueError(msg)
+        return watch_model(model, data=data, loss=loss, total_steps=total_steps, every=every, sinks=_sinks(logdir))
+    if _is_module(model):
+        from gradvitals.diagnostics.adapters.torch_watch import watch_module
+
+        sinks = _sinks(logdir)
+        return watch_module(
+            model, data=data, loss=loss, optimizer=optimizer, total_steps=total_steps, every=every, sinks=sinks
+        )
     if not isinstance(model, Observable):
         msg = f"cannot watch a {type(model).__name__}: it is no gradvitals.Network and does not offer hooks as one does"
         raise TypeError(msg)
     if loss is not None or optimizer is not None:
         msg = "this model carries its loss, and its steps are seen through its hooks: leave out loss and optimizer"
         raise ValueError(msg)
-    watched = data if data is None or isinstance(data, WatchedData) else _watched(model, *data)
+    watched = _as_watched(model, data)
     if watched is not None:
         _require_fit(model, watched)
-    sinks = []
-    if logdir is not None:
-        from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+    return Monitor(model, watched, total_steps=total_steps, every=every, sinks=_sinks(logdir))
 
-        sinks.append(RunWriter(Path(logdir)))
-    return Monitor(model, watched, total_steps=total_steps, every=every, sinks=sinks)
+
+def _is_keras(model: object) -> bool:
+    """Tell a `keras.Model` as `_is_module` does a module; on the PyTorch backend it is one of these too."""
+    return any(
+        base.__name__ == "Model"
+        and base.__module__.split(".")[0] == "keras"
+        and base.__module__.endswith("models.model")
+        for base in type(model).__mro__
+    )
+
+
+def _is_module(model: object) -> bool:
+    """Tell a `torch.nn.Module` by its bases' names, so that PyTorch is loaded only by those who use it."""
+    return any(
+        base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module" for base in type(model).__mro__
+    )
+
+
+def _sinks(logdir: str | Path | None) -> list[Sink]:
+    if logdir is None:
+        return []
+    from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+
+    return [RunWriter(Path(logdir))]
+
+
+def _as_watched(model: Observable, data: object) -> WatchedData | None:
+    """Take (inputs, targets) apart.
+
+    Raises:
+        TypeError: If it is anything else.
+    """
+    if data is None or isinstance(data, WatchedData):
+        return data
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        msg = f"data must be (inputs, targets), got a {type(data).__name__}"
+        raise TypeError(msg)
+    return _watched(model, *data)
 
 
 def _watched(model: Observable, inputs: Any, targets: Any) -> WatchedData:  # noqa: ANN401 - any array-like

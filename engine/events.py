@@ -5,7 +5,7 @@ read-only views, valid until the handler returns: an observer that writes gets a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class TrainingStarted:
         batch_size: Samples per step.
         by_layer: Whether it computes gradients layer by layer, as backpropagation does.
         unheld: Layers that have gradients, and whose parameters no optimizer holds.
+        unobserved: Which of a step's events nobody can see (`gradients`), and why, as a reason to be shown.
     """
 
     step: int
@@ -66,6 +67,7 @@ class TrainingStarted:
     batch_size: int
     by_layer: bool = True
     unheld: tuple[str, ...] = ()
+    unobserved: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

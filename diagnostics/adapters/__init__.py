@@ -1,0 +1,1 @@
+"""Other people's training loops, as the events and the `Observable` of our own; a framework is imported only here."""

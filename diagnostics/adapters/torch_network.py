@@ -1,0 +1,356 @@
+"""A PyTorch module as an `Observable`: its layers, its parameters, and frozen passes through it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from gradvitals.diagnostics.adapters import torch_ops as ops
+from gradvitals.diagnostics.adapters.torch_arrays import as_array, as_rows, join_rows
+from gradvitals.diagnostics.adapters.torch_calls import Call, Seen
+from gradvitals.diagnostics.adapters.torch_data import to_tensor
+from gradvitals.diagnostics.adapters.torch_frozen import frozen
+from gradvitals.diagnostics.adapters.torch_hooks import StepHooks
+from gradvitals.diagnostics.adapters.torch_layers import (
+    Layer,
+    LayerViews,
+    ParameterNames,
+    calls_by_layer,
+    layers_of,
+    layers_of_modules,
+    uncalled_modules,
+)
+from gradvitals.diagnostics.adapters.torch_loss_protocol import LossAdapter
+from gradvitals.diagnostics.adapters.torch_trace import Trace
+from gradvitals.engine.events import (
+    Array,
+    LayerArrays,
+    LayerBackward,
+    LayerForward,
+    LayerInfo,
+    LossInfo,
+    Observer,
+    ProbeResult,
+    Source,
+)
+
+MOST_NUMBERS = 2**16
+"""Of a training batch's convolution that are looked at: laying its units side by side means copying them."""
+
+
+UNWARNED = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+"""Observers measure what overflows."""
+
+
+class TorchNetwork:
+    """A module that can be watched.
+
+    Attributes:
+        module: The module; of a compiled one, the original.
+        hooks: Where observers subscribe; `TorchSteps` sends them the events of the user's own loop.
+        loss: What it is trained with; None where nobody says.
+        never_called: Paths of modules with parameters that the first look did not come by.
+    """
+
+    def __init__(self, module: nn.Module, loss: LossAdapter | None = None) -> None:
+        """Take a module; its layers are known once it has been looked at, or from the first training forward on.
+
+        Args:
+            module: The module, or what `torch.compile` made of one.
+            loss: What it is trained with; without one, no gradients are probed.
+        """
+        self.module: nn.Module = getattr(module, "_orig_mod", module)
+        self.hooks = StepHooks()
+        self.never_called: tuple[str, ...] = ()
+        self.loss = loss
+        self._layers: dict[str, Layer] = {}
+        self._activations: list[Callable[[torch.Tensor], Any] | None] = []
+        self._structure: list[Any] = []
+        self._names, self._views = ParameterNames(self.module), LayerViews()
+        self._known: dict[str, nn.Parameter] = {}
+        self._like = next((each for each in self.module.parameters() if each.is_floating_point()), torch.empty(0))
+
+    @property
+    def layers(self) -> Sequence[LayerInfo]:
+        """The layers in the order of the forward pass."""
+        return tuple(layer.info for layer in self._layers.values())
+
+    @property
+    def layerwise(self) -> bool:
+        """Whether it is a plain chain of linear layers and activations that work on each unit, and is as it was."""
+        return bool(self._activations) and _structure_of(self.module) == self._structure
+
+    @property
+    def loss_name(self) -> str:
+        """The loss, named as in configs; `unknown` without one."""
+        return "unknown" if self.loss is None else self.loss.name
+
+    @property
+    def loss_info(self) -> LossInfo | None:
+        """What the loss takes; None for one that is not known."""
+        return None if self.loss is None else self.loss.info
+
+    @property
+    def class_weight(self) -> Array | None:
+        """The loss's factor for each class; None where it has none."""
+        return None if self.loss is None else self.loss.class_weight
+
+    @property
+    def names(self) -> ParameterNames:
+        """The module's parameters as they are now."""
+        if not self._names.are_current:
+            self._names = ParameterNames(self.module)
+        return self._names
+
+    def parameters_by_layer(self) -> LayerArrays:
+        """Give read-only views of the parameters, weights as `(fan_in, fan_out)`; on the CPU without a copy."""
+        return self._views.of(self.chosen_layers(), self.watched_parameters())
+
+    def chosen_layers(self, names: AbstractSet[str] | None = None) -> list[Layer]:
+        """Give the layers of these names, in order; all by default."""
+        return [layer for name, layer in self._layers.items() if names is None or name in names]
+
+    def watched_parameters(self, layers: AbstractSet[str] | None = None) -> dict[str, nn.Parameter]:
+        """Give the parameters of layers as they are now, by full name; one that is gone is as it was last."""
+        now = self.names.by_name
+        full_names = [full for layer in self.chosen_layers(layers) for full in layer.parameters.values()]
+        self._known |= {full: now[full] for full in full_names if full in now}
+        return {full: self._known[full] for full in full_names}
+
+    def layers_with(self, chosen: Callable[[nn.Parameter], bool]) -> frozenset[str]:
+        """Name the layers of which any parameter is chosen."""
+        parameters = self.watched_parameters()
+        return frozenset(
+            name
+            for name, layer in self._layers.items()
+            if any(chosen(parameters[full]) for full in layer.parameters.values())
+        )
+
+    def sort(self, calls: Sequence[Call], names: ParameterNames) -> dict[str, list[Call]]:
+        """Sort calls by layer."""
+        return calls_by_layer(calls, self._layers, names)
+
+    def learn_layers(self, calls: Sequence[Call], names: ParameterNames) -> None:
+        """Take the layers from a training forward, if there was no example to look at."""
+        self._layers = self._layers or layers_of(calls, names)
+
+    def learn_from_modules(self) -> None:
+        """Take the layers from the tree of modules, if no forward has shown them; nobody knows their activations."""
+        self._layers = self._layers or layers_of_modules(self.module)
+
+    def look(self, examples: Array) -> Any:  # noqa: ANN401 - whatever the module gives
+        """Run a few examples, frozen, to see which layers there are, in which order; give the module's outputs.
+
+        Raises:
+            ValueError: If the module cannot be run on them.
+        """
+        called: set[int] = set()
+        names = self.names
+        handle = register_module_forward_pre_hook(lambda part, _: called.add(id(part)))
+        try:
+            with frozen(self.module, gradients=False):
+                trace, outputs = self._trace(self._tensor(examples), names, gradients=False)
+        except Exception as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            msg = f"{type(self.module).__name__} fails on the data's inputs, of shape {examples.shape}: {first}"
+            raise ValueError(msg) from error
+        finally:
+            handle.remove()
+        self._layers = layers_of(trace.calls, names)
+        self.never_called = uncalled_modules(self.module, trace.used, called)
+        is_plain = len(trace.calls) == len(self._layers) and all(map(_is_plain, trace.calls))
+        self._activations = [call.apply for call in trace.calls] if is_plain and trace.is_chain else []
+        self._structure = _structure_of(self.module)
+        return outputs
+
+    @UNWARNED
+    def probe(self, inputs: Array, targets: Array, observer: Observer | None = None, *, step: int = 0) -> ProbeResult:
+        """Run frozen on some samples; for an observer backward too, into gradients of the probe's own.
+
+        Args:
+            inputs: `(samples, …)`.
+            targets: `(samples, columns)`.
+            observer: Receives a LayerForward per layer, then a LayerBackward per layer in reverse order: none of layers
+                that this pass did not come by, and no LayerBackward of those of which only the outputs are seen.
+            step: The step the events carry.
+        """
+        loss = self.loss
+        with frozen(self.module, gradients=observer is not None and loss is not None):
+            calls, outputs = self._run(inputs, gradients=observer is not None)
+            if observer is not None:
+                self.emit_forward(calls, observer, step, "probe")
+            if loss is None:
+                rows = ops.tensors_in(outputs)[0]
+                return ProbeResult(np.zeros(len(inputs), np.float32), as_array(rows.reshape(len(inputs), -1)))
+            losses = as_array(loss.sample_losses(outputs, targets)).copy()
+            scores = loss.scores(outputs, targets)
+            grad_outputs = None
+            if observer is not None:
+                grad_outputs = self._backward(calls, outputs, loss.mean(outputs, targets), observer, step)
+            return ProbeResult(losses, as_array(loss.rows(outputs)).copy(), scores, grad_outputs)
+
+    @UNWARNED
+    def observe(self, inputs: Array, observer: Observer, *, step: int = 0) -> None:
+        """Run forward only, frozen: the observer receives a LayerForward per layer that the pass comes by."""
+        with frozen(self.module, gradients=False):
+            calls, _ = self._run(inputs, gradients=False)
+            self.emit_forward(calls, observer, step, "probe")
+
+    def layer_outputs(self, index: int, inputs: Array, units: Array | None = None) -> Array:
+        """Compute the outputs `(samples, units)` of one layer, or of some units only, from that layer's inputs.
+
+        Raises:
+            ValueError: If the module is not `layerwise`.
+        """
+        layer = list(self._layers.values())[index]
+        if not self.layerwise:
+            msg = f"{layer.info.name} cannot be run by itself in a module that is no plain chain: observe it whole"
+            raise ValueError(msg)
+        parameters = self.watched_parameters()
+        weight, bias = (parameters[layer.parameters[what]] for what in ("weight", "bias"))
+        with torch.no_grad():
+            if units is not None:
+                chosen = torch.from_numpy(units).to(weight.device)
+                weight, bias = weight[chosen], bias[chosen]
+            outputs = nn.functional.linear(self._tensor(inputs), weight, bias)
+            apply = self._activations[index]
+            return as_array(outputs if apply is None else apply(outputs))
+
+    @UNWARNED
+    def emit_forward(self, calls: Mapping[str, Sequence[Call]], observer: Observer, step: int, source: Source) -> None:
+        """Send a LayerForward per layer that was called; those of several calls are samples of one event."""
+        most = None if source == "probe" else MOST_NUMBERS
+        for name, info in ((info.name, info) for info in self.layers if info.name in calls):
+            own = calls[name]
+            outputs = _joined([call.outputs for call in own], most)
+            inputs = _joined_inputs([call.inputs for call in own])
+            if inputs is None or outputs is None:
+                continue  # overwritten since
+            known = source == "probe" and not any(call.normalised or not call.shows_pre_activations for call in own)
+            before = _joined([call.result for call in own]) if known else None
+            observer(LayerForward(name, step, inputs, before, outputs, info.activation, source))
+
+    def _backward(
+        self,
+        calls: Mapping[str, Sequence[Call]],
+        outputs: Any,  # noqa: ANN401 - whatever the module gives
+        mean: torch.Tensor,
+        observer: Observer,
+        step: int,
+    ) -> Array | None:
+        """Send a LayerBackward per layer, from the last to the first; give the gradient on the module's outputs."""
+        tensors = [tensor for tensor in ops.tensors_in(outputs) if tensor.requires_grad]
+        if not mean.requires_grad or not tensors:
+            return None
+        seen = [one for own in calls.values() for call in own for one in (call.result, call.outputs) if one]
+        seen = [one for one in seen if one.edge is not None]
+        found = torch.autograd.grad(mean, [*tensors, *(one.edge for one in seen)], allow_unused=True)
+        gradients = dict(zip(map(id, seen), found[len(tensors) :], strict=True))
+        for info in reversed(self.layers):
+            own = calls.get(info.name, ())
+            pairs = [(call.result, call.outputs) for call in own if call.shows_pre_activations]
+            if not pairs or any(one is None or one.edge is None for pair in pairs for one in pair):
+                continue
+            before, behind = (
+                join_rows([_gradient_rows(pair[side], gradients[id(pair[side])]) for pair in pairs]) for side in (0, 1)
+            )
+            observer(LayerBackward(info.name, step, before, behind, "probe"))
+        return self._gradient_on_outputs(outputs, tensors, found)
+
+    def _gradient_on_outputs(self, outputs: Any, tensors: list[torch.Tensor], found: Sequence[Any]) -> Array | None:  # noqa: ANN401
+        """Put gradients in the places of the outputs, and take those that the loss reads; None if some have none."""
+        assert self.loss is not None  # noqa: S101 - for the type checker
+        by_tensor = {
+            id(tensor): torch.zeros_like(tensor) if gradient is None else gradient
+            for tensor, gradient in zip(tensors, found, strict=False)
+        }
+        rows = self.loss.rows(_replaced(outputs, by_tensor))
+        return as_array(rows).copy() if isinstance(rows, torch.Tensor) else None
+
+    def _run(self, inputs: Array, *, gradients: bool) -> tuple[dict[str, list[Call]], Any]:
+        """Run the module, frozen already, and sort its calls by layer."""
+        names = self.names
+        trace, outputs = self._trace(self._tensor(inputs), names, gradients=gradients)
+        return calls_by_layer(trace.calls, self._layers, names), outputs
+
+    def _trace(self, inputs: torch.Tensor, names: ParameterNames, *, gradients: bool) -> tuple[Trace, Any]:
+        trace = Trace(names.by_identity, names.buffers, gradients=gradients)
+        if gradients and inputs.is_floating_point():
+            inputs = inputs.requires_grad_().clone()  # so that frozen layers get gradients too
+        with trace:
+            outputs = self.module(inputs)
+        if trace.failed is not None:
+            raise trace.failed
+        trace.finish(inputs, outputs)
+        return trace, outputs
+
+    def _tensor(self, inputs: Array) -> torch.Tensor:
+        return to_tensor(np.asarray(inputs), self._like).clone()  # a module may write into its inputs
+
+
+def _joined(seen: Sequence[Seen | None], most: int | None = None) -> Array | None:
+    """Give what was seen as `(samples, units)`; None where any of it has been overwritten, or has other units.
+
+    Where it must be copied, as of a convolution, it may be cut to the first samples: to so many numbers at most.
+    """
+    blocks = []
+    for one in seen:
+        if one is None or not one.intact:
+            return None
+        tensor = one.tensor if one.tensor.ndim > 1 else one.tensor[None]
+        if most is not None and one.axis != -1:
+            tensor = tensor[: max(most // max(tensor[:1].numel(), 1), 1)]
+        blocks.append(as_rows(tensor, one.axis))
+    return join_rows(blocks) if len({block.shape[1] for block in blocks}) == 1 else None
+
+
+def _joined_inputs(seen: Sequence[Seen]) -> Array | None:
+    """Give inputs as `(samples, …)`: of a convolution all that a sample has, of anything else what a unit reads."""
+    if not all(one.intact for one in seen):
+        return None
+    blocks = []
+    for one in seen:
+        tensor = one.tensor.detach() if one.tensor.ndim > 1 else one.tensor.detach()[:, None]
+        blocks.append(as_array(tensor.flatten(1)) if one.axis != -1 else as_rows(tensor, -1))
+    return join_rows(blocks) if len({block.shape[1] for block in blocks}) == 1 else blocks[0]
+
+
+def _gradient_rows(seen: Any, gradient: torch.Tensor | None) -> Array:  # noqa: ANN401 - a Seen
+    """Give a gradient as `(samples, units)`: zeros where the loss does not depend on what was seen."""
+    gradient = torch.zeros_like(seen.tensor) if gradient is None else gradient.reshape(seen.tensor.shape)
+    return as_rows(gradient, seen.axis)
+
+
+def _replaced(values: Any, by_tensor: Mapping[int, torch.Tensor]) -> Any:  # noqa: ANN401 - results of any module
+    """Give the same nested structure with other tensors in it."""
+    if isinstance(values, torch.Tensor):
+        return by_tensor.get(id(values), values)
+    if isinstance(values, Mapping):
+        return {key: _replaced(value, by_tensor) for key, value in values.items()}
+    if isinstance(values, tuple | list):
+        return tuple(_replaced(value, by_tensor) for value in values)
+    return values
+
+
+def _structure_of(module: nn.Module) -> list[tuple[str, type, list[torch.Size]]]:
+    """Give paths and types of all parts, and the shapes of their parameters: it changes where parts are replaced."""
+    return [
+        (path, type(part), [each.shape for each in part.parameters(recurse=False)])
+        for path, part in module.named_modules()
+    ]
+
+
+def _is_plain(call: Call) -> bool:
+    """Tell whether a call is of a matrix with a bias, and its activation works on each unit by itself."""
+    return (
+        call.layout == "linear"
+        and len(call.parameters) == 2
+        and call.inputs.tensor.ndim == call.result.tensor.ndim == 2
+        and call.weight is call.parameters[0]
+        and call.activation in ops.ELEMENTWISE
+        and not call.altered
+    )

@@ -1,0 +1,74 @@
+"""What models return: a tensor, or several in tuples and dictionaries."""
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+
+Outputs: TypeAlias = Any
+"""What a model returns: a tensor, or several in tuples and dictionaries."""
+
+Change: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+
+def main_tensor(outputs: Outputs) -> torch.Tensor:
+    """Give the outputs, or the first tensor of floats among them.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if isinstance(outputs, torch.Tensor):
+        return outputs if outputs.ndim else outputs.reshape(1)
+    parts = outputs.values() if isinstance(outputs, Mapping) else outputs if isinstance(outputs, tuple | list) else ()
+    for part in parts:
+        if isinstance(part, torch.Tensor) and part.is_floating_point() and part.ndim:
+            return part
+    msg = f"the model must return a tensor of floats, or several with one among them, got {type(outputs).__name__}"
+    raise ValueError(msg)
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """Give floats of half precision in full one: a loss of those is another, or is not there on a CPU."""
+    return (
+        tensor.float()
+        if isinstance(tensor, torch.Tensor) and tensor.dtype in {torch.float16, torch.bfloat16}
+        else tensor
+    )
+
+
+def with_all_axes(outputs: torch.Tensor, rows: int, row_shape: tuple[int, ...]) -> torch.Tensor:
+    """Give a single row its axes back where the model squeezed them away."""
+    squeezed = rows == 1 and outputs.shape != (1, *row_shape) and outputs.numel() == math.prod(row_shape)
+    return outputs.reshape(1, *row_shape) if squeezed else outputs
+
+
+def each_tensor(outputs: Outputs, change: Change) -> Outputs:
+    """Change every tensor of some outputs."""
+    if isinstance(outputs, torch.Tensor):
+        return change(outputs)
+    if isinstance(outputs, Mapping):
+        twin = copy.copy(outputs)
+        for key, part in outputs.items():
+            twin[key] = each_tensor(part, change)  # type: ignore[index]  # mappings that models return can be written to
+        return twin
+    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
+        return type(outputs)(*(each_tensor(part, change) for part in outputs))
+    return (
+        type(outputs)(each_tensor(part, change) for part in outputs) if isinstance(outputs, tuple | list) else outputs
+    )
+
+
+def one_sample(outputs: Outputs, row: int, count: int) -> Outputs:
+    """Cut one of so many samples out of every tensor that has them first, or second as the states of an LSTM."""
+
+    def cut(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.ndim > 1 and tensor.shape[1] == count != len(tensor):
+            return tensor[:, row : row + 1]
+        if not tensor.ndim or len(tensor) % count:
+            return tensor
+        each = len(tensor) // count  # positions of a sample, where they were folded into the batch
+        return tensor[row * each : (row + 1) * each]
+
+    return each_tensor(outputs, cut)

@@ -1,0 +1,157 @@
+"""Watching a PyTorch module: what `watch` makes of one, and the monitor that it gives."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+from torch.optim.optimizer import Optimizer
+
+from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
+from gradvitals.diagnostics.adapters.torch_watched import prepare
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.schedule import Every
+from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.step_metrics import StepMetrics
+from gradvitals.engine.events import Array, StepEnded, TrainingStarted
+
+
+class TorchMonitor(Monitor):
+    """Watches the training of a module in the user's own loop; that ends with the `with` block, or with `detach`.
+
+    Attributes:
+        never_called: Paths of modules with parameters that a forward pass on the data does not come by.
+    """
+
+    def __init__(
+        self,
+        network: TorchNetwork,
+        module: nn.Module,
+        data: WatchedData | None = None,
+        *,
+        optimizers: Sequence[Optimizer] = (),
+        total_steps: int | None = None,
+        every: Every = "auto",
+        sinks: Sequence[Sink] = (),
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """Subscribe to the network, and hook the module and all optimizers.
+
+        Args:
+            network: The module as the diagnostics see it.
+            module: What the user calls.
+            data: As of `Monitor`.
+            optimizers: As of `TorchSteps`.
+            total_steps: Planned steps; None where nobody knows.
+            every: Rhythm of the step scalars.
+            sinks: As of `Monitor`.
+            close: Called at the end.
+        """
+        super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
+        self.never_called = network.never_called
+        self._close = close
+        self._steps = TorchSteps(network, module, optimizers=optimizers, total_steps=total_steps)
+
+    def detach(self) -> None:
+        """End the training, as far as it is watched, every subscription and every hook, and close the sinks."""
+        try:
+            self._steps.end("completed")
+        finally:
+            if self._close is not None:
+                self._close()
+            super().detach()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None:
+            self._steps.end("failed" if issubclass(kind, Exception) else "interrupted")
+        super().__exit__(kind, error, at)
+
+    def _started(self, event: TrainingStarted) -> None:
+        self._step_metrics = StepMetrics(self._network)  # without data, its layers were not known before
+        super()._started(event)
+
+    def _step_ended(self, event: StepEnded) -> None:
+        super()._step_ended(event if event.loss is not None else replace(event, loss=0.0))  # unseen is no fault
+
+
+def watch_module(
+    module: Any,  # noqa: ANN401 - whatever looks like a module
+    *,
+    data: object = None,
+    loss: Callable[..., Any] | None = None,
+    optimizer: object = None,
+    total_steps: int | None = None,
+    every: Every = "auto",
+    sinks: Sequence[Sink] = (),
+) -> TorchMonitor:
+    """Watch a module; see `watch`.
+
+    Raises:
+        TypeError: If the module or the optimizer is of a kind that cannot be watched.
+        ValueError: If the module cannot be run on the data, or the loss on what it gives.
+    """
+    _require_watchable(module)
+    optimizers = _optimizers(optimizer)
+    network = TorchNetwork(module)
+    watched, close = None, None
+    if data is not None:
+        watched, close = _look_at(network, data, loss)
+        if not network.layers:
+            msg = (
+                f"cannot watch this {type(module).__name__}: on the data, no linear, convolutional, recurrent or"
+                " embedding operation reads a parameter of it"
+            )
+            raise TypeError(msg)
+    return TorchMonitor(
+        network, module, watched, optimizers=optimizers, total_steps=total_steps, every=every, sinks=sinks, close=close
+    )
+
+
+def _look_at(
+    network: TorchNetwork, data: object, loss: Callable[..., Any] | None
+) -> tuple[WatchedData, Callable[[], None] | None]:
+    """Read the data, run the module on a few of them, and adapt the loss."""
+    unseen: tuple[Array, Array] | None = None
+    if isinstance(data, WatchedData):
+        if data.validation_inputs is not None and data.validation_targets is not None:
+            unseen = data.validation_inputs, data.validation_targets
+        data = data.inputs, data.targets
+    watched, network.loss = prepare(data, loss, network.look, validation=unseen)
+    return watched, getattr(network.loss, "close", None)
+
+
+def _require_watchable(module: Any) -> None:  # noqa: ANN401 - as above
+    """Say now what would otherwise go wrong later.
+
+    Raises:
+        TypeError: If the module is of a kind whose inside cannot be seen, or has no parameters yet.
+    """
+    kind = type(module).__name__
+    if isinstance(module, torch.jit.ScriptModule):
+        msg = f"cannot watch a {kind}: what torch.jit compiles cannot be seen into; watch the module it was made of"
+        raise TypeError(msg)
+    if any(is_lazy(parameter) for parameter in module.parameters()):
+        msg = f"this {kind} has lazy parameters that do not exist yet: run a batch through it before watching"
+        raise TypeError(msg)
+    if not any(parameter.ndim > 1 for parameter in module.parameters()):
+        msg = f"cannot watch this {kind}: it has no weights"
+        raise TypeError(msg)
+
+
+def _optimizers(optimizer: object) -> tuple[Optimizer, ...]:
+    """Take one optimizer, several, or none.
+
+    Raises:
+        TypeError: If it is anything else.
+    """
+    several = tuple(optimizer) if isinstance(optimizer, tuple | list) else (optimizer,)
+    optimizers = tuple(getattr(each, "optimizer", each) for each in several if each is not None)
+    if not all(isinstance(each, Optimizer) for each in optimizers):
+        msg = f"optimizer must be a torch.optim.Optimizer, or a list of them, got a {type(optimizer).__name__}"
+        raise TypeError(msg)
+    return optimizers
