@@ -43,7 +43,7 @@ class Case:
     updates: int
 
 
-class LastState(nn.Module):
+class LastState(nn.Module):  # type: ignore[misc]  # it has no types
     """An LSTM over pixels, row by row, and a linear layer on its last state."""
 
     def __init__(self) -> None:

@@ -148,7 +148,8 @@ def certify(network: Observable, low: Array, high: Array) -> Iterator[Array]:
     for info in network.layers:
         weight = parameters[info.name]["weight"]
         rounding = info.fan_in * float(np.finfo(weight.dtype).eps)
-        wide, bias = weight.astype(np.float64), parameters[info.name]["bias"].astype(np.float64)
+        wide = weight.astype(np.float64)
+        bias = np.asarray(parameters[info.name].get("bias", np.zeros(info.fan_out)), np.float64)
         positive, negative = np.maximum(wide, 0.0), np.minimum(wide, 0.0)
         slack = rounding * (np.maximum(np.abs(low), np.abs(high)) @ np.abs(wide) + np.abs(bias))
         upper = high @ positive + low @ negative + bias + slack

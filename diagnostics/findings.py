@@ -23,6 +23,12 @@ class Severity(IntEnum):
     def __str__(self) -> str:
         return self.name.lower()
 
+    def __eq__(self, other: object) -> bool:
+        """Be equal to one's own name too: whoever writes `severity == "error"` means it."""
+        return str(self) == other if isinstance(other, str) else super().__eq__(other)
+
+    __hash__ = IntEnum.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Prescription:
@@ -159,10 +165,17 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What all diagnoses together say of one run."""
+    """What all diagnoses together say of one run.
+
+    Attributes:
+        judgements: Of every diagnosis.
+        findings: Of all of them, roots first.
+        never_called: Parts of the model with parameters that a forward pass does not come by; worth a line, no fault.
+    """
 
     judgements: tuple[Judgement, ...]
     findings: tuple[Finding, ...] = field(default=())
+    never_called: tuple[str, ...] = ()
 
     @property
     def standing(self) -> tuple[Finding, ...]:
@@ -209,6 +222,7 @@ class Verdict:
             ],
             "not_judged": [{"id": judgement.id, "reason": judgement.reason} for judgement in self.not_judged],
             "switched_off": [{"id": judgement.id, "why": judgement.reason} for judgement in self.switched_off],
+            "never_called": list(self.never_called),
         }
 
     def _with_status(self, status: Status) -> tuple[Judgement, ...]:

@@ -145,7 +145,7 @@ def _unhealthy(
     told += [finding for finding in failing if finding not in told]
     text = StringIO()
     console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(report("training", Verdict((), tuple(told)), verbose=True))
+    console.print(report("training", Verdict((), tuple(told), verdict.never_called), verbose=True))
     _, *body = text.getvalue().splitlines()  # its heading would say the same as the first line here
     lines = [f"{first.key}: {first.evidence}{count}", *(line.rstrip() for line in body)]
     lines += [f"  {gap}"] if gap else []

@@ -1,31 +1,44 @@
 """Updates that floats cannot hold: parameters that have a gradient, are updated, and stay what they were."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from gradvitals.diagnostics.metrics import sum_of_squares
 from gradvitals.diagnostics.notes import Rounding
-from gradvitals.engine.events import Array, GradientsReady, StepEnded
+from gradvitals.engine.events import Array, GradientsReady, LayerArrays, StepEnded
 
 
 class LostUpdates:
     """Keeps the gradients of a step that is looked at until its update is known."""
 
     def __init__(self) -> None:
-        self._gradients: list[Array] = []
+        self._gradients: dict[tuple[str, str], Array] = {}
         self._step = -1
+        self._unheld: frozenset[str] = frozenset()
+
+    def leave_out(self, layers: Iterable[str]) -> None:
+        """Leave out layers that no optimizer holds: they stay as they were, whatever the precision."""
+        self._unheld = frozenset(layers)
 
     def gradients(self, event: GradientsReady) -> None:
         """Copy the gradients: they may be clipped in place before the update."""
-        self._gradients = [array.reshape(-1).copy() for group in event.gradients.values() for array in group.values()]
+        self._gradients = {key: array.copy() for key, array in self._vectors(event.gradients).items()}
         self._step = event.step
 
     def ended(self, event: StepEnded) -> Rounding | None:
         """Compare with the update really taken; None without gradients of this step."""
-        gradients, self._gradients = self._gradients, []
-        if not gradients or self._step != event.step:
+        gradients, self._gradients = self._gradients, {}
+        updates = self._vectors(event.updates)
+        both = [key for key in gradients if key in updates]
+        if not both or self._step != event.step:
             return None
-        updates = [array.reshape(-1) for group in event.updates.values() for array in group.values()]
-        return measure_rounding(gradients, updates, step=event.step, learning_rate=event.learning_rate)
+        pairs = [gradients[key] for key in both], [updates[key] for key in both]
+        return measure_rounding(*pairs, step=event.step, learning_rate=event.learning_rate)
+
+    def _vectors(self, arrays: LayerArrays) -> dict[tuple[str, str], Array]:
+        held = {layer: group for layer, group in arrays.items() if layer not in self._unheld}
+        return {(layer, name): array.reshape(-1) for layer, group in held.items() for name, array in group.items()}
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -122,12 +122,13 @@ def _require_fit(model: Observable, data: WatchedData) -> None:
         ValueError: If inputs or targets do not fit the model.
     """
     inputs, targets = data.inputs, data.targets
-    if inputs.ndim != 2 or targets.ndim != 2 or len(inputs) != len(targets) or not len(inputs):
+    misshapen = inputs.ndim < 2 or (inputs.ndim > 2 and model.layerwise) or targets.ndim != 2
+    if misshapen or len(inputs) != len(targets) or not len(inputs):
         msg = f"data must be (inputs, targets) with a row per sample, got shapes {inputs.shape} and {targets.shape}"
         raise ValueError(msg)
     try:
         model.probe(inputs[:1], targets[:1])  # a model's inputs and targets need not be as wide as its layers
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         if not model.layerwise:
             raise
         width, outputs = model.layers[0].fan_in, model.layers[-1].fan_out

@@ -73,6 +73,9 @@ class ExplodingGradient:
         findings = [self._by_depth(record, gate, probes), self._by_norm(record, gate, probes)]
         if not any(finding is not None and finding.standing for finding in findings):
             findings += [self._by_movement(record, gate, probes, layer) for layer in context.layer_names()]
+        norms = record.series("gradient_norm/global").steps
+        if not any(findings) and not len(norms) and not any(probe.preactivation_gradients for probe in probes):
+            return not_judged(self, "no gradient was recorded")
         return judged(self, findings)
 
     def _by_depth(self, record: Record, gate: Gate, probes: list[Probe]) -> Finding | None:
