@@ -105,7 +105,7 @@ class DeadUnitScanner:
         dead: dict[int, list[int]] = {index: [] for index in suspects}
         work = 0.0
         for start in range(0, len(inputs), CHUNK):
-            if start == CHUNK:  # the first chunk settles most units, often all
+            if start == CHUNK and any(map(len, suspects.values())):  # the first chunk settles most units, often all
                 self._certify_suspects(suspects, dead)
             deepest = max((index for index, units in suspects.items() if len(units)), default=-1)
             if deepest < 0:

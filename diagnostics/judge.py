@@ -24,7 +24,8 @@ def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict
     gate = judge_gate(record)
     judgements = tuple(_as_observed(diagnosis.judge(record, gate), record) for diagnosis in diagnoses)
     findings = [_with_changes_only(finding, record) for judgement in judgements for finding in judgement.findings]
-    return Verdict(judgements, tuple(_with_harm(finding, record) for finding in explain(findings, record.context)))
+    explained = tuple(_with_harm(finding, record) for finding in explain(findings, record.context))
+    return Verdict(judgements, explained, () if record.context is None else record.context.never_called)
 
 
 def _as_observed(judgement: Judgement, record: Record) -> Judgement:

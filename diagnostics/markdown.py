@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from gradvitals.diagnostics.findings import Finding, Prescription, Severity, Verdict
 
+PARTS_SHOWN = 8
+
 
 def verdict_markdown(verdict: Verdict) -> str:
     """Write the verdict and every standing finding, then what cleared, was not judged or is switched off."""
@@ -21,6 +23,8 @@ def verdict_markdown(verdict: Verdict) -> str:
     if verdict.switched_off:
         reasons = ", ".join(f"{judgement.id} ({one_line(judgement.reason)})" for judgement in verdict.switched_off)
         parts.append(f"Switched off: {reasons}")
+    if verdict.never_called:
+        parts.append(f"Never called: {list_parts(verdict.never_called)}")
     return "\n\n".join(parts)
 
 
@@ -60,6 +64,16 @@ def prescription_text(prescription: Prescription) -> str:
         return prescription.why
     keys = ", ".join(f"{key} = {_toml(value)}" for key, value in prescription.set.items())
     return f"{prescription.why}: `{keys}`"
+
+
+def list_parts(names: Sequence[str]) -> str:
+    """List parts of a model, of many the first few.
+
+    >>> list_parts(["encoder", "head"]), list_parts([f"block_{n}" for n in range(30)])
+    ('modules encoder, head', 'modules block_0, block_1, block_2, block_3, block_4, block_5, block_6, block_7, … (30)')
+    """
+    more = f", … ({len(names)})" if len(names) > PARTS_SHOWN else ""
+    return f"module{'' if len(names) == 1 else 's'} {', '.join(map(one_line, names[:PARTS_SHOWN]))}{more}"
 
 
 def sentence(text: str) -> str:

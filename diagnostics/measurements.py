@@ -16,7 +16,7 @@ from gradvitals.engine.events import Array, LayerInfo
 
 LARGEST = float(np.finfo(np.float32).max)
 
-LATER = frozenset({"unheld", "unobserved"})
+LATER = frozenset({"unheld", "unobserved", "never_called"})
 """Fields of the context that earlier records do not have."""
 
 
@@ -36,6 +36,7 @@ class Context:
         by_layer: Whether the training computes gradients layer by layer; numeric gradients and searches do not.
         unheld: Layers that have gradients, and whose parameters no optimizer holds.
         unobserved: Which of a step's events nobody could see (`gradients`), and why.
+        never_called: Parts of the model with parameters that a forward pass on the data does not come by.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -49,6 +50,7 @@ class Context:
     by_layer: bool = True
     unheld: tuple[str, ...] = ()
     unobserved: Mapping[str, str] = field(default_factory=dict)
+    never_called: tuple[str, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -158,4 +160,5 @@ def context_from_json(data: Mapping[str, Any]) -> Context:
     fields["layers"] = tuple(LayerInfo(**layer) for layer in fields["layers"])
     fields["unheld"] = tuple(data.get("unheld", ()))  # of records before it was told, all are held
     fields["unobserved"] = data.get("unobserved", {})
+    fields["never_called"] = tuple(data.get("never_called", ()))
     return Context(**fields)

@@ -197,6 +197,7 @@ class Monitor:
             by_layer=event.by_layer,
             unheld=event.unheld,
             unobserved=event.unobserved,
+            never_called=event.never_called,
         )
         for sink in self._sinks:
             sink.context(self.record.context)
@@ -208,6 +209,7 @@ class Monitor:
         if self._prober is not None and self._data is not None:
             for note in measure_start(self._network, self._data, self._prober.sample, step=event.step):
                 self._add(note)
+        self._lost_updates.leave_out(event.unheld)
         hooks, rhythm = self._network.hooks, StepRhythm(self._every, total)
         self._handles += [
             hooks.on(LayerForward, self._step_metrics.forward, every=rhythm),

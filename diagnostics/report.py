@@ -9,7 +9,14 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gradvitals.diagnostics.findings import Finding, Severity, Verdict
-from gradvitals.diagnostics.markdown import is_serious_root, one_line, prescription_text, say_what_it_costs, sentence
+from gradvitals.diagnostics.markdown import (
+    is_serious_root,
+    list_parts,
+    one_line,
+    prescription_text,
+    say_what_it_costs,
+    sentence,
+)
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "healthy": "green", "not_judged": "magenta"}
 SYMBOLS = {"error": "✗", "warning": "!", "healthy": "✓", "not_judged": "?"}
@@ -60,6 +67,8 @@ def report(
         Text(f"  switched off: {judgement.id}: {one_line(judgement.reason)}", "dim")
         for judgement in verdict.switched_off
     ]
+    if verdict.never_called:
+        parts.append(Text(f"  never called: {list_parts(verdict.never_called)}", "dim"))
     return Group(*parts)
 
 

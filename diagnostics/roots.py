@@ -72,7 +72,8 @@ def _order(finding: Finding, context: Context | None) -> tuple[int, int, int, in
     """Sort key: errors first, then the group, then the kind, then what was seen first, then depth."""
     kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
     depth = context.depth(finding.layer) if context is not None else 0
-    return (-finding.severity, _group(finding), finding.first_step, kind, depth)
+    first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
+    return (-finding.severity, _group(finding), first, kind, depth)
 
 
 def _group(finding: Finding) -> int:

@@ -29,21 +29,26 @@ class _Tags:
     update: str
 
 
+class _TagsByLayer(dict[str, _Tags]):
+    """The tags of every layer met so far: a network may know its layers only once it has been run."""
+
+    def __missing__(self, layer: str) -> _Tags:
+        tags = self[layer] = _Tags(
+            f"sigmoid_slope/{layer}",
+            f"inactive_fraction/{layer}",
+            f"gradient_norm/{layer}",
+            f"weight_norm/{layer}",
+            f"update_ratio/{layer}",
+        )
+        return tags
+
+
 class StepMetrics:
     """Collects the scalars of the step under way; `take` hands them over and starts anew."""
 
     def __init__(self, network: Observable) -> None:
         self._network = network
-        self._tags = {
-            info.name: _Tags(
-                f"sigmoid_slope/{info.name}",
-                f"inactive_fraction/{info.name}",
-                f"gradient_norm/{info.name}",
-                f"weight_norm/{info.name}",
-                f"update_ratio/{info.name}",
-            )
-            for info in network.layers
-        }
+        self._tags = _TagsByLayer()
         self._gradients, self._weights, self._updates = _Vectors(), _Vectors("weight"), _Vectors("weight")
         self._ones: dict[tuple[int, str], Array] = {}
         self._he_norms: dict[str, float] = {}

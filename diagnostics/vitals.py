@@ -45,6 +45,7 @@ class Vitals:
         model: object,
         *,
         data: object = None,
+        validation: object = None,
         loss: object = None,
         optimizer: object = None,
         total_steps: int | None = None,
@@ -65,6 +66,7 @@ class Vitals:
         monitor = watch(
             model,
             data=data,
+            validation=validation,
             loss=loss,
             optimizer=optimizer,
             total_steps=total_steps,

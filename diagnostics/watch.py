@@ -1,5 +1,6 @@
 """`watch`: the one entry point of the diagnostics, whoever trains."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ def watch(
     model: object,
     *,
     data: object = None,
+    validation: object = None,
     loss: Any = None,  # noqa: ANN401 - any callable
     optimizer: object = None,
     total_steps: int | None = None,
@@ -26,12 +28,15 @@ def watch(
     """Watch a model's training; use the monitor in a `with` block around it.
 
     Args:
-        model: A `gradvitals.Network`, a `torch.nn.Module`, or anything else that is `Observable`.
+        model: A `gradvitals.Network`, a `torch.nn.Module`, a `keras.Model` (the monitor is then the callback that its
+            `fit` takes), or anything else that is `Observable`.
         data: The training set, for probes and exact scans. For a module what it is trained on: a DataLoader, a Dataset,
             or (inputs, targets). Else (inputs, targets): inputs `(samples, features)`; targets `(samples, outputs)`, or
             class indices `(samples,)` under cross_entropy and hinge.
+        validation: A validation set, of the same forms, for `memorising`.
         loss: For models that do not carry their loss, as no module does: a function of (outputs, targets) that gives a
-            scalar tensor. It is computed on the probe; the loop's own calls are not looked at.
+            scalar tensor. It is computed on the probe, as loss(model(inputs), targets) with targets as the data give
+            them; the loop's own calls are not looked at. Of a Keras model it is the compiled one.
         optimizer: The one, or the list of those, whose steps are the model's; by default every optimizer that holds any
             parameter of the module. Not needed for a `Network`.
         total_steps: Planned updates, where the training loop does not say.
@@ -40,21 +45,40 @@ def watch(
 
     Raises:
         TypeError: If the model is of a kind that cannot be watched, or the data or the optimizer of one nobody knows.
-        ValueError: If a loss or an optimizer is given for a model that has its own, or if data or loss do not fit it.
+        ValueError: If a loss or an optimizer is given for a model that has its own, if data or loss do not fit it, or
+            if a loss or a validation set is given without data.
     """
+    if data is None and (validation is not None or (loss is not None and _is_module(model))):
+        what = "the validation set is compared with" if loss is None else "the loss is computed on"
+        msg = f"{what} a sample of the training set: give that too, as watch(model, data=…)"
+        raise ValueError(msg)
     if _is_keras(model):
         from gradvitals.diagnostics.adapters.keras_watch import watch_model
 
         if optimizer is not None:
             msg = "a Keras model carries its optimizer: leave it out"
             raise ValueError(msg)
-        return watch_model(model, data=data, loss=loss, total_steps=total_steps, every=every, sinks=_sinks(logdir))
+        return watch_model(
+            model,
+            data=data,
+            validation=validation,
+            loss=loss,
+            total_steps=total_steps,
+            every=every,
+            open_sinks=lambda: _sinks(logdir),
+        )
     if _is_module(model):
         from gradvitals.diagnostics.adapters.torch_watch import watch_module
 
-        sinks = _sinks(logdir)
         return watch_module(
-            model, data=data, loss=loss, optimizer=optimizer, total_steps=total_steps, every=every, sinks=sinks
+            model,
+            data=data,
+            validation=validation,
+            loss=loss,
+            optimizer=optimizer,
+            total_steps=total_steps,
+            every=every,
+            open_sinks=lambda: _sinks(logdir),
         )
     if not isinstance(model, Observable):
         msg = f"cannot watch a {type(model).__name__}: it is no gradvitals.Network and does not offer hooks as one does"
@@ -62,9 +86,12 @@ def watch(
     if loss is not None or optimizer is not None:
         msg = "this model carries its loss, and its steps are seen through its hooks: leave out loss and optimizer"
         raise ValueError(msg)
-    watched = _as_watched(model, data)
-    if watched is not None:
-        _require_fit(model, watched)
+    watched, unseen = _as_watched(model, data), _as_watched(model, validation)
+    for each in (watched, unseen):
+        if each is not None:
+            _require_fit(model, each)
+    if watched is not None and unseen is not None:
+        watched = replace(watched, validation_inputs=unseen.inputs, validation_targets=unseen.targets)
     return Monitor(model, watched, total_steps=total_steps, every=every, sinks=_sinks(logdir))
 
 

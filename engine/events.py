@@ -60,6 +60,7 @@ class TrainingStarted:
         by_layer: Whether it computes gradients layer by layer, as backpropagation does.
         unheld: Layers that have gradients, and whose parameters no optimizer holds.
         unobserved: Which of a step's events nobody can see (`gradients`), and why, as a reason to be shown.
+        never_called: Parts with parameters that a forward pass does not come by.
     """
 
     step: int
@@ -68,6 +69,7 @@ class TrainingStarted:
     by_layer: bool = True
     unheld: tuple[str, ...] = ()
     unobserved: Mapping[str, str] = field(default_factory=dict)
+    never_called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

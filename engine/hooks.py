@@ -21,6 +21,9 @@ from gradvitals.engine.events import (
 STEP_EVENTS = frozenset({LayerForward, LayerBackward, RecurrentBackward, GradientsReady, StepEnded})
 """The events that a step may bring; the others come when they come."""
 
+UNASKED = -2, 0.0
+"""The step asked for last, and the next that is wanted, so that every rhythm is asked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class EveryN:
@@ -71,6 +74,7 @@ class Hooks:
     _wanted: list[float] = field(default_factory=list)
     _asked: int = 0
     _next: float = 0.0
+    _answer: "Due | None" = None
     _dues: dict[tuple[bool, ...], "Due"] = field(default_factory=dict)
 
     def on(self, event_type: type[Any], observer: Observer, *, every: int | Rhythm = 1) -> Handle:
@@ -104,24 +108,28 @@ class Hooks:
                 handle.observer(event)
 
     def due(self, step: int, loss: float) -> "Due | None":
-        """Ask, once a step, who wants it; None if nobody does, so that no event need be built.
+        """Ask who wants a step; None if nobody does, so that no event need be built.
 
-        The rhythms are asked only on a step that one of them wants, or where the steps do not go up one by one.
+        The rhythms are asked only on a step that one of them wants, or where the steps do not go up one by one; a step
+        asked for again has the same answer.
         """
         if not self._rhythms:
             return None
         finite = math.isfinite(loss)
         if self._asked < step < self._next and finite:
-            self._asked = step
+            self._asked, self._answer = step, None
             return None
+        if step == self._asked and finite:
+            return self._answer
         if step != self._asked + 1:
             self._wanted = [rhythm.next_after(step - 1) for rhythm in self._rhythms]
         now = tuple([not finite or wanted == step for wanted in self._wanted])
         for index, wanted in enumerate(self._wanted):
             if wanted == step:
                 self._wanted[index] = self._rhythms[index].next_after(step)
-        self._asked, self._next = step, min(self._wanted)
-        return self._due_for(now) if any(now) else None
+        self._asked, self._next = (step, min(self._wanted)) if finite else UNASKED
+        self._answer = self._due_for(now) if any(now) else None
+        return self._answer
 
     def _due_for(self, now: tuple[bool, ...]) -> "Due":
         """Give those whose rhythm wants the step; combinations recur, so each is put together once."""
@@ -142,7 +150,7 @@ class Hooks:
                 unique.setdefault(id(handle.rhythm), handle.rhythm)
         self._rhythms = tuple(unique.values())
         self._dues = {}
-        self._asked, self._next = -2, 0.0  # so that every rhythm is asked again
+        self._asked, self._next = UNASKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
         for id_ in demanded
         if id_ not in {judgement.id for judgement in verdict.judgements}
     ]
-    verdict = Verdict((*verdict.judgements, *missed), (*verdict.findings, *exceeded))
+    verdict = replace(verdict, judgements=(*verdict.judgements, *missed), findings=(*verdict.findings, *exceeded))
 
     failing = {finding.key for finding in verdict.standing if finding in exceeded or fails(finding, check)}
     counting = [each for each in verdict.standing if each.severity > Severity.INFO or each.key in failing]

@@ -78,7 +78,7 @@ def combine(members: Sequence[CheckedRun]) -> CheckedRun:
     return CheckedRun(
         f"{without_seed(first.name) or first.folder.parent.name} ({count} seeds)",
         first.folder,
-        Verdict(tuple(judgements), findings),
+        Verdict(tuple(judgements), findings, first.verdict.never_called),
         code,
         tuple(dict.fromkeys(warning for run in ordered for warning in run.warnings)),
         {key: exemption for run in reversed(ordered) for key, exemption in run.ignored.items() if key in keys.values()},

@@ -13,19 +13,19 @@ PLAIN = frozenset({torch.float32, torch.float64, torch.int64, torch.int32, torch
 
 def as_array(tensor: torch.Tensor) -> Array:
     """View a tensor as a read-only array: without a copy on the CPU, as float32 where NumPy has no such type."""
-    tensor = tensor.detach()
-    if tensor.layout is not torch.strided:
-        tensor = tensor.to_dense()
-    if tensor.dtype not in PLAIN:
-        tensor = tensor.float()
-    array = np.asarray(tensor.cpu().numpy())
-    array.flags.writeable = False
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if tensor.dtype not in PLAIN or tensor.layout is not torch.strided or not tensor.is_cpu:
+        tensor = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
+        tensor = (tensor if tensor.dtype in PLAIN else tensor.float()).cpu()
+    array: Array = tensor.numpy()
+    array.setflags(write=False)
     return array
 
 
 def as_rows(tensor: torch.Tensor, axis: int) -> Array:
     """Give a tensor as `(samples, units)`; the units' axis is counted from behind, all others are samples."""
-    if tensor.ndim == 2 and axis == -1:
+    if axis == -1 and tensor.ndim == 2:
         return as_array(tensor)
     return as_array(tensor.detach().movedim(axis, -1).reshape(-1, tensor.shape[axis]))
 
@@ -39,19 +39,24 @@ def join_rows(blocks: Sequence[Array]) -> Array:
     return joined
 
 
-def as_layer_parameter(tensor: torch.Tensor, layout: str, groups: int = 1) -> torch.Tensor:
-    """Lay a parameter out as ours: a weight as `(fan_in, fan_out)`, anything of one dimension as it is.
+def as_layer_array(tensor: torch.Tensor, layout: str, groups: int = 1) -> Array:
+    """View a parameter laid out as ours: a weight as `(fan_in, fan_out)`, anything of one dimension as it is.
 
     Args:
         tensor: The parameter, or anything shaped as it.
         layout: `linear` (fan_out first), `matmul` and `embedding` (as ours), `convolution` or `transposed_convolution`.
         groups: Of the transposed convolution.
     """
-    tensor = tensor.detach()
-    if tensor.ndim < 2 or layout in {"matmul", "embedding"}:
-        return tensor if tensor.ndim < 3 else tensor.reshape(-1, tensor.shape[-1])
-    if layout == "transposed_convolution":
-        inputs, outputs = tensor.shape[:2]
-        grouped = tensor.reshape(groups, inputs // groups, outputs, -1)
-        return grouped.permute(1, 3, 0, 2).reshape(-1, groups * outputs)
-    return tensor.reshape(len(tensor), -1).T
+    array = as_array(tensor)
+    if array.ndim == 2 and layout == "linear":
+        return array.T
+    if array.ndim < 2 or layout in {"matmul", "embedding"}:
+        array = array if array.ndim < 3 else array.reshape(-1, array.shape[-1])
+    elif layout == "transposed_convolution":
+        inputs, outputs = array.shape[:2]
+        grouped = array.reshape(groups, inputs // groups, outputs, -1)
+        array = grouped.transpose(1, 3, 0, 2).reshape(-1, groups * outputs)
+    else:
+        array = array.reshape(len(array), -1).T
+    array.setflags(write=False)  # some of these had to be copied
+    return array

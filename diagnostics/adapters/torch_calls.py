@@ -44,7 +44,7 @@ class Call:
     Attributes:
         parameters: Those it was given, by identity, the weight first.
         weight: The weight as it was used.
-        layout: As of `torch_arrays.as_layer_parameter`; `fused` for an operation of which only the outputs are seen.
+        layout: As of `torch_arrays.as_layer_array`; `fused` for an operation of which only the outputs are seen.
         groups: Of a convolution.
         inputs: What it read.
         result: What it gave: the pre-activations.

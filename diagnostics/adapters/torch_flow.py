@@ -6,7 +6,6 @@ block. Everything else is another way.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,24 +14,29 @@ from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call, Seen
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Invocation:
-    """A function that is called: its family's name, itself, its arguments and the first tensor that it gives."""
+    """A function that is called: its family's name, itself, its arguments and the first tensor that it gives.
+
+    Attributes:
+        given: All tensors among the arguments.
+    """
 
     name: str
     function: Callable[..., Any]
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     result: torch.Tensor
+    given: list[torch.Tensor] = field(init=False)
 
-    @cached_property
-    def given(self) -> list[torch.Tensor]:
-        """All tensors among the arguments."""
-        return ops.tensors_in((self.args, self.kwargs))
+    def __post_init__(self) -> None:
+        self.given = ops.tensors_in((*self.args, self.kwargs) if self.kwargs else self.args)
 
     @property
     def others(self) -> list[torch.Tensor]:
         """Those behind the first argument."""
+        if self.args and isinstance(self.args[0], torch.Tensor):
+            return self.given[1:]
         return ops.tensors_in((self.args[1:], self.kwargs))
 
 
@@ -69,9 +73,12 @@ class Flow:
     _same: dict[int, int] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)
 
-    def opens(self, values: Any) -> tuple[Open, ...]:  # noqa: ANN401 - arguments of any function
-        """Give what is on its way in any tensor among these values."""
-        return tuple(found for tensor in ops.tensors_in(values) for found in self._opens.get(id(tensor), ()))
+    def opens(self, tensors: Sequence[torch.Tensor]) -> tuple[Open, ...]:
+        """Give what is on its way in any of these tensors."""
+        found: tuple[Open, ...] = ()
+        for tensor in tensors:
+            found += self._opens.get(id(tensor), ())
+        return found
 
     def put(self, tensor: torch.Tensor, opens: tuple[Open, ...]) -> None:
         """Say what is on its way in a tensor, which may have held something else before."""
@@ -103,9 +110,14 @@ class Flow:
 
         It then counts as the largest of the parameters, and as a constant where there is none.
         """
-        others = [tensor for tensor in given if id(tensor) not in self.constants]
-        sources = [each for tensor in others if (each := self.source(tensor)) is not None]
-        if not given or len(sources) < len(others):
+        sources = []
+        for tensor in given:
+            if id(tensor) not in self.constants:
+                source = self.source(tensor)
+                if source is None:
+                    return False
+                sources.append(source)
+        if not given:
             return False
         if sources:
             self._sources[id(result)] = max(sources, key=torch.Tensor.numel)
@@ -119,7 +131,7 @@ class Flow:
         first = made.args[0] if made.args else None
         if isinstance(first, torch.Tensor) and _changes_nothing(made, first):
             self._same[id(made.result)] = self.root(first)
-            return self.opens(first)
+            return self.opens([first])
         opens = self.opens(made.given)
         for each in opens:
             each.call.altered = True
@@ -127,7 +139,7 @@ class Flow:
             return self._sum(made)
         if not isinstance(first, torch.Tensor) or (made.name in ops.SCALINGS and made.others):
             return None
-        return self._change(made, first, self.opens(first))
+        return self._change(made, first, self.opens([first]))
 
     def _change(self, made: Invocation, first: torch.Tensor, opens: tuple[Open, ...]) -> tuple[Open, ...] | None:
         """Give what is on its way behind a function of one tensor."""

@@ -15,6 +15,9 @@ from gradvitals.diagnostics.adapters.torch_meeting import Form, Meeting
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, main_tensor, wide, with_all_axes
 from gradvitals.engine.events import Array, LossInfo
 
+LOOSE = 1e-2
+"""Distance from 1 of a sum of exponentials up to which they are taken for probabilities."""
+
 
 class KnownTorchLoss:
     """One of PyTorch's own losses.
@@ -34,11 +37,9 @@ class KnownTorchLoss:
         self._across = False
         self._row_shape = shape[1:]
         self._ear = None
-        if (
-            meeting.form is Form.ALIKE
-            and {shape[1:], meeting.coding.shape} == {(), (1,)}
-            and isinstance(loss, nn.Module)
-        ):
+        self._given_logarithms = True
+        may_be_squeezed = meeting.form is Form.ALIKE and {shape[1:], meeting.coding.shape} == {(), (1,)}
+        if isinstance(loss, nn.Module) and (may_be_squeezed or known.kind.takes == "log_probabilities"):
             self._ear = loss.register_forward_pre_hook(self._heard, with_kwargs=True)
 
     @property
@@ -72,6 +73,7 @@ class KnownTorchLoss:
             return
         if not kept.all():
             main = main.reshape(len(targets), -1, *main.shape[1:])[torch.from_numpy(kept)].flatten(0, 1)
+        self._given_logarithms = _are_logarithms(main)
         with torch.no_grad():
             self.sample_losses(main, self.coding.encode(targets[kept]))
 
@@ -142,14 +144,26 @@ class KnownTorchLoss:
         """See in what shapes outputs and targets meet in the user's own loop, which may have squeezed them.
 
         Only there is it sure that (batch, 1) meets (batch,), so that every output meets the targets of all samples.
+        Nor need it hand over what the module gives: where it takes the logarithms itself, as skorch does, it is no
+        fault of the module that it gives none, and nothing is known of what the loss takes.
         """
         given = [*args, *kwargs.values()]
         if len(given) != 2 or not all(isinstance(each, torch.Tensor) for each in given):
             return
         shapes = [tuple(each.shape) for each in given]
         batch = shapes[0][:1]
+        if self.known.kind.takes == "log_probabilities" and not self._given_logarithms and _are_logarithms(given[0]):
+            self.info = None
         if batch > (1,) and sorted(map(len, shapes)) == [1, 2] and set(shapes) == {batch, (*batch, 1)}:
             self._across = True
             self.info = None if self.info is None else replace(self.info, across_samples=True)
         if batch > (1,):
             self.close()
+
+
+def _are_logarithms(outputs: torch.Tensor) -> bool:
+    """Tell whether outputs `(samples, classes, …)` are logarithms of probabilities, within rounding and an epsilon."""
+    if outputs.ndim < 2 or not outputs.is_floating_point():
+        return False
+    sums = outputs.detach().double().exp().sum(dim=1)
+    return bool(((sums - 1.0).abs() <= LOOSE).all())

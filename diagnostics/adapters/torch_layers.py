@@ -5,12 +5,15 @@ A parameter is found anew by its name whenever it is asked for: modules may be r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import is_, methodcaller
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
 
-from gradvitals.diagnostics.adapters.torch_arrays import as_array, as_layer_parameter
+from gradvitals.diagnostics.adapters.torch_arrays import as_layer_array
 from gradvitals.diagnostics.adapters.torch_calls import Call
 from gradvitals.engine.events import LayerArrays, LayerInfo
 
@@ -23,6 +26,8 @@ UNKNOWN = "unknown"
 MIXED = "mixed"
 """The activation of a layer that is called several times, with different ones."""
 
+KEYS, VALUES = methodcaller("keys"), methodcaller("values")
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -31,7 +36,7 @@ class Layer:
     Attributes:
         info: Name, activation and sizes.
         parameters: Full names in the module, by what they are to the layer: `weight`, `bias`, …
-        layout: Of the weight, as of `as_layer_parameter`.
+        layout: Of the weight, as of `as_layer_array`.
         groups: Of a convolution.
     """
 
@@ -58,19 +63,23 @@ class ParameterNames:
         for name, parameter in self.by_name.items():
             self._names.setdefault(id(parameter), []).append(name)
         self.buffers = frozenset(map(id, module.buffers()))
-        tables = [
+        self._tables: list[Mapping[str, Any]] = [
             table
             for part in module.modules()
             for table in (part._parameters, part._buffers, part._modules)  # noqa: SLF001 - the only quick way
         ]
-        self._tables = [(table, tuple(table.items())) for table in tables]
+        self._sizes = list(map(len, self._tables))
+        self._keys = list(chain.from_iterable(map(KEYS, self._tables)))
+        self._parts = list(chain.from_iterable(map(VALUES, self._tables)))
+        self._sorted: tuple[list[tuple[int, str]], list[str]] = [], []
 
     @property
     def are_current(self) -> bool:
         """Whether no module, parameter or buffer has been replaced since; far quicker than to name them anew."""
-        return all(
-            len(table) == len(known) and all(table.get(name) is each for name, each in known)
-            for table, known in self._tables
+        return (
+            list(map(len, self._tables)) == self._sizes
+            and list(chain.from_iterable(map(KEYS, self._tables))) == self._keys
+            and all(map(is_, chain.from_iterable(map(VALUES, self._tables)), self._parts))
         )
 
     def name(self, parameter: nn.Parameter, layout: str) -> str:
@@ -79,6 +88,14 @@ class ParameterNames:
         fitting = [name for name in names if layout[:5] in self._kinds.get(_path_of(name), "")]
         return (fitting or names)[0]
 
+    def layers_of(self, calls: Sequence[Call]) -> list[str]:
+        """Name the layer of every call; those of a forward pass like the last one are known."""
+        key = [(id(call.parameters[0]), call.layout) for call in calls]
+        if key != self._sorted[0]:
+            several = _paths_with_several_weights(calls, self)
+            self._sorted = key, [_layer_name(call, self, several) for call in calls]
+        return self._sorted[1]
+
 
 def layers_of(calls: Sequence[Call], names: ParameterNames) -> dict[str, Layer]:
     """Give the layers in the order of their first calls; those called with other sizes than the first time count once.
@@ -86,9 +103,7 @@ def layers_of(calls: Sequence[Call], names: ParameterNames) -> dict[str, Layer]:
     A layer is named by the path of the module that holds its weight, by the weight's own where that holds several.
     """
     layers: dict[str, Layer] = {}
-    several = _paths_with_several_weights(calls, names)
-    for call in calls:
-        name = _layer_name(call, names, several)
+    for call, name in zip(calls, names.layers_of(calls), strict=True):
         info = LayerInfo(name, call.activation, _fan_in(call), call.units)
         known = layers.get(name)
         if known is None:
@@ -109,7 +124,7 @@ def layers_of_modules(module: nn.Module) -> dict[str, Layer]:
         kind = type(part).__name__.lower()
         layout = "transposed_convolution" if "transpose" in kind else "embedding" if "embedding" in kind else "linear"
         groups = int(getattr(part, "groups", 1)) if layout == "transposed_convolution" else 1
-        fan_in, fan_out = as_layer_parameter(weight, layout, groups).shape
+        fan_in, fan_out = as_layer_array(weight, layout, groups).shape
         prefix = f"{path}." if path else ""
         found = {"weight": f"{prefix}weight"} | ({"bias": f"{prefix}bias"} if own.get("bias") is not None else {})
         name = _as_tag(path or "weight")
@@ -120,9 +135,8 @@ def layers_of_modules(module: nn.Module) -> dict[str, Layer]:
 def calls_by_layer(calls: Sequence[Call], layers: Mapping[str, Layer], names: ParameterNames) -> dict[str, list[Call]]:
     """Sort calls by the layer they belong to; those that do not fit it, as a module put in its place, are left out."""
     found: dict[str, list[Call]] = {}
-    several = _paths_with_several_weights(calls, names)
-    for call in calls:
-        layer = layers.get(_layer_name(call, names, several))
+    for call, name in zip(calls, names.layers_of(calls), strict=True):
+        layer = layers.get(name)
         if layer is None or layer.info.fan_out != call.units:
             continue
         if layer.info.activation in {call.activation, MIXED}:
@@ -161,7 +175,7 @@ def layer_arrays(layers: Sequence[Layer], tensors: Mapping[str, torch.Tensor]) -
         {
             layer.info.name: MappingProxyType(
                 {
-                    what: as_array(as_layer_parameter(tensors[full], layer.layout, layer.groups))
+                    what: as_layer_array(tensors[full], layer.layout, layer.groups)
                     for what, full in layer.parameters.items()
                 }
             )

@@ -16,6 +16,7 @@ from gradvitals.diagnostics.adapters.torch_data import to_tensor
 from gradvitals.diagnostics.adapters.torch_frozen import frozen
 from gradvitals.diagnostics.adapters.torch_hooks import StepHooks
 from gradvitals.diagnostics.adapters.torch_layers import (
+    MIXED,
     Layer,
     LayerViews,
     ParameterNames,
@@ -53,7 +54,7 @@ class TorchNetwork:
         module: The module; of a compiled one, the original.
         hooks: Where observers subscribe; `TorchSteps` sends them the events of the user's own loop.
         loss: What it is trained with; None where nobody says.
-        never_called: Paths of modules with parameters that the first look did not come by.
+        never_called: Paths of modules with parameters that neither the first look nor a training forward came by.
     """
 
     def __init__(self, module: nn.Module, loss: LossAdapter | None = None) -> None:
@@ -66,12 +67,16 @@ class TorchNetwork:
         self.module: nn.Module = getattr(module, "_orig_mod", module)
         self.hooks = StepHooks()
         self.never_called: tuple[str, ...] = ()
+        self._ends_otherwise = False
         self.loss = loss
         self._layers: dict[str, Layer] = {}
         self._activations: list[Callable[[torch.Tensor], Any] | None] = []
         self._structure: list[Any] = []
+        self._compared: tuple[ParameterNames, list[torch.Size]] | None = None
+        self._is_as_it_was = False
         self._names, self._views = ParameterNames(self.module), LayerViews()
         self._known: dict[str, nn.Parameter] = {}
+        self._watched: dict[frozenset[str] | None, dict[str, nn.Parameter]] = {}
         self._like = next((each for each in self.module.parameters() if each.is_floating_point()), torch.empty(0))
 
     @property
@@ -82,7 +87,12 @@ class TorchNetwork:
     @property
     def layerwise(self) -> bool:
         """Whether it is a plain chain of linear layers and activations that work on each unit, and is as it was."""
-        return bool(self._activations) and _structure_of(self.module) == self._structure
+        if not self._activations:
+            return False
+        key = self.names, [each.shape for each in self.names.by_name.values()]
+        if key != self._compared:
+            self._compared, self._is_as_it_was = key, _structure_of(self.module) == self._structure
+        return self._is_as_it_was
 
     @property
     def loss_name(self) -> str:
@@ -91,8 +101,8 @@ class TorchNetwork:
 
     @property
     def loss_info(self) -> LossInfo | None:
-        """What the loss takes; None for one that is not known."""
-        return None if self.loss is None else self.loss.info
+        """What the loss takes; None for one that is not known, or that gets something else in training."""
+        return None if self.loss is None or self._ends_otherwise else self.loss.info
 
     @property
     def class_weight(self) -> Array | None:
@@ -103,7 +113,12 @@ class TorchNetwork:
     def names(self) -> ParameterNames:
         """The module's parameters as they are now."""
         if not self._names.are_current:
-            self._names = ParameterNames(self.module)
+            self._names, self._watched = ParameterNames(self.module), {}
+        return self._names
+
+    @property
+    def latest_names(self) -> ParameterNames:
+        """The module's parameters as they were when last asked for."""
         return self._names
 
     def parameters_by_layer(self) -> LayerArrays:
@@ -116,10 +131,12 @@ class TorchNetwork:
 
     def watched_parameters(self, layers: AbstractSet[str] | None = None) -> dict[str, nn.Parameter]:
         """Give the parameters of layers as they are now, by full name; one that is gone is as it was last."""
-        now = self.names.by_name
-        full_names = [full for layer in self.chosen_layers(layers) for full in layer.parameters.values()]
-        self._known |= {full: now[full] for full in full_names if full in now}
-        return {full: self._known[full] for full in full_names}
+        now, chosen = self.names.by_name, None if layers is None else frozenset(layers)
+        if chosen not in self._watched:
+            full_names = [full for layer in self.chosen_layers(layers) for full in layer.parameters.values()]
+            self._known |= {full: now[full] for full in full_names if full in now}
+            self._watched[chosen] = {full: self._known[full] for full in full_names}
+        return self._watched[chosen]
 
     def layers_with(self, chosen: Callable[[nn.Parameter], bool]) -> frozenset[str]:
         """Name the layers of which any parameter is chosen."""
@@ -134,13 +151,39 @@ class TorchNetwork:
         """Sort calls by layer."""
         return calls_by_layer(calls, self._layers, names)
 
+    def compare(self, calls: Sequence[Call], names: ParameterNames, used: AbstractSet[int]) -> None:
+        """Hold a training forward against the first look, which was frozen.
+
+        Auxiliary outputs may be called in training only. And what ends otherwise there, as in logits of which it makes
+        probabilities when it is frozen, gives the loss something else in training than in probes.
+
+        Args:
+            calls: Of the training forward.
+            names: The parameters as they were in it.
+            used: The parameters that any function was given, by identity.
+        """
+        if self._layers:
+            last = list(self._layers.values())[-1].info
+            named = zip(calls, names.layers_of(calls), strict=True)
+            ends = {call.activation for call, name in named if name == last.name}
+            self._ends_otherwise = bool(ends) and last.activation not in {*ends, MIXED}
+        if self.never_called:
+            parts = dict(self.module.named_modules())
+            self.never_called = tuple(
+                path
+                for path in self.never_called
+                if path not in parts or used.isdisjoint(map(id, parts[path].parameters(recurse=False)))
+            )
+
     def learn_layers(self, calls: Sequence[Call], names: ParameterNames) -> None:
         """Take the layers from a training forward, if there was no example to look at."""
-        self._layers = self._layers or layers_of(calls, names)
+        if not self._layers:
+            self._layers, self._watched = layers_of(calls, names), {}
 
     def learn_from_modules(self) -> None:
         """Take the layers from the tree of modules, if no forward has shown them; nobody knows their activations."""
-        self._layers = self._layers or layers_of_modules(self.module)
+        if not self._layers:
+            self._layers, self._watched = layers_of_modules(self.module), {}
 
     def look(self, examples: Array) -> Any:  # noqa: ANN401 - whatever the module gives
         """Run a few examples, frozen, to see which layers there are, in which order; give the module's outputs.
@@ -160,11 +203,11 @@ class TorchNetwork:
             raise ValueError(msg) from error
         finally:
             handle.remove()
-        self._layers = layers_of(trace.calls, names)
+        self._layers, self._watched = layers_of(trace.calls, names), {}
         self.never_called = uncalled_modules(self.module, trace.used, called)
         is_plain = len(trace.calls) == len(self._layers) and all(map(_is_plain, trace.calls))
         self._activations = [call.apply for call in trace.calls] if is_plain and trace.is_chain else []
-        self._structure = _structure_of(self.module)
+        self._structure, self._compared = _structure_of(self.module), None
         return outputs
 
     @UNWARNED
@@ -224,15 +267,21 @@ class TorchNetwork:
     def emit_forward(self, calls: Mapping[str, Sequence[Call]], observer: Observer, step: int, source: Source) -> None:
         """Send a LayerForward per layer that was called; those of several calls are samples of one event."""
         most = None if source == "probe" else MOST_NUMBERS
-        for name, info in ((info.name, info) for info in self.layers if info.name in calls):
-            own = calls[name]
+        last: tuple[torch.Tensor | None, Array | None] = None, None
+        for name, layer in self._layers.items():
+            own = calls.get(name)
+            if own is None:
+                continue
+            read, gave = own[0].inputs, own[0].outputs
+            chained = len(own) == 1 and read.tensor is last[0] and read.axis == -1 and read.intact
+            inputs = last[1] if chained else _joined_inputs([call.inputs for call in own])
             outputs = _joined([call.outputs for call in own], most)
-            inputs = _joined_inputs([call.inputs for call in own])
             if inputs is None or outputs is None:
                 continue  # overwritten since
+            last = (gave.tensor, outputs) if gave and gave.axis == -1 and gave.tensor.ndim == 2 else (None, None)
             known = source == "probe" and not any(call.normalised or not call.shows_pre_activations for call in own)
             before = _joined([call.result for call in own]) if known else None
-            observer(LayerForward(name, step, inputs, before, outputs, info.activation, source))
+            observer(LayerForward(name, step, inputs, before, outputs, layer.info.activation, source))
 
     def _backward(
         self,
@@ -280,7 +329,8 @@ class TorchNetwork:
     def _trace(self, inputs: torch.Tensor, names: ParameterNames, *, gradients: bool) -> tuple[Trace, Any]:
         trace = Trace(names.by_identity, names.buffers, gradients=gradients)
         if gradients and inputs.is_floating_point():
-            inputs = inputs.requires_grad_().clone()  # so that frozen layers get gradients too
+            inputs = inputs.requires_grad_()  # so that frozen layers get gradients too
+        inputs = inputs.clone()  # a module may write into its inputs
         with trace:
             outputs = self.module(inputs)
         if trace.failed is not None:
@@ -289,7 +339,7 @@ class TorchNetwork:
         return trace, outputs
 
     def _tensor(self, inputs: Array) -> torch.Tensor:
-        return to_tensor(np.asarray(inputs), self._like).clone()  # a module may write into its inputs
+        return to_tensor(np.asarray(inputs), self._like)
 
 
 def _joined(seen: Sequence[Seen | None], most: int | None = None) -> Array | None:
@@ -297,6 +347,8 @@ def _joined(seen: Sequence[Seen | None], most: int | None = None) -> Array | Non
 
     Where it must be copied, as of a convolution, it may be cut to the first samples: to so many numbers at most.
     """
+    if len(seen) == 1 and seen[0] and seen[0].axis == -1 and seen[0].tensor.ndim == 2 and seen[0].intact:
+        return as_array(seen[0].tensor)
     blocks = []
     for one in seen:
         if one is None or not one.intact:

@@ -104,6 +104,11 @@ SCALINGS = frozenset(["mul", "__mul__", "__imul__", "__rmul__", "div", "__div__"
 ASIDE = frozenset({"detach", "requires_grad_", "register_hook", "retain_grad"})
 """Functions whose results take no part in the computation."""
 
+ATOMS = frozenset({int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device})
+"""Types of most arguments that are no tensors: in none of these are there any."""
+
+SEQUENCES = (tuple, list)
+
 IN_PLACE = frozenset({"__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__", "__setitem__"})
 
 
@@ -136,15 +141,23 @@ def dimension_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
 
 def tensors_in(values: Any) -> list[torch.Tensor]:  # noqa: ANN401 - arguments and results of any function
     """List the tensors in nested tuples, lists and mappings, in order."""
+    if isinstance(values, torch.Tensor):
+        return [values]
     found: list[torch.Tensor] = []
-    _collect(values, found)
+    for value in values if isinstance(values, SEQUENCES) else (values,):
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif type(value) not in ATOMS:
+            _collect(value, found)
     return found
 
 
 def _collect(values: Any, found: list[torch.Tensor]) -> None:  # noqa: ANN401 - as above
     if isinstance(values, torch.Tensor):
         found.append(values)
-    elif isinstance(values, tuple | list):
+    elif type(values) in ATOMS:
+        return
+    elif isinstance(values, SEQUENCES):
         for value in values:
             _collect(value, found)
     elif isinstance(values, Mapping):

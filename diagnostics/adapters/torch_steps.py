@@ -12,7 +12,7 @@ and by how much it clipped its gradients: they are seen as the optimizer gets th
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -22,7 +22,7 @@ from torch.overrides import _get_current_function_mode, _pop_mode
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call
-from gradvitals.diagnostics.adapters.torch_layers import LayerViews, layer_arrays
+from gradvitals.diagnostics.adapters.torch_layers import Layer, LayerViews, layer_arrays
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_trace import Trace
 from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded, TrainingEnded, TrainingStarted
@@ -124,6 +124,8 @@ class TorchSteps:
         if outputs is None or trace.failed is not None:
             return  # the forward failed, or something in it cannot be followed
         calls = trace.finish((), outputs)
+        if not self._started:
+            self._network.compare(calls, self._names, trace.used)
         self._network.learn_layers(calls, self._names)
         self._calls = self._network.sort(calls, self._names)
         if self._started:
@@ -169,12 +171,12 @@ class TorchSteps:
         if due is None:
             return
         parameters = self._trained_parameters()
+        layers = self._network.chosen_layers(self._trained)
         if due.wants(GradientsReady):
             scale = getattr(optimizer, "grad_scale", None)
             gradients = {name: _gradient(each, scale) for name, each in parameters.items()}
-            layers = self._network.chosen_layers(self._trained)
             due.emit(GradientsReady(self.steps + 1, layer_arrays(layers, gradients)))
-        self._present = _Step(due)
+        self._present = _Step(due, layers, parameters)
         if due.wants(StepEnded):
             self._copy(parameters)
 
@@ -196,7 +198,7 @@ class TorchSteps:
             return
         self.steps += 1
         if present is not None and present.due is not None and present.due.wants(StepEnded):
-            self._show_update(present.due, present.loss, optimizer)
+            self._show_update(present, present.due, optimizer)
         if self.steps >= self._hooks.wanted:
             self._hooks.passed(self.steps)
         self._calls = None
@@ -206,24 +208,22 @@ class TorchSteps:
             self._disarm()
 
     @UNWARNED
-    def _show_update(self, due: Due, loss: float | None, optimizer: Optimizer) -> None:
+    def _show_update(self, present: "_Step", due: Due, optimizer: Optimizer) -> None:
         """Subtract what the parameters were, and send what that gives."""
-        parameters = self._network.watched_parameters(self._trained)
-        for name, after in parameters.items():
+        for name, after in present.parameters.items():
             own = self._updates[name]
             if own.shape == after.shape and own.device == after.device:
                 torch.sub(after.detach(), own, out=own)
             else:
-                self._updates[name] = torch.zeros_like(after)  # another module has taken its place
-        layers = self._network.chosen_layers(self._trained)
+                self._updates[name] = torch.zeros_like(after)  # it has got other data
         due.emit(
             StepEnded(
                 step=self.steps,
-                loss=loss,
+                loss=present.loss,
                 clip_factor=1.0,
                 learning_rate=self._learning_rate(optimizer),
-                updates=self._views_of_updates.of(layers, self._updates),
-                parameters=self._views.of(layers, parameters),
+                updates=self._views_of_updates.of(present.layers, self._updates),
+                parameters=self._views.of(present.layers, present.parameters),
             )
         )
 
@@ -236,7 +236,15 @@ class TorchSteps:
             lambda each: id(each) in held
         )
         names = tuple(info.name for info in self._network.layers if info.name in unheld)
-        self._hooks.emit(TrainingStarted(0, self._total_steps, max(self._samples, 1), unheld=names))
+        self._hooks.emit(
+            TrainingStarted(
+                0,
+                self._total_steps,
+                max(self._samples, 1),
+                unheld=names,
+                never_called=self._network.never_called,
+            )
+        )
         self._send_forward()
 
     def _counts(self, optimizer: Optimizer) -> bool:
@@ -253,21 +261,26 @@ class TorchSteps:
 
     def _trained_parameters(self) -> dict[str, nn.Parameter]:
         """Give the parameters of the layers of which any has ever had a gradient to get."""
-        self._trained |= self._network.layers_with(lambda each: each.requires_grad)
+        if len(self._trained) < len(self._network.layers):
+            self._trained |= self._network.layers_with(lambda each: each.requires_grad)
         return self._network.watched_parameters(self._trained)
 
     def _learning_rate(self, optimizer: Optimizer) -> float:
         """Give the least rate of the groups that hold parameters of the module: no rule may take it for too large."""
-        own = {id(parameter) for parameter in self._network.module.parameters()}
-        rates = [float(group["lr"]) for group in optimizer.param_groups if own.intersection(map(id, group["params"]))]
+        own = self._network.latest_names.by_identity
+        rates = [
+            float(group["lr"]) for group in optimizer.param_groups if any(id(each) in own for each in group["params"])
+        ]
         return min(rates, default=math.nan)
 
 
 @dataclass(slots=True)
 class _Step:
-    """A wanted step under way: who wants it, and its loss where a closure told."""
+    """A wanted step under way: who wants it, the layers and parameters it trains, its loss where a closure told."""
 
     due: Due | None
+    layers: Sequence[Layer] = ()
+    parameters: Mapping[str, torch.Tensor] = field(default_factory=dict)
     loss: float | None = None
     skipped: bool = False
 
@@ -304,7 +317,8 @@ def _gradient(parameter: torch.Tensor, scale: Any) -> torch.Tensor:  # noqa: ANN
     gradient = parameter.grad
     if gradient is None:
         return torch.zeros_like(parameter)
-    gradient = gradient.detach().to_dense() if gradient.is_sparse else gradient.detach()
+    gradient = gradient.detach()
+    gradient = gradient.to_dense() if gradient.is_sparse else gradient
     return gradient if scale is None else gradient / scale
 
 

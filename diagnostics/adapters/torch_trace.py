@@ -54,11 +54,12 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
         self.failed: Exception | None = None
         self._gradients = gradients
         self._flow = Flow(parameters, set(buffers))
-        self._seen: dict[int, list[Seen]] = {}
+        self._seen: list[Seen] = []
+        self._by_storage: dict[int, list[Seen]] = {}
 
     def finish(self, inputs: Any, outputs: Any) -> list[Call]:  # noqa: ANN401 - of any module
         """Take note of what the module was given and gave, and give the calls with all that is now known of them."""
-        for each in self._flow.opens(outputs):
+        for each in self._flow.opens(ops.tensors_in(outputs)):
             each.call.forked = each.call.forked or each.call.outputs is not None
         for call in self.calls:
             if call.forked or call.outputs is None:
@@ -101,7 +102,9 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
 
     def _note(self, made: Invocation, result: Any) -> Any:  # noqa: ANN401 - whatever the function gave
         """Take note of a function called; give its result, or one like it that has a gradient."""
-        self.used.update(id(tensor) for tensor in made.given if id(tensor) in self._flow.parameters)
+        for tensor in made.given:
+            if id(tensor) in self._flow.parameters:
+                self.used.add(id(tensor))
         self._flow.keep(made.args, made.kwargs, result)
         call = self._as_call(made)
         if call is None:
@@ -158,7 +161,7 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
         """Give everything on its way in the first argument this activation."""
         for each in self._flow.opens(made.others):
             each.call.forked = True
-        for each in self._flow.opens(made.args[:1]):
+        for each in self._flow.opens(ops.tensors_in(made.args[:1])):
             call, result = each.call, made.result
             if activation in ops.OVER_UNITS and not _acts_along(each, made):
                 call.forked = True
@@ -173,12 +176,17 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
 
     def _see(self, tensor: torch.Tensor, axis: int) -> Seen:
         seen = Seen(tensor, axis, edge_of(tensor) if self._gradients else None)
-        self._seen.setdefault(_storage_of(tensor), []).append(seen)
+        self._seen.append(seen)
         return seen
 
     def _keep_what_is_overwritten(self, args: Sequence[Any]) -> None:
         """Copy what was seen of a tensor that is about to be written to; pre-activations only if they are asked for."""
-        if args and isinstance(args[0], torch.Tensor) and (seen := self._seen.pop(_storage_of(args[0]), None)):
+        if not args or not isinstance(args[0], torch.Tensor):
+            return
+        while self._seen:
+            one = self._seen.pop()
+            self._by_storage.setdefault(_storage_of(one.tensor), []).append(one)
+        if seen := self._by_storage.pop(_storage_of(args[0]), None):
             results = {id(call.result) for call in self.calls}
             for one in seen:
                 if one.intact and (self._gradients or id(one) not in results):

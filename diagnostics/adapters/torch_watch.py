@@ -1,7 +1,6 @@
 """Watching a PyTorch module: what `watch` makes of one, and the monitor that it gives."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -17,16 +16,10 @@ from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
-from gradvitals.diagnostics.step_metrics import StepMetrics
-from gradvitals.engine.events import Array, StepEnded, TrainingStarted
 
 
 class TorchMonitor(Monitor):
-    """Watches the training of a module in the user's own loop; that ends with the `with` block, or with `detach`.
-
-    Attributes:
-        never_called: Paths of modules with parameters that a forward pass on the data does not come by.
-    """
+    """Watches the training of a module in the user's own loop; that ends with the `with` block, or with `detach`."""
 
     def __init__(
         self,
@@ -53,9 +46,13 @@ class TorchMonitor(Monitor):
             close: Called at the end.
         """
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
-        self.never_called = network.never_called
-        self._close = close
+        self._close, self._seen = close, network
         self._steps = TorchSteps(network, module, optimizers=optimizers, total_steps=total_steps)
+
+    @property
+    def never_called(self) -> tuple[str, ...]:
+        """Paths of modules with parameters that no forward pass looked at has come by."""
+        return self._seen.never_called
 
     def detach(self) -> None:
         """End the training, as far as it is watched, every subscription and every hook, and close the sinks."""
@@ -71,25 +68,29 @@ class TorchMonitor(Monitor):
             self._steps.end("failed" if issubclass(kind, Exception) else "interrupted")
         super().__exit__(kind, error, at)
 
-    def _started(self, event: TrainingStarted) -> None:
-        self._step_metrics = StepMetrics(self._network)  # without data, its layers were not known before
-        super()._started(event)
-
-    def _step_ended(self, event: StepEnded) -> None:
-        super()._step_ended(event if event.loss is not None else replace(event, loss=0.0))  # unseen is no fault
-
 
 def watch_module(
     module: Any,  # noqa: ANN401 - whatever looks like a module
     *,
     data: object = None,
+    validation: object = None,
     loss: Callable[..., Any] | None = None,
     optimizer: object = None,
     total_steps: int | None = None,
     every: Every = "auto",
-    sinks: Sequence[Sink] = (),
+    open_sinks: Callable[[], Sequence[Sink]] = tuple,
 ) -> TorchMonitor:
     """Watch a module; see `watch`.
+
+    Args:
+        module: The module.
+        data: Its training set.
+        validation: Its validation set.
+        loss: What it is trained with.
+        optimizer: One, or several.
+        total_steps: Planned steps.
+        every: Rhythm of the step scalars.
+        open_sinks: Is called once everything has been found in order, so that no mistake leaves a file.
 
     Raises:
         TypeError: If the module or the optimizer is of a kind that cannot be watched.
@@ -100,7 +101,7 @@ def watch_module(
     network = TorchNetwork(module)
     watched, close = None, None
     if data is not None:
-        watched, close = _look_at(network, data, loss)
+        watched, close = _look_at(network, data, validation, loss)
         if not network.layers:
             msg = (
                 f"cannot watch this {type(module).__name__}: on the data, no linear, convolutional, recurrent or"
@@ -108,20 +109,26 @@ def watch_module(
             )
             raise TypeError(msg)
     return TorchMonitor(
-        network, module, watched, optimizers=optimizers, total_steps=total_steps, every=every, sinks=sinks, close=close
+        network,
+        module,
+        watched,
+        optimizers=optimizers,
+        total_steps=total_steps,
+        every=every,
+        sinks=open_sinks(),
+        close=close,
     )
 
 
 def _look_at(
-    network: TorchNetwork, data: object, loss: Callable[..., Any] | None
+    network: TorchNetwork, data: object, validation: object, loss: Callable[..., Any] | None
 ) -> tuple[WatchedData, Callable[[], None] | None]:
     """Read the data, run the module on a few of them, and adapt the loss."""
-    unseen: tuple[Array, Array] | None = None
     if isinstance(data, WatchedData):
         if data.validation_inputs is not None and data.validation_targets is not None:
-            unseen = data.validation_inputs, data.validation_targets
+            validation = data.validation_inputs, data.validation_targets
         data = data.inputs, data.targets
-    watched, network.loss = prepare(data, loss, network.look, validation=unseen)
+    watched, network.loss = prepare(data, loss, network.look, validation=validation)
     return watched, getattr(network.loss, "close", None)
 
 

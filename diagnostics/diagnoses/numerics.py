@@ -82,7 +82,7 @@ class Numerics:
                 min(note.lost, note.lost_gradient),
             )
             for note in notes
-            if note.learning_rate >= full and (ratio := ratios.get(note.step)) is not None
+            if note.learning_rate >= full > 0.0 and (ratio := ratios.get(note.step)) is not None
         ]
 
     def _by_probability(self, record: Record, checks: list[Check]) -> Finding | None:

@@ -57,11 +57,17 @@ class SaturatedUnits:
         layers = [name for name in context.layer_names(SLOPED) if name != context.layers[-1].name]
         if not layers:
             return not_applicable(self, "no hidden sigmoid or tanh layer")
+        layers = [name for name in layers if any(name in probe.relative_slopes for probe in probes)]
+        if not layers:
+            return not_judged(self, "no probe came by a hidden sigmoid or tanh layer")
         if len(probes) < self.persistence and record.last_step > 0:
             return not_judged(self, f"{len(probes)} of {self.persistence} checks")
-        findings = [self._judge_layer(record, gate, probes, layer) for layer in layers]
+        findings = [
+            self._judge_layer(record, gate, [probe for probe in probes if layer in probe.relative_slopes], layer)
+            for layer in layers
+        ]
         last = probes[-1].relative_slopes
-        return judged(self, findings, *(Reading(last[layer], self.warn, layer) for layer in layers))
+        return judged(self, findings, *(Reading(last[layer], self.warn, layer) for layer in layers if layer in last))
 
     def _judge_layer(self, record: Record, gate: Gate, probes: list[Probe], layer: str) -> Finding | None:
         stuck = self._stuck_from_the_start(record, layer)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from gradvitals.diagnostics.findings import Finding, Judgement
-from gradvitals.diagnostics.markdown import one_line, prescription_text, say_what_it_costs, sentence
+from gradvitals.diagnostics.markdown import list_parts, one_line, prescription_text, say_what_it_costs, sentence
 from gradvitals.diagnostics.report import SYMBOLS
 from gradvitals.experiments.checking import CheckedPath, CheckedRun
 from gradvitals.experiments.exits import Exit
@@ -50,6 +50,8 @@ def _run_parts(outcome: CheckOutcome, run: CheckedRun) -> list[str]:
         parts.append("\n".join(["| finding | what is seen | what to try |", "|---|---|---|", *rows]))
     gaps = run_gaps(run)
     parts += [f"**not judged** {escape(id_)}: {escape(gap)}" for id_, gap in gaps.items()]
+    if run.verdict.never_called:
+        parts.append(f"never called: {escape(list_parts(run.verdict.never_called))}")
     parts += [escape(note) for note in run.notes]
     parts += [f"warning: {escape(warning)}" for warning in run.warnings]
     parts += [

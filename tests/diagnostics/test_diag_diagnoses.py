@@ -446,6 +446,18 @@ def test_flat_outputs_are_not_the_business_of_saturated_units(
     assert status_of(judge(alone), "saturated_units").status == "not_applicable"
 
 
+@pytest.mark.parametrize("seen", [("hidden_1",), ("hidden_2",), ()], ids=str)
+def test_a_layer_that_probes_do_not_come_by_is_left_out_of_saturated_units(
+    seen: tuple[str, ...], make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context(["sigmoid", "sigmoid"]))
+    for step in (0, 300, 600):
+        record.add(make_probe(step, relative_slopes=dict.fromkeys(seen, 0.05)))
+    verdict = judge(record)
+    assert [each.layer for each in verdict.findings if each.id == "saturated_units"] == list(seen)
+    assert status_of(verdict, "saturated_units").status == ("fired" if seen else "not_judged")
+
+
 def test_the_median_of_the_largest_norms_does_not_overflow(
     make_context: Callable[..., Context], make_probe: Callable[..., Probe]
 ) -> None:

@@ -92,3 +92,12 @@ def test_gradients_of_another_step_are_not_compared() -> None:
     lost.gradients(GradientsReady(4, arrays))
     assert lost.ended(StepEnded(5, 1.0, 1.0, 0.1, arrays, arrays)) is None
     assert lost.ended(StepEnded(4, 1.0, 1.0, 0.1, arrays, arrays)) is None  # it has let go of them
+
+
+def test_layers_that_no_optimizer_holds_are_not_what_rounding_takes() -> None:
+    lost = LostUpdates()
+    lost.leave_out(["hidden_1"])
+    gradients = {"hidden_1": {"weight": np.ones((2, 2))}, "output": {"weight": np.ones((2, 2))}}
+    updates = {"hidden_1": {"weight": np.zeros((2, 2))}, "output": {"weight": np.diag([0.1, 0.1])}}
+    lost.gradients(GradientsReady(4, gradients))
+    assert lost.ended(StepEnded(4, 1.0, 1.0, 0.1, updates, gradients)) == Rounding(4, 0.1, 0.5, 0.5)

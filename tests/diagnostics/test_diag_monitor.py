@@ -353,3 +353,18 @@ def test_watch_turns_a_column_of_numbers_into_a_matrix(make_network: MakeNetwork
     context = monitor.record.context
     assert context is not None
     assert context.constant_loss == pytest.approx(float(data.targets.var()))
+
+
+def test_with_a_validation_set_memorising_is_judged(digits: WatchedData, make_network: MakeNetwork) -> None:
+    statuses = {}
+    for name, validation in (("without", None), ("with", (digits.validation_inputs, digits.validation_targets))):
+        network, samples = make_network(digits), Samples(digits.inputs, digits.targets)
+        with watch(network, data=(digits.inputs, digits.targets), validation=validation) as monitor:
+            train(network, samples, Sgd(0.1), epochs=8, batch_size=64, generator=np.random.default_rng(1))
+        statuses[name] = {each.id: each.status for each in monitor.verdict.judgements}["memorising"]
+    assert statuses == {"without": "not_judged", "with": "clear"}
+
+
+def test_a_validation_set_alone_is_refused(digits: WatchedData, make_network: MakeNetwork) -> None:
+    with pytest.raises(ValueError, match=r"the validation set .*: give that too, as watch"):
+        watch(make_network(digits), validation=(digits.inputs, digits.targets))

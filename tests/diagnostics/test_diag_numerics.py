@@ -88,6 +88,7 @@ def test_a_few_impossible_answers_are_silent(shares: tuple[float, ...], record: 
         ([(0.0, 0.0, 0.1)] + [(0.9, 0.9, 0.001)] * 3, 0.5, False),
         ([(0.0, 0.0, 0.1)] + [(0.9, 0.9, 0.02)] * 3, 0.5, True),
         ([(0.9, 0.9, 0.1)] * 3 + [(0.2, 0.1, 0.1)], 0.5, False),
+        ([(1.0, 1.0, 0.0)] * 4, 0.5, False),
     ],
     ids=[
         "most of it",
@@ -98,6 +99,7 @@ def test_a_few_impossible_answers_are_silent(shares: tuple[float, ...], record: 
         "at the end of a schedule",
         "at a fifth of the rate",
         "no more",
+        "at a rate of 0, which rounds nothing away",
     ],
 )
 def test_lost_updates_warn_where_most_of_the_step_is_rounded_away(

@@ -96,6 +96,23 @@ def test_what_is_switched_off_is_told_with_its_reason_in_one_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (("spare",), "module spare"),
+        (("spare", "head.norm"), "modules spare, head.norm"),
+        (tuple("abcdefghij"), "modules a, b, c, d, e, f, g, h, … (10)"),
+    ],
+    ids=["one", "two", "many"],
+)
+def test_parts_that_are_never_called_are_told_in_one_line(parts: tuple[str, ...], said: str) -> None:
+    told = replace(verdict(), never_called=parts)
+    assert shown(told) == ["✓ run: healthy", f"  never called: {said}"]
+    assert verdict_markdown(told).splitlines()[-1] == f"Never called: {said}"
+    assert told.to_json()["never_called"] == list(parts)
+    assert told.without([]).never_called == parts
+
+
 def test_an_ignored_root_is_marked_and_short_and_its_consequence_counts() -> None:
     terms = {"loss_mismatch": "until 2030-01-01: known"}
     lines = shown(verdict(ROOT, CONSEQUENCE), ignored=terms)

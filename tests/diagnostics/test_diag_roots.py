@@ -46,6 +46,11 @@ def test_an_earlier_group_explains_what_it_touches_and_precedes(
         assert not explains or explained[cause[0]] is None
 
 
+def test_no_other_consequence_explains_numbers_that_are_not_finite() -> None:
+    found = explain([finding("no_learning", None, 75), finding("non_finite", "hidden_1", 79)], None)
+    assert [(each.id, each.explained_by) for each in found] == [("non_finite", None), ("no_learning", None)]
+
+
 def test_every_diagnosis_has_one_place_in_the_order() -> None:
     assert len(set(KINDS)) == len(KINDS)
     assert {diagnosis.id for diagnosis in CATALOGUE} <= set(KINDS)

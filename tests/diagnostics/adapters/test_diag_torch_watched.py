@@ -102,3 +102,24 @@ def test_only_a_loop_that_broadcasts_over_the_batch_is_told_so(*, squeezes: bool
     errors = [finding.id for finding in monitor.verdict.standing if finding.severity is Severity.ERROR]
     assert errors[:1] == ([] if squeezes else ["loss_mismatch"])
     assert not loss._forward_pre_hooks
+
+
+def test_a_validation_loader_makes_memorising_judgeable_and_a_loss_alone_is_refused() -> None:
+    torch.manual_seed(0)
+    generator = np.random.default_rng(0)
+    inputs = generator.standard_normal((300, 5)).astype(np.float32)
+    targets = (inputs[:, 0] > 0).astype(np.int64)
+    whole = torch.utils.data.TensorDataset(torch.from_numpy(inputs), torch.from_numpy(targets))
+    sets = [torch.utils.data.Subset(whole, rows) for rows in (range(200), range(200, 300))]
+    training, validation = (torch.utils.data.DataLoader(each, batch_size=20) for each in sets)
+    model, loss = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 2)), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    with watch(model, data=training, validation=validation, loss=loss, total_steps=200) as monitor:
+        for _ in range(20):
+            for some, labels in training:
+                optimizer.zero_grad()
+                loss(model(some), labels).backward()
+                optimizer.step()
+    assert {each.id: each.status for each in monitor.verdict.judgements}["memorising"] == "clear"
+    with pytest.raises(ValueError, match="the loss is computed on a sample of the training set"):
+        watch(model, loss=loss)

@@ -1,7 +1,7 @@
 """A run read back is judged as it was live."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from tensorboardX import SummaryWriter
 
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Record, context_from_json
-from gradvitals.diagnostics.notes import Ending, Probe, Scan, note_from_json
+from gradvitals.diagnostics.measurements import LATER, Record, context_from_json
+from gradvitals.diagnostics.notes import Ending, Probe, Scan, note_from_json, note_to_json
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_record import read_record
@@ -187,6 +187,14 @@ def test_notes_survive_json_to_the_last_bit(born_dead: tuple[Path, bytes, Record
     for tag in live.tags():
         np.testing.assert_array_equal(read.series(tag).values, live.series(tag).values)
         np.testing.assert_array_equal(read.series(tag).steps, live.series(tag).steps)
+
+
+def test_a_context_of_before_fields_were_added_has_their_defaults(born_dead: tuple[Path, bytes, Record]) -> None:
+    context = born_dead[2].context
+    assert context is not None
+    data = note_to_json(replace(context, never_called=("spare",), unheld=("output",)))
+    assert context_from_json(data).never_called == ("spare",)
+    assert context_from_json({name: value for name, value in data.items() if name not in LATER}) == context
 
 
 def test_notes_say_what_they_lack() -> None:

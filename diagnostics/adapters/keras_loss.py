@@ -1,0 +1,213 @@
+"""A Keras loss as our diagnostics need it: sample by sample, by name, and on targets a row per sample."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import numpy as np
+
+from gradvitals.diagnostics.adapters.keras_backend import Tensor
+from gradvitals.diagnostics.adapters.target_coding import TargetCoding
+from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
+from gradvitals.engine.events import Array, LossInfo, Takes
+
+CUSTOM = "custom"
+
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "SparseCategoricalCrossentropy": "cross_entropy",
+        "CategoricalCrossentropy": "cross_entropy",
+        "BinaryCrossentropy": "binary_cross_entropy",
+        "MeanSquaredError": "mse",
+        "MeanAbsoluteError": "mae",
+        "Huber": "huber",
+        "Hinge": "binary_hinge",
+        "sparse_categorical_crossentropy": "cross_entropy",
+        "categorical_crossentropy": "cross_entropy",
+        "binary_crossentropy": "binary_cross_entropy",
+        "mean_squared_error": "mse",
+        "mean_absolute_error": "mae",
+        "huber": "huber",
+        "hinge": "binary_hinge",
+    }
+)
+"""Classes and functions of `keras.losses`, by our names."""
+
+TAKES: Mapping[str, Takes] = MappingProxyType(
+    {"mse": "values", "mae": "values", "huber": "values", "binary_hinge": "scores"}
+)
+"""What losses without probabilities take."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignCoding:
+    """Labels −1 and 1 as rows of 0 and 1."""
+
+    shape: tuple[int, ...]
+
+    def encode(self, targets: Array) -> Array:
+        """Write targets as rows."""
+        return np.asarray(targets.reshape(len(targets), -1) > 0, np.float32)
+
+    def decode(self, rows: Array) -> Array:
+        """Give the targets that rows stand for."""
+        return (2.0 * rows - 1.0).reshape(len(rows), *self.shape)
+
+
+class KerasLoss:
+    """A loss on the outputs of a model with one output.
+
+    Attributes:
+        name: As in configs, where it is one of those and has no settings that make it another.
+        info: What it takes; None where that is not known.
+        class_weight: Its factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None without one.
+        coding: How targets are written as rows.
+    """
+
+    def __init__(self, loss: object, outputs: tuple[int, ...], targets: Array) -> None:
+        """Adapt a loss to outputs of this shape and to targets `(samples, …)`, as the data give them.
+
+        Raises:
+            ValueError: If it is no loss that Keras knows.
+        """
+        self._loss = _get(loss, outputs, targets)
+        family, setting = _recognise(self._loss)
+        self.coding: TargetCoding | SignCoding = TargetCoding(targets.shape[1:])
+        self.class_weight: Array | None = None
+        self.name, self.info = family + setting, _info(self._loss, family)
+        if family == "cross_entropy" and len(outputs) != 2:
+            self.name, self.info = f"{family} of every position", None
+        elif family == "cross_entropy" and _is_sparse(self._loss) and targets.shape[1:] in {(), (1,)}:
+            self.coding = TargetCoding((), outputs[-1])
+        elif family == "binary_hinge" and (targets < 0).any():
+            self.coding = SignCoding(targets.shape[1:])
+        self._is_sum = getattr(self._loss, "reduction", "mean") == "sum"
+
+    def weigh(self, class_weight: Mapping[int, float] | None, *, by_sample: bool) -> None:
+        """Take the weights that a training was given.
+
+        Args:
+            class_weight: As `fit` takes it.
+            by_sample: Whether samples have weights of their own, which nobody tells us.
+        """
+        of_classes = self.name in OF_ONE_CLASS or (self.name in OF_YES_OR_NO and self.coding.shape in {(), (1,)})
+        if by_sample or (class_weight is not None and not of_classes):
+            self.name = f"weighted {self.name}"
+        elif class_weight is not None:
+            count = getattr(self.coding, "classes", None) or (2 if self.name in OF_YES_OR_NO else self.coding.shape[0])
+            self.class_weight = np.array([class_weight.get(index, 1.0) for index in range(count)])
+
+    def sample_losses(self, outputs: Tensor, rows: Array) -> Tensor:
+        """Give the loss of every sample, `(samples,)`: the mean over all that it consists of."""
+        ops = keras.ops
+        targets, known = self.coding.decode(rows), np.ones(len(rows), np.bool_)
+        if (classes := getattr(self.coding, "classes", None)) is not None:
+            known = targets < outputs.shape[-1]  # of others the loss is NaN, whatever the backend makes of them
+            targets = np.where(known, targets, classes - 1)
+        losses = self._unreduced(ops.convert_to_tensor(targets, dtype=outputs.dtype), outputs)
+        if not losses.shape:
+            return ops.broadcast_to(losses, (len(rows),))
+        losses = ops.mean(ops.reshape(losses, (len(rows), -1)), axis=1)
+        if not known.all():
+            losses = ops.where(ops.convert_to_tensor(known), losses, np.nan)
+        return losses if self.class_weight is None else losses * ops.cast(self._weights(rows), losses.dtype)
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Give the scalar that is minimised."""
+        return keras.ops.sum(losses) if self._is_sum else keras.ops.mean(losses)
+
+    def scores(self, outputs: Array, rows: Array) -> Array | None:
+        """Give the share of each sample's answers that are right, `(samples,)`; None for a regression.
+
+        Args:
+            outputs: `(samples, …)`, as the model gives them.
+            rows: The targets.
+        """
+        family, _ = _recognise(self._loss)
+        if family == "cross_entropy":
+            said = outputs.argmax(axis=-1)
+            labels = rows.argmax(axis=-1) if said.ndim == 1 else self._labels(rows, outputs.shape)
+            return np.asarray((said == labels).reshape(len(rows), -1).mean(axis=1))
+        if family in OF_YES_OR_NO and outputs.size == rows.size:
+            limit = 0.5 if self.info is not None and self.info.takes == "probabilities" else 0.0
+            return np.asarray(((outputs.reshape(rows.shape) > limit) == (rows > 0.5)).mean(axis=1))
+        return None
+
+    def _unreduced(self, targets: Tensor, outputs: Tensor) -> Tensor:
+        if isinstance(self._loss, keras.losses.Loss):
+            return self._loss.call(targets, outputs)
+        return self._loss(*_of_one_rank(targets, outputs))
+
+    def _weights(self, rows: Array) -> Array:
+        labels = rows.argmax(axis=1) if self.name in OF_ONE_CLASS else (rows[:, 0] > 0.5).astype(np.int64)
+        return np.asarray(np.asarray(self.class_weight)[labels])
+
+    def _labels(self, rows: Array, outputs: tuple[int, ...]) -> Array:
+        targets = self.coding.decode(rows)
+        if not _is_sparse(self._loss):
+            return np.asarray(targets.argmax(axis=-1))
+        return np.asarray(targets.reshape(outputs[:-1]))
+
+
+def _get(loss: object, outputs: tuple[int, ...], targets: Array) -> Any:  # noqa: ANN401 - a loss, or a function
+    """Give the loss that a string, a function or an object stands for, as `compile` understands it."""
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        loss = loss[0]
+    if isinstance(loss, dict) and len(loss) == 1:
+        loss = next(iter(loss.values()))
+    if isinstance(loss, str) and loss.lower() in {"crossentropy", "ce"}:
+        sparse = targets.ndim < len(outputs) or targets.shape[-1] == 1
+        loss = "binary_crossentropy" if outputs[-1] == 1 else f"{'sparse_' if sparse else ''}categorical_crossentropy"
+    found = keras.losses.get(loss) if isinstance(loss, str) else loss
+    if not callable(found):
+        msg = f"loss must be a loss of Keras, its name or a function of (targets, outputs), got a {type(loss).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 - as Keras does
+    return found
+
+
+def _recognise(loss: Any) -> tuple[str, str]:  # noqa: ANN401 - as above
+    """Name a loss, and behind it what makes it another than the one of that name."""
+    kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+    name = getattr(kind, "__name__", "")
+    if FAMILIES.get(name) is None or getattr(keras.losses, name, None) is not kind:
+        return CUSTOM, ""
+    settings = getattr(loss, "_fn_kwargs", {})  # a configuration does not hold all of them
+    setting = ""
+    if settings.get("label_smoothing"):
+        setting = f" with label smoothing {settings['label_smoothing']:g}"
+    elif settings.get("ignore_class") is not None:
+        setting = " that ignores a class"
+    elif settings.get("delta", 1.0) != 1.0:
+        setting = f" of delta {settings['delta']:g}"
+    elif settings.get("axis", -1) != -1:
+        return CUSTOM, ""
+    return FAMILIES[name], setting
+
+
+def _info(loss: Any, family: str) -> LossInfo | None:  # noqa: ANN401 - as above
+    if family == CUSTOM:
+        return None
+    reduction = "sum" if getattr(loss, "reduction", "mean") == "sum" else "mean"
+    if family in TAKES:
+        return LossInfo(TAKES[family], reduction)  # type: ignore[arg-type]
+    if getattr(loss, "from_logits", False):
+        return LossInfo("logits", reduction)  # type: ignore[arg-type]
+    return LossInfo("probabilities", reduction, clip=float(keras.config.epsilon()))  # type: ignore[arg-type]
+
+
+def _is_sparse(loss: Any) -> bool:  # noqa: ANN401 - as above
+    kind: Callable[..., Any] = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+    return kind.__name__.lower().startswith("sparse")
+
+
+def _of_one_rank(targets: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring the two to one rank, as Keras does: a last axis of one is dropped, or added."""
+    ops, alone = keras.ops, min(len(outputs.shape), len(targets.shape)) == 1
+    difference = len(outputs.shape) - len(targets.shape)
+    if difference == 1 and outputs.shape[-1] == 1:
+        return (ops.expand_dims(targets, -1), outputs) if alone else (targets, ops.squeeze(outputs, -1))
+    if difference == -1 and targets.shape[-1] == 1:
+        return (targets, ops.expand_dims(outputs, -1)) if alone else (ops.squeeze(targets, -1), outputs)
+    return targets, outputs

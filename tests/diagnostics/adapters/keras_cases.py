@@ -1,0 +1,580 @@
+"""What `watch` must do with Keras models, on the backend that KERAS_BACKEND names: `test_diag_keras.py` runs it."""
+
+import dataclasses
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradvitals.diagnostics import watch as watching
+from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import NOTES, Ending, Movement, Rounding
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.start_notes import BatchLabels
+from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.engine.events import Array, LayerBackward, LayerForward, RecurrentBackward
+from gradvitals.engine.initializers import he_normal
+from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.perceptron import perceptron
+from gradvitals.engine.training import Samples, train
+from gradvitals.experiments.cli.main import run_command
+
+keras: Any = pytest.importorskip("keras", reason="Keras is not installed")
+layers: Any = keras.layers
+watch: Any = watching.watch
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+
+sparse: Any = keras.losses.SparseCategoricalCrossentropy
+
+TOLERANCE = 1e-5
+EPOCHS, BATCH = 3, 50
+
+LOSSES: Mapping[str, Callable[[], Any]] = {
+    "cross_entropy": lambda: keras.losses.CategoricalCrossentropy(from_logits=True),
+    "binary_cross_entropy": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
+    "mse": lambda: "mse",
+    "mae": lambda: keras.losses.mean_absolute_error,
+    "huber": keras.losses.Huber,
+}
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    keras.utils.clear_session(free_memory=False)  # so that layers are named anew
+    keras.utils.set_random_seed(7)
+
+
+def make_data(loss: str, rows: int = 300) -> WatchedData:
+    generator = np.random.default_rng(1)
+    inputs = generator.standard_normal((2 * rows, 7)).astype(np.float32)
+    hidden = inputs @ generator.standard_normal((7, 3)) + 0.3 * generator.standard_normal((2 * rows, 3))
+    targets = {"cross_entropy": np.eye(3)[hidden.argmax(axis=1)], "binary_cross_entropy": hidden > 0.0}.get(
+        loss, hidden
+    )
+    targets = targets.astype(np.float32)
+    return WatchedData(inputs[:rows], targets[:rows], inputs[rows:], targets[rows:])
+
+
+def make_classes(rows: int = 400, shape: tuple[int, ...] = (7,)) -> tuple[Array, Array]:
+    generator = np.random.default_rng(5)
+    inputs = generator.standard_normal((rows, *shape)).astype(np.float32)
+    labels = (inputs.reshape(rows, -1) @ generator.standard_normal((int(np.prod(shape)), 3))).argmax(axis=1)
+    return inputs, labels
+
+
+def make_classifier(*, hidden: Sequence[Any] = (16, 12), rate: float = 0.05, **settings: Any) -> Any:
+    parts = [part if isinstance(part, keras.Layer) else layers.Dense(part, activation="relu") for part in hidden]
+    model = keras.Sequential([layers.Input((7,)), *parts, layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss, metrics=["accuracy"], **settings)
+    return model
+
+
+def fit(model: Any, data: tuple[Any, Any], *callbacks: Any, **settings: Any) -> Any:
+    return model.fit(*data, verbose=0, callbacks=list(callbacks), **settings)
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:  # noqa: PLR0911 - a kind each
+    """List where two notes, or parts of notes, differ by more than the tolerance."""
+    if dataclasses.is_dataclass(ours) and not isinstance(ours, type):
+        pairs = [
+            (field.name, getattr(ours, field.name), getattr(theirs, field.name)) for field in dataclasses.fields(ours)
+        ]
+        return [line for name, one, other in pairs for line in differences(one, other, f"{path}.{name}")]
+    if isinstance(ours, Mapping):
+        if ours.keys() != theirs.keys():
+            return [f"{path}: {list(ours)} against {list(theirs)}"]
+        return [line for key in ours for line in differences(ours[key], theirs[key], f"{path}[{key}]")]
+    if isinstance(ours, tuple | list):
+        if len(ours) != len(theirs):
+            return [f"{path}: {ours} against {theirs}"]
+        return [line for place, one in enumerate(ours) for line in differences(one, theirs[place], f"{path}[{place}]")]
+    if isinstance(ours, float) and isinstance(theirs, float):
+        near = np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+        return [] if near else [f"{path}: {ours} against {theirs}"]
+    return [] if ours == theirs else [f"{path}: {ours!r} against {theirs!r}"]
+
+
+def train_ours(data: WatchedData, activations: Sequence[str], loss: str) -> tuple[Record, Any]:
+    network = perceptron(
+        [7, 12, 9, 3], activations, loss, initializers=[he_normal] * 3, generator=np.random.default_rng(2)
+    )
+    start = {
+        layer: {name: array.copy() for name, array in own.items()}
+        for layer, own in network.parameters_by_layer().items()
+    }
+    samples, generator = Samples(data.inputs, data.targets), np.random.default_rng(3)
+    with Monitor(network, data) as monitor:
+        train(network, samples, Sgd(0.05), epochs=EPOCHS, batch_size=BATCH, generator=generator)
+    return monitor.record, start
+
+
+def train_theirs(data: WatchedData, activations: Sequence[str], loss: str, start: Any) -> Record:
+    model = keras.Sequential([layers.Input((7,))])
+    for name, activation in zip(start, [*activations, None], strict=True):
+        model.add(layers.Dense(len(start[name]["bias"]), activation=activation, name=name))
+        model.layers[-1].set_weights([start[name]["weight"], start[name]["bias"]])
+    model.compile(keras.optimizers.SGD(0.05), LOSSES[loss]())
+    generator = np.random.default_rng(3)
+    order = np.concatenate([generator.permutation(len(data.inputs)) for _ in range(EPOCHS)])
+    monitor = watch(model, data=data)
+    fit(model, (data.inputs[order], data.targets[order]), monitor, batch_size=BATCH, shuffle=False)
+    record: Record = monitor.record
+    return record
+
+
+@pytest.mark.parametrize(
+    ("activations", "loss"),
+    [
+        *((pair, "cross_entropy") for pair in (["relu"] * 2, ["sigmoid"] * 2, ["tanh", "relu"])),
+        *((pair, "mse") for pair in (["leaky_relu", "elu"], ["gelu", "relu"])),
+        *((["relu", "tanh"], loss) for loss in ("binary_cross_entropy", "mae", "huber")),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else value,
+)
+def test_keras_and_our_engine_give_the_same_record(activations: list[str], loss: str) -> None:
+    if "leaky_relu" in activations:
+        activations = [name if name != "leaky_relu" else "elu" for name in activations]  # its slope in Keras is .2
+    data = make_data(loss)
+    ours, start = train_ours(data, activations, loss)
+    theirs = train_theirs(data, activations, loss, start)
+
+    unseen = {"gradient_norm", "sigmoid_slope", "inactive_fraction"}  # of the true batch
+    of_batches = {tag for tag in ours.tags() if tag.split("/")[0] in unseen}
+    assert set(theirs.tags()) == set(ours.tags()) - of_batches
+    for tag in theirs.tags():
+        assert np.array_equal(ours.series(tag).steps, theirs.series(tag).steps), tag
+        np.testing.assert_allclose(
+            theirs.series(tag).values, ours.series(tag).values, TOLERANCE, TOLERANCE, err_msg=tag
+        )
+    assert ours.context is not None
+    assert theirs.context is not None
+    assert differences(ours.context, dataclasses.replace(theirs.context, unobserved={})) == []
+    kinds = [kind for kind in NOTES.values() if kind not in {BatchLabels, Rounding}]  # of the true batch
+    found = [line for kind in kinds for line in differences(ours.notes(kind), theirs.notes(kind), kind.__name__)]
+    assert found == []
+
+
+def state_of(model: Any) -> list[Array]:
+    variables = [*model.variables, *model.optimizer.variables]
+    return [np.array(keras.ops.convert_to_numpy(each.value)) for each in variables]
+
+
+def make_random(*, built: bool) -> Any:
+    keras.utils.set_random_seed(11)
+    parts = [layers.Dense(12), layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.3)]
+    parts.append(layers.GaussianNoise(0.1))
+    model = keras.Sequential([*([layers.Input((7,))] if built else []), *parts, layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("built", [True, False], ids=["built", "not built"])
+def test_a_watched_training_is_bit_identical(*, built: bool) -> None:
+    data = make_classes()
+    alone = make_random(built=built)
+    history = fit(alone, data, epochs=3, validation_data=data)
+    own = random.getstate()
+    state: Any = np.random.get_state()  # noqa: NPY002 - users draw from it
+    watched = make_random(built=built)
+    again = fit(watched, data, watch(watched, data=data, every=1), epochs=3, validation_data=data)
+    now: Any = np.random.get_state()  # noqa: NPY002 - as above
+    assert random.getstate() == own
+    np.testing.assert_array_equal(now[1], state[1])
+    assert again.history == history.history
+    for one, other in zip(state_of(alone), state_of(watched), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_healthy_fit_has_no_finding_worse_than_info() -> None:
+    data, model = make_classes(), make_classifier()
+    with watch(model, data=data) as monitor:
+        fit(model, data, monitor, epochs=12)
+    assert [finding.key for finding in monitor.verdict.standing if finding.severity > Severity.INFO] == []
+    reasons = {judgement.id: judgement.reason for judgement in monitor.verdict.not_judged}
+    assert reasons["frozen_parameters"] == "not observable in Keras: the gradients of its training steps"
+    assert {"dead_units", "vanishing_gradient", "no_learning", "loss_mismatch"}.isdisjoint(reasons)
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["first", "second"])
+@pytest.mark.parametrize("apart", [False, True], ids=["activation", "layer"])
+def test_a_dying_relu_is_named_in_its_layer(place: int, *, apart: bool) -> None:
+    data = make_classes()
+    bias = keras.initializers.Constant(-30.0)
+    dying = layers.Dense(10, activation=None if apart else "relu", bias_initializer=bias, name="dying")
+    model = make_classifier(hidden=[*[16] * place, dying, *([layers.ReLU()] if apart else [])])
+    monitor = watch(model, data=data)
+    fit(model, data, monitor, epochs=8)
+    found = {finding.key: finding for finding in monitor.verdict.standing}
+    assert found["dead_units@dying"].severity is Severity.ERROR
+    with pytest.raises(AssertionError, match="dead_units"):
+        monitor.assert_healthy()
+
+
+def test_updates_are_those_of_single_steps() -> None:
+    data, model = make_classes(), make_classifier(hidden=[layers.Dense(16, activation="relu", name="hidden")])
+    kernel = model.layers[0].kernel
+    kept: list[Array] = []
+
+    class Keep(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's own
+            assert self.model is model  # which syncs on JAX
+            kept.append(np.array(keras.ops.convert_to_numpy(kernel.value)))
+
+    monitor = watch(model, data=data, every=1)
+    fit(model, data, monitor, Keep(), epochs=2, batch_size=64)
+    kept.append(np.array(keras.ops.convert_to_numpy(kernel.value)))
+    moved = [np.linalg.norm(after - before) for before, after in pairwise(kept)]
+    ratios, norms = (monitor.record.series(f"{name}/hidden") for name in ("update_ratio", "weight_norm"))
+    assert ratios.steps.tolist() == list(range(1, 15))
+    np.testing.assert_allclose(norms.values, [np.linalg.norm(after) for after in kept[1:]], 1e-6)
+    spread = np.sqrt(2.0 / 7.0) * np.sqrt(kept[0].size)
+    np.testing.assert_allclose(ratios.values, moved / np.maximum(norms.values, spread), 1e-5)
+
+
+def probe_events(model: Any, data: tuple[Array, Array]) -> tuple[Any, list[Any], Any]:
+    monitor = watch(model, data=data)
+    network: Any = monitor._keras
+    rows = network.loss.coding.encode(data[1])
+    events: list[Any] = []
+    result = network.probe(data[0], rows, events.append)
+    return network, events, result
+
+
+def bias_gradients(model: Any, data: tuple[Array, Array], biases: Sequence[Any]) -> list[Array]:
+    """Differentiate the mean loss by biases with the backend itself."""
+    inputs, targets = keras.ops.convert_to_tensor(data[0]), keras.ops.convert_to_tensor(data[1])
+    criterion = keras.losses.get(model.loss)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        loss = criterion(targets, model(inputs, training=False))
+        return [each.detach().numpy() for each in torch.autograd.grad(loss, [bias.value for bias in biases])]
+    import jax
+
+    trainable = [each.value for each in model.trainable_variables]
+    places = [next(i for i, each in enumerate(model.trainable_variables) if each is bias) for bias in biases]
+    fixed = [each.value for each in model.non_trainable_variables]
+
+    def loss_of(values: list[Any]) -> Any:
+        outputs, _ = model.stateless_call(values, fixed, inputs, training=False)
+        return criterion(targets, outputs)
+
+    found = jax.grad(loss_of)(trainable)
+    return [np.asarray(found[place]) for place in places]
+
+
+def make_cnn() -> Any:
+    inputs = layers.Input((10, 10, 2))
+    hidden = layers.Conv2D(5, 3, name="conv")(inputs)
+    hidden = layers.BatchNormalization()(hidden)
+    hidden = layers.MaxPooling2D()(layers.Activation("relu")(hidden))
+    hidden = layers.Conv2D(4, 2, strides=2, activation="tanh", name="second")(hidden)
+    hidden = layers.Dense(6, name="dense")(layers.Flatten()(hidden))
+    outputs = layers.Dense(3, activation="softmax", name="last")(keras.ops.relu(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy())
+    return model
+
+
+def test_a_cnn_is_seen_layer_by_layer() -> None:
+    data, model = make_classes(24, (10, 10, 2)), make_cnn()
+    for part in model.layers:
+        if "batch_norm" in part.name:
+            part.moving_variance.assign(np.linspace(0.5, 2.0, 5))
+            part.beta.assign(np.linspace(-1.0, 1.0, 5))
+    network, events, result = probe_events(model, data)
+    forward: dict[str, Any] = {event.layer: event for event in events if isinstance(event, LayerForward)}
+    backward = {event.layer: event for event in events if isinstance(event, LayerBackward)}
+    assert [info.name for info in network.layers] == list(forward) == ["conv", "second", "dense", "last"]
+    assert [info.activation for info in network.layers] == ["relu", "tanh", "relu", "softmax"]
+    assert [(info.fan_in, info.fan_out) for info in network.layers] == [(18, 5), (20, 4), (16, 6), (6, 3)]
+    assert network.loss_info.takes == "probabilities"
+    assert network.loss_info.clip == 1e-7
+    assert not network.layerwise
+
+    names = ("activation", "second", "dense")
+    inner = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    seen = inner(data[0], training=False)
+    rectified, second, dense = (np.asarray(keras.ops.convert_to_numpy(each)) for each in seen)
+    assert forward["conv"].pre_activations is None  # a normalisation stands between the two
+    np.testing.assert_allclose(forward["conv"].outputs, rectified.reshape(-1, 5), 1e-5, 1e-6)
+    np.testing.assert_allclose(forward["second"].outputs, second.reshape(-1, 4), 1e-5, 1e-6)
+    np.testing.assert_allclose(np.tanh(forward["second"].pre_activations), second.reshape(-1, 4), 1e-5, 1e-6)
+    np.testing.assert_allclose(forward["dense"].pre_activations, dense, 1e-5, 1e-6)
+    np.testing.assert_allclose(forward["dense"].outputs, np.maximum(dense, 0.0), 1e-5, 1e-6)
+
+    biases = bias_gradients(model, data, [model.get_layer(name).bias for name in forward])
+    for name, bias in zip(forward, biases, strict=True):
+        np.testing.assert_allclose(backward[name].grad_pre_activations.sum(axis=0), bias, 1e-4, 1e-6, err_msg=name)
+    answers = np.asarray(keras.ops.convert_to_numpy(model(data[0], training=False)))
+    np.testing.assert_allclose(result.outputs, answers, 1e-5)
+    np.testing.assert_allclose(result.losses, -np.log(answers[np.arange(24), data[1]]), 1e-4)
+    np.testing.assert_array_equal(result.scores, answers.argmax(axis=1) == data[1])
+
+
+def test_recurrent_layers_are_layers_with_outputs_only() -> None:
+    data = make_classes(20, (6, 4))
+    lstm, gru = layers.LSTM(5, return_sequences=True, name="lstm"), layers.GRU(3)
+    both = layers.Bidirectional(gru, name="both")
+    model = keras.Sequential([layers.Input((6, 4)), lstm, both, layers.Dense(3, name="last")])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network, events, _ = probe_events(model, data)
+    assert [(info.name, info.activation) for info in network.layers] == [
+        ("lstm", "lstm"),
+        ("both/forward_gru", "gru"),
+        ("both/backward_gru", "gru"),
+        ("last", "linear"),
+    ]
+    forward: dict[str, Any] = {event.layer: event for event in events if isinstance(event, LayerForward)}
+    sequence = keras.ops.convert_to_numpy(model.layers[0](data[0], training=False))
+    np.testing.assert_allclose(forward["lstm"].outputs, sequence.reshape(-1, 5), 1e-5, 1e-6)
+    assert forward["lstm"].pre_activations is None
+    assert [event.layer for event in events if isinstance(event, LayerBackward | RecurrentBackward)] == ["last"]
+    monitor = watch(model, data=data)
+    fit(model, data, monitor, epochs=3)
+    assert not [finding for finding in monitor.verdict.standing if finding.severity is Severity.ERROR]
+
+
+class Block(layers.Layer):  # type: ignore[misc]
+    """Two dense layers in a layer of a user's own."""
+
+    def __init__(self) -> None:
+        super().__init__(name="block")
+        self.first, self.second = layers.Dense(8, name="first"), layers.Dense(7, name="second")
+        self.act = layers.ReLU()
+
+    def call(self, inputs: Any) -> Any:  # noqa: D102 - Keras's own
+        return inputs + self.second(self.act(self.first(inputs)))
+
+
+class Subclassed(keras.Model):  # type: ignore[misc]
+    """A model without a graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block, self.unused = Block(), layers.Dense(4, name="unused")
+        self.dropout, self.last = layers.Dropout(0.2), layers.Dense(3, name="last")
+
+    def call(self, inputs: Any, training: Any = None) -> Any:  # noqa: D102 - Keras's own
+        return self.last(self.dropout(self.block(inputs), training=training))
+
+
+@pytest.mark.filterwarnings("ignore:.build..:UserWarning")  # Keras's own, of layers that are never called
+def test_a_subclassed_model_is_watched_and_left_as_it_was() -> None:
+    data, model = make_classes(), Subclassed()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    monitor = watch(model, data=data)
+    attributes = {id(part): set(vars(part)) for part in model._flatten_layers()}
+    fit(model, data, monitor, epochs=2)
+    assert [(info.name, info.activation) for info in monitor.record.context.layers] == [
+        ("block/first", "relu"),
+        ("block/second", "linear"),
+        ("last", "linear"),
+    ]
+    for part in model._flatten_layers():
+        assert {"call", "activation"}.isdisjoint(set(vars(part)) - attributes[id(part)])
+
+
+def test_layers_are_put_back_when_the_pass_fails() -> None:
+    data, model = make_classes(), make_classifier()
+    network: Any = watch(model, data=data)._keras
+    activation = model.layers[0].activation
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the backend raises
+        network.probe(np.zeros((4, 9), np.float32), np.zeros((4, 3), np.float32))
+    assert model.layers[0].activation is activation
+    assert "call" not in vars(model.layers[0])
+
+
+def test_layers_that_are_not_trained_send_no_updates() -> None:
+    data = make_classes()
+    model = make_classifier(hidden=[layers.Dense(9, activation="relu", name="fixed", trainable=False), 8])
+    monitor = watch(model, data=data, every=1)
+    fit(model, data, monitor, epochs=2)
+    assert len(monitor.record.series("update_ratio/fixed").steps) == 0
+    assert all(not note.unmoved for note in monitor.record.notes(Movement))
+    assert "fixed" in [info.name for info in monitor.record.context.layers]
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "torch", reason="PyTorch runs one step at a time")
+def test_several_steps_in_one_execution_are_counted() -> None:
+    data, model = make_classes(), make_classifier(steps_per_execution=4)
+    monitor = watch(model, data=data)
+    fit(model, data, monitor, epochs=3)
+    assert monitor.record.notes(Ending)[0].step == 3 * 13
+    assert monitor.record.series("update_ratio/dense").steps.tolist() == list(range(1, 40))
+    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations.value)) == 3 * 13
+
+
+def test_class_weights_count_and_weights_of_samples_leave_the_loss_unjudged() -> None:
+    inputs, labels = make_classes()
+    weighted = make_classifier()
+    monitor = watch(weighted, data=(inputs, labels))
+    fit(weighted, (inputs, labels), monitor, class_weight={0: 3.0, 1: 1.0, 2: 0.5})
+    counts = np.bincount(labels) * [3.0, 1.0, 0.5]
+    expected = -(counts * np.log(counts / counts.sum())).sum() / len(labels)
+    assert monitor.record.context.constant_loss == pytest.approx(expected)
+
+    by_sample = make_classifier()
+    monitor = watch(by_sample, data=(inputs, labels))
+    fit(by_sample, (inputs, labels), monitor, sample_weight=np.ones(len(labels)))
+    assert monitor.record.context.loss == "weighted cross_entropy"
+    assert monitor.record.context.constant_loss is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "takes"),
+    [
+        ("sparse_categorical_crossentropy", "cross_entropy", "probabilities"),
+        ("crossentropy", "cross_entropy", "probabilities"),
+        (lambda: sparse(from_logits=True, reduction="sum"), "cross_entropy", "logits"),
+        (lambda: sparse(ignore_class=2), "cross_entropy that ignores a class", "probabilities"),
+        (lambda: lambda targets, outputs: keras.ops.mean((outputs - targets) ** 2, axis=-1), "custom", None),
+        (lambda: "poisson", "custom", None),
+        (lambda: keras.losses.Huber(2.0), "huber of delta 2", "values"),
+    ],
+)  # fmt: skip
+def test_losses_are_known_by_name_and_class(loss: Any, name: str, takes: str | None) -> None:
+    data, model = make_classes(), keras.Sequential([layers.Input((7,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", loss if isinstance(loss, str) else loss())
+    if takes in {None, "values"}:
+        data = data[0], np.eye(3)[data[1]]
+    monitor: Any = watch(model, data=data)
+    network = monitor._keras
+    assert network.loss_name == name
+    assert (network.loss_info.takes if network.loss_info else None) == takes
+    by_sample = network.probe(data[0], network.loss.coding.encode(data[1])).losses
+    target = keras.ops.convert_to_tensor(data[1])
+    if takes in {None, "values"}:
+        criterion = keras.losses.get(model.loss)
+        expected = keras.ops.convert_to_numpy(criterion(keras.ops.cast(target, "float32"), model(data[0])))
+        np.testing.assert_allclose(by_sample.mean(), expected.mean(), 1e-5)
+        return
+    answers = network.probe(data[0], network.loss.coding.encode(data[1])).outputs
+    if takes == "probabilities" and name == "cross_entropy":
+        np.testing.assert_allclose(by_sample, -np.log(answers[np.arange(len(answers)), data[1]]), 1e-4)
+
+
+def test_a_label_without_an_output_has_no_loss() -> None:
+    inputs, labels = make_classes()
+    model = keras.Sequential([layers.Input((7,)), layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    labels[:8] = 0
+    network: Any = watch(model, data=(inputs, labels))._keras
+    losses = network.probe(inputs, network.loss.coding.encode(labels)).losses
+    np.testing.assert_array_equal(np.isnan(losses), labels == 2)
+
+
+@pytest.mark.parametrize("signs", [True, False], ids=["-1 and 1", "0 and 1"])
+def test_a_hinge_takes_signs_and_labels(*, signs: bool) -> None:
+    inputs, labels = make_classes()
+    targets = (labels == 1).astype(np.float32)
+    model = keras.Sequential([layers.Input((7,)), layers.Dense(1)])
+    model.compile("sgd", "hinge")
+    monitor: Any = watch(model, data=(inputs, 2 * targets - 1 if signs else targets))
+    fit(model, (inputs, 2 * targets - 1 if signs else targets), monitor)
+    assert monitor.record.context.loss == "binary_hinge"
+    assert monitor.record.context.constant_loss == pytest.approx(2.0 * min(targets.mean(), 1 - targets.mean()))
+
+
+def test_the_log_is_judged_like_any_other(tmp_path: Path) -> None:
+    data, model = make_classes(), make_classifier()
+    monitor = watch(model, data=data, logdir=tmp_path)
+    history = fit(model, data, monitor, epochs=8, validation_data=data).history
+    run = read_record(tmp_path)
+    assert run.finished
+    np.testing.assert_allclose(run.training["epoch_loss"].values, history["loss"], 1e-6)
+    np.testing.assert_allclose(run.validation["epoch_accuracy"].values, history["val_accuracy"], 1e-6)
+    assert run_command(["check", str(tmp_path)]) == 0
+    live = [(judgement.id, judgement.status, judgement.reason) for judgement in monitor.verdict.judgements]
+    assert [(judgement.id, judgement.status, judgement.reason) for judgement in judge(run.record).judgements] == live
+
+
+def test_a_training_that_fails_is_noted_in_a_with_block() -> None:
+    data, model = make_classes(), make_classifier()
+
+    class Fail(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's own
+            raise KeyError
+
+    with pytest.raises(KeyError), watch(model, data=data) as monitor:
+        fit(model, data, monitor, Fail(), epochs=3)
+    assert [ending.reason for ending in monitor.record.notes(Ending)] == ["failed"]
+
+
+def test_a_training_stopped_early_is_noted() -> None:
+    data, model = make_classes(), make_classifier()
+    monitor = watch(model, data=data)
+    fit(model, data, monitor, keras.callbacks.EarlyStopping("loss", min_delta=100.0, patience=1), epochs=9)
+    assert [ending.reason for ending in monitor.record.notes(Ending)] == ["early_stopping"]
+
+
+def test_an_exploding_training_is_named() -> None:
+    data, model = make_classes(), make_classifier(rate=1e12)
+    monitor = watch(model, data=data)
+    fit(model, data, monitor, epochs=6)
+    assert [finding.id for finding in monitor.verdict.standing if finding.severity is Severity.ERROR]
+
+
+def test_a_data_set_of_batches_is_read() -> None:
+    inputs, labels = make_classes()
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> tuple[Array, Array]:
+            return inputs[100 * index : 100 * index + 100], labels[100 * index : 100 * index + 100]
+
+    model = make_classifier()
+    monitor = watch(model, data=Batches())
+    model.fit(Batches(), epochs=2, verbose=0, callbacks=[monitor])
+    context = monitor.record.context
+    assert (context.samples, context.batch_size, context.total_steps) == (400, 100, 8)
+
+
+def test_a_second_fit_and_another_model_are_refused() -> None:
+    data, model = make_classes(), make_classifier()
+    monitor = watch(model, data=data)
+    with pytest.raises(ValueError, match="another model"):
+        fit(make_classifier(), data, monitor)
+    fit(model, data, monitor)
+    with pytest.raises(RuntimeError, match="one training"):
+        fit(model, data, monitor)
+
+
+def test_what_cannot_be_watched_is_said_in_a_sentence() -> None:
+    inputs, labels = make_classes()
+    bare = keras.Sequential([layers.Dense(3)])
+    with pytest.raises(ValueError, match="is not compiled: compile it"):
+        watch(bare)
+    bare.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="has no weights yet: build it"):
+        watch(bare)
+    with pytest.raises(ValueError, match="leave it out"):
+        watch(bare, optimizer="sgd")
+    with pytest.raises(ValueError, match="a target for every input"):
+        watch(make_classifier(), data=(inputs, labels[:5]))
+    with pytest.raises(ValueError, match=r"fails on the data's inputs, of shape \(8, 5\)"):
+        watch(make_classifier(), data=(inputs[:, :5], labels))
+    with pytest.raises(ValueError, match="the loss fails on outputs"):
+        watch(make_classifier(), data=(inputs, np.zeros((400, 2, 2))))
+    with pytest.raises(TypeError, match="got a generator"):
+        watch(make_classifier(), data=(pair for pair in [(inputs, labels)]))
+    with pytest.raises(TypeError, match="several inputs"):
+        watch(make_classifier(), data=([inputs, inputs], labels))
+    entry = layers.Input((7,))
+    double = keras.Model(entry, [layers.Dense(2)(entry), layers.Dense(2)(entry)])
+    double.compile("sgd", ["mse", "mse"])
+    with pytest.raises(TypeError, match="several outputs cannot be probed"):
+        watch(double, data=(inputs, labels))
+    fit(double, (inputs, [np.zeros((400, 2))] * 2), watch(double))
