@@ -170,8 +170,9 @@ class TorchSteps:
         due = self._hooks.due(self.steps + 1)
         if due is None:
             return
-        parameters = self._trained_parameters()
-        layers = self._network.chosen_layers(self._trained)
+        shown = self._shown(optimizer)
+        parameters = self._network.watched_parameters(shown)
+        layers = self._network.chosen_layers(shown)
         if due.wants(GradientsReady):
             scale = getattr(optimizer, "grad_scale", None)
             gradients = {name: _gradient(each, scale) for name, each in parameters.items()}
@@ -259,11 +260,18 @@ class TorchSteps:
             known = self._holders[id(optimizer)] = optimizer, groups, holds
         return known[2]
 
-    def _trained_parameters(self) -> dict[str, nn.Parameter]:
-        """Give the parameters of the layers of which any has ever had a gradient to get."""
+    def _shown(self, optimizer: Optimizer) -> set[str]:
+        """Name the layers of which any parameter has ever had a gradient to get, but for those of other optimizers."""
         if len(self._trained) < len(self._network.layers):
             self._trained |= self._network.layers_with(lambda each: each.requires_grad)
-        return self._network.watched_parameters(self._trained)
+        known = self._optimizers or [one for one, _, holds in self._holders.values() if holds]
+        others = [one for one in known if one is not optimizer]
+        if not others:
+            return self._trained
+        own = {id(each) for each in _parameters_of(optimizer)}
+        elsewhere = {id(each) for one in others for each in _parameters_of(one)} - own
+        moved_by_others = self._network.layers_with(lambda each: id(each) in elsewhere)
+        return self._trained - (moved_by_others - self._network.layers_with(lambda each: id(each) in own))
 
     def _learning_rate(self, optimizer: Optimizer) -> float:
         """Give the least rate of the groups that hold parameters of the module: no rule may take it for too large."""
@@ -292,7 +300,8 @@ class _ForwardHook:
         self._method = method
 
     def __call__(self, *args: Any) -> None:  # noqa: ANN401 - what PyTorch gives a hook
-        self._method(*args)
+        if not torch.compiler.is_compiling():  # what is compiled around the module must not have us in it
+            self._method(*args)
 
     def __deepcopy__(self, memo: object) -> Callable[..., None]:
         return contextlib.nullcontext().__exit__

@@ -82,6 +82,8 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
     ) -> Any:  # noqa: ANN401 - whatever the function gives
         """Call the function, and take note of what that means."""
         del types
+        if torch.compiler.is_compiling():  # inside what is compiled nothing can be seen
+            return func(*args, **(kwargs or {}))
         kwargs, name = kwargs or {}, ops.name_of(func)
         if name == "__get__" or name in ops.ASIDE:
             result = func(*args, **kwargs)

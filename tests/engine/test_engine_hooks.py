@@ -98,6 +98,29 @@ def test_a_second_training_starts_its_rhythms_anew() -> None:
         assert [step for step in range(1, 11) if hooks.due(step, 0.5) is not None] == [4, 8]
 
 
+def test_a_step_asked_for_again_has_the_same_answer_without_asking_a_rhythm_again() -> None:
+    hooks, rhythm = Hooks(), Asked(4)
+    hooks.on(StepEnded, print, every=rhythm)
+    for step in range(1, 10):
+        first, asked = hooks.due(step, 0.5), len(rhythm.steps)
+        assert (first is not None) == (step % 4 == 0)
+        assert hooks.due(step, 0.5) is first
+        assert len(rhythm.steps) == asked
+
+
+def test_a_step_asked_for_again_knows_of_new_subscribers_and_of_a_loss_that_is_finite_after_all() -> None:
+    hooks, seen = Hooks(), list[Any]()
+    hooks.on(StepEnded, print, every=4)
+    assert hooks.due(7, math.nan) is not None
+    assert hooks.due(7, 0.5) is None
+    hooks.on(GradientsReady, seen.append, every=7)
+    due = hooks.due(7, 0.5)
+    assert due is not None
+    due.emit(GRADIENTS)
+    assert seen == [GRADIENTS]
+    assert hooks.due(8, 0.5) is not None
+
+
 def test_a_step_goes_only_to_those_whose_rhythm_wants_it() -> None:
     hooks, seconds, thirds = Hooks(), list[Any](), list[Any]()
     hooks.on(GradientsReady, seconds.append, every=2)

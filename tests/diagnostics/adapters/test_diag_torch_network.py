@@ -395,6 +395,20 @@ def test_other_precisions_are_shown_as_numbers_that_numpy_has(dtype: str) -> Non
     }
 
 
+def test_a_chain_is_no_longer_known_where_a_part_is_replaced_until_it_is_back() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    network = TorchNetwork(module)
+    network.look(np.ones((2, 3), np.float32))
+    assert network.layerwise
+    part = module[1]
+    module[1] = nn.Tanh()
+    assert not network.layerwise
+    module[1] = part
+    assert network.layerwise
+    module[0].weight.data = torch.ones(5, 3)
+    assert not network.layerwise
+
+
 def test_weights_on_the_cpu_are_seen_without_a_copy() -> None:
     module = nn.Sequential(linear())
     weight = look(module, VECTOR).parameters_by_layer()["0"]["weight"]

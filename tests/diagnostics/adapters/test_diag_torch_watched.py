@@ -1,6 +1,7 @@
 """Data and loss put together as rules read them."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,52 @@ def test_a_validation_loader_makes_memorising_judgeable_and_a_loss_alone_is_refu
     assert {each.id: each.status for each in monitor.verdict.judgements}["memorising"] == "clear"
     with pytest.raises(ValueError, match="the loss is computed on a sample of the training set"):
         watch(model, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("module", "mistake"),
+    [
+        (nn.ReLU(), {}),
+        (nn.Linear(3, 2), {"data": object()}),
+        (nn.Linear(3, 2), {"loss": 3}),
+        (nn.Linear(3, 2), {"optimizer": 3}),
+    ],
+    ids=["module", "data", "loss", "optimizer"],
+)
+def test_a_call_of_watch_that_is_refused_leaves_no_file(tmp_path: Path, module: Any, mistake: dict[str, Any]) -> None:
+    right = {"data": (torch.ones(8, 3), torch.zeros(8, dtype=torch.long)), "loss": nn.CrossEntropyLoss()}
+    with pytest.raises(TypeError):
+        watch(module, **(right | mistake), logdir=tmp_path)
+    assert not list(tmp_path.iterdir())
+    watch(nn.Linear(3, 2), **right, logdir=tmp_path).detach()
+    assert list(tmp_path.iterdir())
+
+
+def test_layers_of_another_optimizer_are_not_held_against_this_one() -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(200, 6)
+    targets = (inputs[:, 0] * inputs[:, 1] > 0).long()
+    model, loss = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 2)), nn.CrossEntropyLoss()
+    optimizers = [torch.optim.Adam(model[part].parameters(), lr=0.01) for part in (0, 2)]
+    with watch(model, data=(inputs, targets), loss=loss, total_steps=600) as monitor:
+        for _ in range(300):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+                loss(model(inputs), targets).backward()
+                optimizer.step()
+    assert [str(finding.key) for finding in monitor.verdict.standing if finding.severity > Severity.INFO] == []
+    assert len(monitor.record.series("update_ratio/0").steps) > 3  # those of the sampled steps that are its own
+
+
+@pytest.mark.filterwarnings("ignore:Using `torch.compile")
+def test_a_module_is_watched_although_something_around_it_is_compiled() -> None:
+    torch.manual_seed(0)
+    inputs, targets = torch.randn(64, 8), torch.randint(0, 3, (64,))
+    model, loss = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3)), nn.CrossEntropyLoss()
+    compiled, optimizer = torch.compile(model, backend="eager"), torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, data=(inputs, targets), loss=loss, total_steps=20) as monitor:
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss(compiled(inputs), targets).backward()
+            optimizer.step()
+    assert len(monitor.record.series("gradient_norm/0").steps) > 5
