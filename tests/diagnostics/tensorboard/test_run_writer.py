@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradvitals.diagnostics.notes import Ending
+from gradvitals.diagnostics.tensorboard import run_writer
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_writer import LONGEST_HELD, MEASUREMENTS, MOST_HELD, RunWriter
 
@@ -21,8 +22,9 @@ def steps_on_disk(folder: Path) -> list[int]:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[RunWriter]:
-    """Give a writer that has just written: what follows is held back."""
+def writer(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunWriter]:
+    """Give a writer that has just written: what follows is held back, on a slow machine too."""
+    monkeypatch.setattr(run_writer, "LONGEST_HELD", getattr(request, "param", 3600.0))
     writer = RunWriter(tmp_path)
     writer.scalars(1, {"gradient_norm/global": 1.0})
     yield writer
@@ -41,6 +43,7 @@ def test_as_many_as_are_held_at_most_are_written_together(writer: RunWriter, tmp
     assert steps_on_disk(tmp_path) == list(range(1, MOST_HELD + 2))
 
 
+@pytest.mark.parametrize("writer", [LONGEST_HELD], indirect=True)
 def test_after_a_second_scalars_wait_no_longer(writer: RunWriter, tmp_path: Path) -> None:
     writer.scalars(2, {"gradient_norm/global": 1.0})
     time.sleep(LONGEST_HELD)
