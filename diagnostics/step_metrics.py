@@ -3,11 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import is_
 
 import numpy as np
 
 from gradvitals.diagnostics import metrics
 from gradvitals.engine.events import Array, GradientsReady, LayerArrays, LayerForward, Observable, StepEnded
+
+UNWARNED = np.errstate(over="ignore", invalid="ignore")
+"""What overflows is measured, not warned about: whoever makes warnings errors would lose the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class StepMetrics:
         self._scalars: dict[str, float] = {}
         self._fault: Fault | None = None
 
+    @UNWARNED
     def forward(self, event: LayerForward) -> None:
         """Measure a layer's outputs."""
         outputs = event.outputs
@@ -71,6 +76,7 @@ class StepMetrics:
         if not math.isfinite(value):  # it may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
+    @UNWARNED
     def gradients(self, event: GradientsReady) -> None:
         """Measure the gradient's norm, per layer and over all."""
         layers, vectors = self._gradients.of(event.gradients)
@@ -84,11 +90,13 @@ class StepMetrics:
         if not math.isfinite(total):
             self.note_fault(_array_fault(event.gradients, "gradients"))
 
+    @UNWARNED
     def ended(self, event: StepEnded) -> None:
         """Measure weights and the update really taken."""
         layers, weights = self._weights.of(event.parameters)
         weight_squares = metrics.sums_of_squares(weights)
-        update_squares = metrics.sums_of_squares(self._updates.of(event.updates)[1])
+        _, updates = self._updates.of({layer: event.updates[layer] for layer in layers})
+        update_squares = metrics.sums_of_squares(updates)
         for layer, weight, update in zip(layers, weight_squares, update_squares, strict=True):
             tags, weight_norm = self._tags[layer], math.sqrt(weight)
             self._scalars[tags.weight] = weight_norm
@@ -127,26 +135,25 @@ class StepMetrics:
 
 
 class _Vectors:
-    """The arrays of a mapping as vectors: made anew only for another mapping, as one sent again holds the same ones."""
+    """Arrays by layer as vectors: made anew only for other arrays, and for those that no vector is a view of."""
 
     def __init__(self, name: str | None = None) -> None:
         self._name = name
-        self._arrays: LayerArrays | None = None
+        self._arrays: list[Array] = []
         self._layers: list[str] = []
         self._vectors: list[Array] = []
 
     def of(self, arrays: LayerArrays) -> tuple[list[str], list[Array]]:
         """Give the vectors of all parameters, or of those named so, and the layer of each."""
-        if arrays is not self._arrays:
-            self._arrays = arrays
-            named = [
-                (layer, array)
-                for layer, group in arrays.items()
-                for name, array in group.items()
-                if self._name in {None, name}
-            ]
-            self._layers = [layer for layer, _ in named]
-            self._vectors = [metrics.flatten(array) for _, array in named]
+        wanted = self._name
+        if wanted is None:
+            present = [array for group in arrays.values() for array in group.values()]
+        else:
+            present = [group[wanted] for group in arrays.values() if wanted in group]
+        if len(present) != len(self._arrays) or not all(map(is_, present, self._arrays)):
+            self._layers = [layer for layer, group in arrays.items() for name in group if wanted in {None, name}]
+            self._vectors = [metrics.flatten(array) for array in present]
+            self._arrays = present if all(array.flags.forc for array in present) else []
         return self._layers, self._vectors
 
 

@@ -17,9 +17,7 @@ Takes: TypeAlias = Literal["logits", "probabilities", "log_probabilities", "scor
 their logarithms, already; scores that only their order and margins matter of; or values in the unit of the targets."""
 
 LayerArrays: TypeAlias = Mapping[str, Mapping[str, Array]]
-"""Arrays by layer and parameter: `{"hidden_1": {"weight": (fan_in, fan_out), "bias": (fan_out,)}, …}`.
-
-A mapping that is sent again, with another event, holds the same arrays with their present values."""
+"""Arrays by layer and parameter: `{"hidden_1": {"weight": (fan_in, fan_out), "bias": (fan_out,)}, …}`."""
 
 
 @dataclass(frozen=True, slots=True)
