@@ -24,10 +24,14 @@ class Severity(IntEnum):
         return self.name.lower()
 
     def __eq__(self, other: object) -> bool:
-        """Be equal to one's own name too: whoever writes `severity == "error"` means it."""
-        return str(self) == other if isinstance(other, str) else super().__eq__(other)
+        """Be equal to one's own name, not to the number: whoever writes `severity == "error"` means it."""
+        return str(self) == other if isinstance(other, str) else self is other
 
-    __hash__ = IntEnum.__hash__
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # an int's own knows no names
+
+    def __hash__(self) -> int:
+        return hash(str(self))  # so that `severity in {"warning", "error"}` is true where an `==` is
 
 
 @dataclass(frozen=True, slots=True)

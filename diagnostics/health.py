@@ -80,9 +80,8 @@ def require_healthy(
     gap = _gap(record)
     failing = [finding for finding in verdict.standing if _fails(finding, wanted)] + list(exceeded)
     if failing:
-        others = [each for each in verdict.standing if each.severity > Severity.INFO and each not in failing]
         raise UnhealthyTraining(
-            _unhealthy(failing, others, verdict, [*missed, *verdict.not_judged], gap),
+            _unhealthy(failing, verdict, [*missed, *verdict.not_judged], gap),
             replace(verdict, findings=(*verdict.findings, *exceeded)),
         )
     if gap:
@@ -131,9 +130,7 @@ def _gap(record: Record) -> str:
     return cut if endings[-1].cut_short else ""
 
 
-def _unhealthy(
-    failing: Sequence[Finding], others: Sequence[Finding], verdict: Verdict, unjudged: Sequence[Judgement], gap: str
-) -> str:
+def _unhealthy(failing: Sequence[Finding], verdict: Verdict, unjudged: Sequence[Judgement], gap: str) -> str:
     """Write the message: what is wrong first in one line, then every root with what it explains, costs, and cures."""
     from rich.console import Console
 
@@ -141,7 +138,7 @@ def _unhealthy(
 
     first, *more = failing
     count = f" (and {len(more)} more)" if more else ""
-    told = [finding for finding in verdict.standing if finding in failing or finding in others]
+    told = [finding for finding in verdict.standing if finding.severity > Severity.INFO or finding in failing]
     told += [finding for finding in failing if finding not in told]
     text = StringIO()
     console = Console(file=text, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)

@@ -179,7 +179,7 @@ class Monitor:
             msg = "a monitor watches one training: detach it, and make another for the next"
             raise RuntimeError(msg)
         total = event.total_steps if self._total_steps is None else self._total_steps
-        samples = 0 if self._data is None else len(self._data.inputs)
+        samples = 0 if self._data is None else self._data.total or len(self._data.inputs)
         self._looks = Looks.plan(
             self._exact, total, event.batch_size, samples, self._prober.cost if self._prober else 0.0
         )
@@ -190,7 +190,7 @@ class Monitor:
             loss=self._network.loss_name,
             total_steps=total,
             batch_size=event.batch_size,
-            samples=(None if self._data is None else self._data.total) or samples or None,
+            samples=samples or None,
             constant_loss=None if constant is None else constant.mean_loss,
             classes=len(constant.best) if constant is not None and constant.loss in OF_ONE_CLASS else None,
             config=self._config,

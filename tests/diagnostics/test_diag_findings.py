@@ -24,6 +24,24 @@ def finding(
     return Finding(diagnosis, "test", severity, layer, first, 900, 0.5, 0.1, "seen", "Bad.", cleared=cleared)
 
 
+@pytest.mark.parametrize("severity", Severity)
+def test_a_severity_is_equal_to_its_own_name_and_to_no_other(severity: Severity) -> None:
+    names = ["info", "warning", "error"]
+    own = str(severity)
+    assert [name for name in names if severity == name] == [name for name in names if name == severity] == [own]
+    others = [name for name in names if name != own]
+    assert [name for name in names if severity != name] == [name for name in names if name != severity] == others
+    assert severity in set(names)
+    assert severity not in set(others)
+    assert [each for each in Severity if each == severity] == [severity]
+    assert severity not in [each for each in Severity if each != severity]
+
+
+def test_severities_are_ordered() -> None:
+    assert sorted([E, I, W]) == [I, W, E]
+    assert max(I, W) is W
+
+
 @pytest.fixture
 def context(make_context: Callable[..., Context]) -> Context:
     """Three hidden layers."""

@@ -3,14 +3,19 @@
 import pickle
 import warnings
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from gradvitals import NotJudged, UnhealthyTraining, UnjudgedWarning
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
-from gradvitals.diagnostics.findings import Finding, Severity, Verdict
+from gradvitals.diagnostics.diagnoses.memorising import NO_VALIDATION
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier, Verdict
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.health import require_healthy
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.requirements import Requirements
@@ -52,6 +57,21 @@ def fit(network: Network, data: WatchedData, epochs: int = 6) -> None:
     """Train for 21 updates an epoch."""
     samples = Samples(data.inputs, data.targets)
     train(network, samples, Sgd(0.1), epochs=epochs, batch_size=64, generator=np.random.default_rng(0))
+
+
+@dataclass(frozen=True)
+class Says:
+    """A diagnosis that finds the same in every training."""
+
+    severity: Severity
+
+    id: ClassVar[str] = "no_learning"
+    tier: ClassVar[Tier] = "test"
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - whatever it is given
+        """Find it."""
+        found = Finding(self.id, self.tier, self.severity, None, 0, 9, 1.0, 0.5, "so it seems", "So what.")
+        return Judgement(self.id, "fired", findings=(found,))
 
 
 def message(monitor: Monitor, error: type[Exception], **demands: Any) -> str:
@@ -131,6 +151,23 @@ def test_limits_are_held_as_check_holds_them(sick: Monitor) -> None:
     )
 
 
+def test_a_reason_demanded_and_missed_is_told_once(sick: Monitor) -> None:
+    said = message(sick, UnhealthyTraining, fail_on=["dead_units", "memorising"])
+    assert said.count("memorising") == 1
+    assert f"  not judged: memorising: {NO_VALIDATION}" in said.splitlines()
+
+
+def test_of_a_named_diagnosis_a_warning_fails_and_an_info_does_not(healthy: Monitor) -> None:
+    def demand(severity: Severity, fail_on: str) -> None:
+        require_healthy(healthy.record, (Says(severity),), Requirements(fail_on=fail_on), None)
+
+    demand(Severity.INFO, "no_learning")
+    demand(Severity.WARNING, "error")
+    for severity, fail_on in ((Severity.WARNING, "no_learning"), (Severity.INFO, "info")):
+        with pytest.raises(UnhealthyTraining, match=r"^no_learning: so it seems\n"):
+            demand(severity, fail_on)
+
+
 def test_only_the_named_diagnoses_fail(sick: Monitor) -> None:
     sick.assert_healthy(fail_on="numerics", unjudged="ignore")
     assert message(sick, UnhealthyTraining, fail_on="dead_units").startswith("dead_units@hidden_1: ")
@@ -179,6 +216,19 @@ def test_diagnoses_that_were_not_judged_are_warned_of_at_the_line_that_asserts(b
     with warnings.catch_warnings(record=True) as silent:
         blind.assert_healthy(unjudged="ignore")
     assert silent == []
+
+
+def test_a_validation_set_that_nobody_gave_is_told_only_beside_what_else_was_not_judged(
+    digits: WatchedData, train_watched: TrainWatched
+) -> None:
+    monitor: Monitor = train_watched(WatchedData(digits.inputs, digits.targets)).monitor
+    assert [(each.id, each.reason) for each in monitor.verdict.not_judged] == [("memorising", NO_VALIDATION)]
+    monitor.assert_healthy()  # a warning would be an error here
+    assert monitor.record.context is not None
+    monitor.record.context = replace(monitor.record.context, unobserved={"gradients": "nobody saw a gradient"})
+    with pytest.warns(UnjudgedWarning, match=": nobody saw a gradient") as caught:
+        monitor.assert_healthy()
+    assert f"memorising: {NO_VALIDATION}" in str(caught[0].message)
 
 
 def test_diagnoses_that_were_not_judged_fail_where_that_is_wanted(blind: Monitor) -> None:

@@ -311,9 +311,10 @@ def test_watch_says_how_data_do_not_fit(
     inputs: Any, targets: Any, message: str, digits: WatchedData, make_network: MakeNetwork
 ) -> None:
     network = make_network(digits)
-    with pytest.raises(ValueError, match=message):
-        watch(network, data=(inputs, targets))
-    assert network.hooks._handles == []
+    for given in ({"data": (inputs, targets)}, {"data": digits, "validation": (inputs, targets)}):
+        with pytest.raises(ValueError, match=message):
+            watch(network, **given)
+        assert network.hooks._handles == []
 
 
 def test_watch_takes_labels_that_are_wider_than_the_outputs() -> None:
@@ -368,3 +369,16 @@ def test_with_a_validation_set_memorising_is_judged(digits: WatchedData, make_ne
 def test_a_validation_set_alone_is_refused(digits: WatchedData, make_network: MakeNetwork) -> None:
     with pytest.raises(ValueError, match=r"the validation set .*: give that too, as watch"):
         watch(make_network(digits), validation=(digits.inputs, digits.targets))
+
+
+def test_an_epoch_is_of_the_whole_training_set_where_only_a_part_of_it_is_watched(
+    digits: WatchedData, make_network: MakeNetwork
+) -> None:
+    part = WatchedData(digits.inputs[:320], digits.targets[:320], complete=False, total=len(digits.inputs))
+    network = make_network(digits)
+    with Monitor(network, part, exact="epoch") as monitor:
+        run(network, digits, Sgd(0.1))
+    context = monitor.record.context
+    assert context is not None
+    assert (context.samples, context.steps_per_epoch) == (1300, 21)
+    assert {scan.step % 21 for scan in monitor.record.notes(Scan)} == {0}

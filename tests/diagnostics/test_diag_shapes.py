@@ -199,6 +199,11 @@ def test_a_known_constant_is_taken_as_it_is_and_its_floor_is_no_loss(
     assert probe.loss_ratio == pytest.approx((plain.loss - floor) / reducible)
     assert plain.gain is not None
     assert probe.gain == pytest.approx(plain.gain * fitted.mean_loss / reducible)
+    soft = replace(digits, targets=0.9 * digits.targets + 0.01)
+    least = -(0.91 * np.log(0.91) + 9 * 0.01 * np.log(0.01))
+    prober = Prober(network, soft)
+    assert prober.constant is not None
+    assert prober.constant.floor == pytest.approx(least, rel=1e-6)
     doubled = replace(fitted, losses_of=lambda best, targets: np.full(len(targets), 2.0 * len(best)))
     gain = Prober(network, replace(digits, constant=doubled)).take(0).probe.gain
     assert gain == pytest.approx((20.0 - plain.loss) / fitted.mean_loss)
