@@ -25,7 +25,7 @@ class ConstantPredictor:
         mean_loss: H, its mean loss over the training targets.
         class_weight: The loss's factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`.
         losses_of: Gives the loss of every sample from the constant and the targets, where no formula here does.
-        floor: The least mean loss that any outputs have, where it is known not to be 0: under smoothed labels.
+        floor: The least mean loss that any outputs have, where it is known not to be 0: under soft or smoothed labels.
     """
 
     loss: str
@@ -77,7 +77,23 @@ def fit_constant(loss: str, targets: Array, class_weight: Array | None = None) -
     if class_weight is not None and loss in OF_ONE_CLASS and len(class_weight) != targets.shape[1]:
         return None
     best = _minimiser(loss, targets, class_weight)
-    return ConstantPredictor(loss, best, float(_sample_losses(loss, best, targets, class_weight).mean()), class_weight)
+    mean_loss = float(_sample_losses(loss, best, targets, class_weight).mean())
+    return ConstantPredictor(loss, best, mean_loss, class_weight, floor=_floor(loss, targets, class_weight))
+
+
+def _floor(loss: str, targets: Array, class_weight: Array | None) -> float:
+    """Give the least mean loss that any outputs have: under a cross-entropy, the entropy of soft targets."""
+    if loss not in {"cross_entropy", "binary_cross_entropy"} or ((targets == 0.0) | (targets == 1.0)).all():
+        return 0.0
+    if loss == "cross_entropy":
+        parts = targets if class_weight is None else targets * class_weight
+    else:
+        negative, positive = (1.0, 1.0) if class_weight is None else class_weight
+        parts = np.stack([negative * (1.0 - targets), positive * targets], axis=-1)
+    totals = parts.sum(axis=-1, keepdims=True)
+    shares = parts / np.where(totals > 0.0, totals, 1.0)
+    entropies = -(parts * np.log(np.where(shares > 0.0, shares, 1.0))).sum(axis=-1)
+    return float(entropies.mean())
 
 
 def _minimiser(loss: str, targets: Array, class_weight: Array | None) -> Array:  # noqa: PLR0911 - a loss each

@@ -5,9 +5,17 @@ import math
 from gradvitals.diagnostics.findings import Harm
 from gradvitals.diagnostics.notes import Probe
 
+ROUNDING = 1e-6
+"""Relative difference of losses recorded in double precision that is no more than rounding."""
 
-def measure_harm(probe: Probe) -> Harm | None:
-    """Compare with the best constant output; `gain` is floored, so a monstrous loss is given as it is."""
+
+def measure_harm(probe: Probe, constant_loss: float | None) -> Harm | None:
+    """Compare with the best constant output; `gain` is floored, so a monstrous loss is given as it is.
+
+    Args:
+        probe: What was measured.
+        constant_loss: H; the probe's ratios leave out the part of it that soft targets cost any output.
+    """
     if probe.gain is None or probe.gain_se is None or probe.loss_ratio is None:
         return None
     share, error_of_share = 1.0 - probe.gain, probe.gain_se
@@ -19,6 +27,8 @@ def measure_harm(probe: Probe) -> Harm | None:
         text = f"the loss is {probe.loss_ratio:.3g} times the best constant output's"
     else:
         text = f"the loss is {100 * share:.3g} ± {100 * probe.gain_se:.2g} % of the best constant output's"
+    if constant_loss is not None and not math.isclose(probe.loss, probe.loss_ratio * constant_loss, rel_tol=ROUNDING):
+        text += "" if math.isnan(share) else ", both without what soft targets cost any output"
     excess, error, majority = probe.accuracy_excess, probe.accuracy_excess_se, probe.majority_accuracy
     if excess is not None and error is not None and majority is not None:
         text += (

@@ -51,5 +51,5 @@ def _with_harm(finding: Finding, record: Record) -> Finding:
     probes = record.notes(Probe)
     if not finding.standing or finding.severity is Severity.INFO or not probes:
         return finding
-    harm = measure_harm(probes[-1])
+    harm = measure_harm(probes[-1], None if record.context is None else record.context.constant_loss)
     return finding if harm is None else replace(finding, harm=harm)

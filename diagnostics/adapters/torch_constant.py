@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 
-from gradvitals.diagnostics.adapters.torch_constant_search import SUM_TOLERANCE, fit_numerically
+from gradvitals.diagnostics.adapters.torch_constant_search import fit_numerically
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss
 from gradvitals.diagnostics.adapters.torch_meeting import Form
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms
 from gradvitals.diagnostics.constant_predictor import (
     OF_ONE_CLASS,
     OF_QUANTITIES,
@@ -18,7 +17,6 @@ from gradvitals.diagnostics.constant_predictor import (
     ConstantPredictor,
     fit_constant,
 )
-from gradvitals.diagnostics.least_loss import is_share
 from gradvitals.engine.events import Array
 
 
@@ -39,38 +37,15 @@ def best_constant(
     """
     if isinstance(loss, KnownTorchLoss):
         if loss.name in OF_ONE_CLASS | OF_YES_OR_NO | OF_QUANTITIES:
-            return _of_soft_targets(loss, rows)
+            return None
         found = _by_formula(loss, rows, outputs)
         if found is not None:
             return found
-        if loss.known.kind.takes == "log_probabilities" and not _are_log_probabilities(loss.meeting.outputs(outputs)):
+        if loss.known.kind.takes == "log_probabilities" and not are_logarithms(loss.meeting.outputs(outputs)):
             return None  # it falls for ever
     elif not loss.separable:
         return None
     return fit_numerically(loss, rows, outputs)
-
-
-def _of_soft_targets(loss: KnownTorchLoss, rows: Array) -> ConstantPredictor | None:
-    """Fit a constant by our own formulas to targets that no output meets without a loss; None for all others."""
-    floor = _floor(loss.name, rows, loss.class_weight)
-    found = fit_constant(loss.name, rows, loss.class_weight) if floor > 0.0 else None
-    return None if found is None else replace(found, floor=floor)
-
-
-def _floor(family: str, rows: Array, weight: Array | None) -> float:
-    """Give the least mean loss that any outputs have: the entropy of the targets, by their weights."""
-    if family not in {"cross_entropy", "binary_cross_entropy"} or not is_share(rows) or np.isin(rows, (0, 1)).all():
-        return 0.0
-    rows = np.asarray(rows, np.float64)
-    if family == "cross_entropy":
-        parts = rows if weight is None else rows * weight
-    else:
-        negative, positive = (1.0, 1.0) if weight is None else weight
-        parts = np.stack([negative * (1.0 - rows), positive * rows], axis=-1)
-    totals = parts.sum(axis=-1, keepdims=True)
-    shares = parts / np.where(totals > 0.0, totals, 1.0)
-    entropies = -(parts * np.log(np.where(shares > 0.0, shares, 1.0))).sum(axis=-1)
-    return float(entropies.mean())
 
 
 def _by_formula(loss: KnownTorchLoss, rows: Array, outputs: Outputs) -> ConstantPredictor | None:
@@ -79,13 +54,13 @@ def _by_formula(loss: KnownTorchLoss, rows: Array, outputs: Outputs) -> Constant
     family, by_class = known.kind.family, loss.meeting.form in {Form.CLASSES, Form.SHARES} and rows.ndim == 2
     smoothing = float(known.setting("label_smoothing", 0.0))
     if loss.meeting.form is Form.POSITIONS:
-        is_log = family == "nll" and _are_log_probabilities(loss.meeting.outputs(outputs))
-        return _of_positions(loss, rows, outputs) if (family == "cross_entropy" and not smoothing) or is_log else None
+        is_log = family == "nll" and are_logarithms(loss.meeting.outputs(outputs))
+        return _of_positions(loss, rows, outputs, smoothing) if family == "cross_entropy" or is_log else None
     if family == "cross_entropy" and by_class and smoothing:
         classes = rows.shape[1]
         return _changed("cross_entropy", rows, weight, lambda rows: (1.0 - smoothing) * rows + smoothing / classes)
     if family == "nll" and by_class:
-        return fit_constant("cross_entropy", rows, weight) if _are_log_probabilities(outputs) else None
+        return fit_constant("cross_entropy", rows, weight) if are_logarithms(outputs) else None
     if family == "multi_margin" and by_class and known.setting("p") == 1 and known.setting("margin") == 1.0:
         return _changed("hinge", rows, weight, np.asarray, 1.0 / rows.shape[1])
     if family in {"huber", "smooth_l1"}:
@@ -107,35 +82,45 @@ def _changed(
     def losses_of(best: Array, targets: Array) -> Array:
         return factor * replace(own, best=best).sample_losses(change(targets))
 
-    floor = factor * _floor(family, change(rows), weight)
-    return replace(own, mean_loss=factor * own.mean_loss, losses_of=losses_of, floor=floor)
+    return replace(own, mean_loss=factor * own.mean_loss, losses_of=losses_of, floor=factor * own.floor)
 
 
-def _of_positions(loss: KnownTorchLoss, rows: Array, outputs: Outputs) -> ConstantPredictor:
+def _of_positions(loss: KnownTorchLoss, rows: Array, outputs: Outputs, smoothing: float) -> ConstantPredictor:
     """Fit the same shares of classes for all positions: what a network knows that reads nothing, not even where it is.
 
-    Every sample counts alike, however many of its positions have labels.
+    Every sample counts alike, however many of its positions have labels. Labels beyond the classes have no loss.
     """
     classes = loss.meeting.outputs(outputs).shape[1]
     weight = np.ones(classes) if loss.class_weight is None else loss.class_weight
-    labels = rows.astype(np.int64)
-    known = (labels >= 0) & (labels < classes) if loss.ignored is None else labels != loss.ignored
-    per_position = weight[np.where(known, labels, 0)] * known / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    totals = np.bincount(np.where(known, labels, 0).ravel(), per_position.ravel(), minlength=classes)
-    shares = totals / totals.sum()
 
-    def losses_of(best: Array, targets: Array) -> Array:
-        with np.errstate(divide="ignore"):
-            costs = -np.log(best)
+    def labels_of(targets: Array) -> tuple[Array, Array]:
+        """Give the classes, 0 where there is none, and how much each counts in its sample's mean."""
         labels = targets.astype(np.int64)
         known = labels != loss.ignored
-        chosen = np.where(known, labels, 0)
-        terms = np.where(known, weight[chosen] * costs[chosen], 0.0)
-        return np.asarray(terms.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+        inside = known & (labels >= 0) & (labels < classes)
+        return np.where(inside, labels, 0), inside / np.maximum(known.sum(axis=1, keepdims=True), 1)
 
-    return ConstantPredictor(loss.name, shares, float(losses_of(shares, rows).mean()), None, losses_of)
+    def smoothed(costs: Array) -> Array:
+        """Give the cost of every label, from that of every class."""
+        weighted = weight * np.where(weight > 0.0, costs, 0.0)
+        return np.asarray((1.0 - smoothing) * weighted + smoothing * weighted.mean()) if smoothing else weighted
+
+    def losses_of(best: Array, targets: Array) -> Array:
+        labels, counts = labels_of(targets)
+        with np.errstate(divide="ignore"):
+            costs = smoothed(-np.log(best))
+        return np.asarray(np.where(counts > 0.0, costs[labels] * counts, 0.0).sum(axis=1))
+
+    labels, counts = labels_of(rows)
+    totals = np.bincount(labels.ravel(), counts.ravel(), minlength=classes) / len(rows)
+    shares = weight * ((1.0 - smoothing) * totals + smoothing * totals.sum() / classes)
+    shares /= shares.sum()
+    apart, own = smoothing / classes * weight, (1.0 - smoothing + smoothing / classes) * weight
+    least = _x_log_x(apart.sum() - apart + own) - (_x_log_x(apart).sum() - _x_log_x(apart) + _x_log_x(own))
+    floor = float(totals @ least) if smoothing else 0.0
+    return ConstantPredictor(loss.name, shares, float(losses_of(shares, rows).mean()), None, losses_of, floor)
 
 
-def _are_log_probabilities(outputs: Outputs) -> bool:
-    sums = outputs.detach().double().exp().sum(dim=1)
-    return bool(torch.isclose(sums, torch.ones_like(sums), rtol=0.0, atol=SUM_TOLERANCE).all())
+def _x_log_x(parts: Array) -> Array:
+    """Give x · log x, which is 0 at 0; of parts of 1, the entropy is less their sum."""
+    return np.asarray(parts * np.log(np.where(parts > 0.0, parts, 1.0)))

@@ -11,7 +11,7 @@ import torch
 
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss
-from gradvitals.diagnostics.adapters.torch_outputs import Change, Outputs, main_tensor
+from gradvitals.diagnostics.adapters.torch_outputs import Change, Outputs, are_logarithms, are_one, main_tensor, wide
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor
 from gradvitals.engine.events import Array
 
@@ -32,9 +32,6 @@ MOST_NUMBERS = 2**22
 """Outputs, of all samples together, that a constant is fitted on; of more, a sample."""
 
 FEWEST_SAMPLES, MOST_SAMPLES = 64, 4096
-
-SUM_TOLERANCE = 1e-2
-"""Distance of a sum from 1 up to which numbers are probabilities, which may be in half precision."""
 
 MEASURED_SAMPLES = 1024
 """Samples whose losses make H: a loss that is not known is computed one by one."""
@@ -76,7 +73,7 @@ class _Spread:
         loss: The loss.
         shape: Of outputs; their number of samples is passed over.
         axis: Along which the constant has its numbers; None for a single number per sample.
-        device: Where outputs are.
+        like: A tensor in the precision, and on the device, in which the loss takes outputs.
         squash: What keeps the constant among outputs as the model gives them.
         known: Losses computed so far: the same few samples are asked for at every probe.
     """
@@ -84,7 +81,7 @@ class _Spread:
     loss: TorchLoss
     shape: tuple[int, ...]
     axis: int | None
-    device: torch.device
+    like: torch.Tensor
     squash: Change
     known: list[tuple[Array, Array, Array]] = field(default_factory=list)
 
@@ -113,7 +110,7 @@ class _Spread:
             if constant is best and rows is targets:
                 return losses
         with torch.no_grad():
-            outputs = self.outputs(torch.as_tensor(best, dtype=torch.float32, device=self.device), len(targets))
+            outputs = self.outputs(torch.as_tensor(best).to(self.like), len(targets))
             computed = self.loss.sample_losses(outputs, targets).double().cpu().numpy()
         self.known[:] = [*self.known[-3:], (best, targets, computed)]
         return np.asarray(computed)
@@ -124,17 +121,13 @@ def _spread(loss: TorchLoss, outputs: Outputs, axis: int | None) -> _Spread:
     values = outputs.detach().double()
     squash = torch.positive
     if axis is not None and values.shape[axis] > 1:
-        if _is_one(values.exp().sum(dim=axis)):
+        if are_logarithms(values, axis):
             squash = functools.partial(torch.log_softmax, dim=0)
-        elif bool((values >= 0.0).all()) and _is_one(values.sum(dim=axis)):
+        elif bool((values >= 0.0).all()) and are_one(values.sum(dim=axis)):
             squash = functools.partial(torch.softmax, dim=0)
     if squash is torch.positive and bool(((values > 0.0) & (values < 1.0)).all()):
         squash = torch.sigmoid
-    return _Spread(loss, tuple(outputs.shape), axis, outputs.device, squash)
-
-
-def _is_one(sums: torch.Tensor) -> bool:
-    return bool(torch.isclose(sums, torch.ones_like(sums), rtol=0.0, atol=SUM_TOLERANCE).all())
+    return _Spread(loss, tuple(outputs.shape), axis, wide(outputs.new_empty(0)), squash)
 
 
 def _fit_along(spread: _Spread, rows: Array, generator: np.random.Generator) -> ConstantPredictor | None:
@@ -143,7 +136,7 @@ def _fit_along(spread: _Spread, rows: Array, generator: np.random.Generator) -> 
     for precision, tolerance, flatness in PRECISIONS:
         try:
             with torch.no_grad():
-                spread.mean(torch.zeros(spread.size, dtype=precision, device=spread.device), rows)
+                spread.mean(torch.zeros(spread.size, dtype=precision, device=spread.like.device), rows)
         except Exception:  # noqa: BLE001, S112 - what a loss raises for a wrong type is its own business
             continue
         first = _minimise(spread, rows, starts[0], precision, flatness)
@@ -166,7 +159,7 @@ def _minimise(
     spread: _Spread, rows: Array, start: Array, precision: torch.dtype, flatness: float
 ) -> tuple[Array, float] | None:
     """Search from one start; None where the search does not converge."""
-    constant = torch.as_tensor(start, dtype=precision, device=spread.device).requires_grad_()
+    constant = torch.as_tensor(start, dtype=precision, device=spread.like.device).requires_grad_()
     search = torch.optim.LBFGS(
         [constant],
         max_iter=ITERATIONS,

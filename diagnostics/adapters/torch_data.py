@@ -77,7 +77,9 @@ def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
     if isinstance(data, DataLoader):
         with kept_states(data, data.dataset), kept_attributes(data.dataset):
             read = _read_loader(data, most_bytes)
-    elif isinstance(data, Dataset) or (hasattr(data, "__getitem__") and not isinstance(data, Sequence | Mapping)):
+    elif isinstance(data, Dataset) or (
+        hasattr(data, "__getitem__") and not isinstance(data, Sequence | Mapping | type)
+    ):
         with kept_states(data), kept_attributes(data):
             read = _read_loader(DataLoader(data, batch_size=BATCH), most_bytes)
     elif isinstance(data, tuple | list) and len(data) == 2:

@@ -12,11 +12,8 @@ from torch import nn
 from gradvitals.diagnostics.adapters.torch_data import to_tensor
 from gradvitals.diagnostics.adapters.torch_loss_kinds import KnownLoss, to_numbers
 from gradvitals.diagnostics.adapters.torch_meeting import Form, Meeting
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs, main_tensor, wide, with_all_axes
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms, main_tensor, wide, with_all_axes
 from gradvitals.engine.events import Array, LossInfo
-
-LOOSE = 1e-2
-"""Distance from 1 of a sum of exponentials up to which they are taken for probabilities."""
 
 
 class KnownTorchLoss:
@@ -73,7 +70,7 @@ class KnownTorchLoss:
             return
         if not kept.all():
             main = main.reshape(len(targets), -1, *main.shape[1:])[torch.from_numpy(kept)].flatten(0, 1)
-        self._given_logarithms = _are_logarithms(main)
+        self._given_logarithms = are_logarithms(main)
         with torch.no_grad():
             self.sample_losses(main, self.coding.encode(targets[kept]))
 
@@ -152,18 +149,10 @@ class KnownTorchLoss:
             return
         shapes = [tuple(each.shape) for each in given]
         batch = shapes[0][:1]
-        if self.known.kind.takes == "log_probabilities" and not self._given_logarithms and _are_logarithms(given[0]):
+        if self.known.kind.takes == "log_probabilities" and not self._given_logarithms and are_logarithms(given[0]):
             self.info = None
         if batch > (1,) and sorted(map(len, shapes)) == [1, 2] and set(shapes) == {batch, (*batch, 1)}:
             self._across = True
             self.info = None if self.info is None else replace(self.info, across_samples=True)
         if batch > (1,):
             self.close()
-
-
-def _are_logarithms(outputs: torch.Tensor) -> bool:
-    """Tell whether outputs `(samples, classes, …)` are logarithms of probabilities, within rounding and an epsilon."""
-    if outputs.ndim < 2 or not outputs.is_floating_point():
-        return False
-    sums = outputs.detach().double().exp().sum(dim=1)
-    return bool(((sums - 1.0).abs() <= LOOSE).all())

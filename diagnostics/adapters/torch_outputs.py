@@ -12,6 +12,9 @@ Outputs: TypeAlias = Any
 
 Change: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
+SUM_TOLERANCE = 1e-2
+"""Distance of a sum from 1 up to which numbers are probabilities, which may be in half precision."""
+
 
 def main_tensor(outputs: Outputs) -> torch.Tensor:
     """Give the outputs, or the first tensor of floats among them.
@@ -36,6 +39,18 @@ def wide(tensor: torch.Tensor) -> torch.Tensor:
         if isinstance(tensor, torch.Tensor) and tensor.dtype in {torch.float16, torch.bfloat16}
         else tensor
     )
+
+
+def are_one(sums: torch.Tensor) -> bool:
+    """Tell whether all sums are 1, within rounding and an epsilon."""
+    return bool(((sums - 1.0).abs() <= SUM_TOLERANCE).all())
+
+
+def are_logarithms(outputs: torch.Tensor, axis: int = 1) -> bool:
+    """Tell whether outputs `(samples, classes, …)` are logarithms of probabilities, which sum to 1 along an axis."""
+    if outputs.ndim < 2 or not outputs.is_floating_point():
+        return False
+    return are_one(outputs.detach().double().exp().sum(dim=axis))
 
 
 def with_all_axes(outputs: torch.Tensor, rows: int, row_shape: tuple[int, ...]) -> torch.Tensor:
@@ -64,7 +79,7 @@ def one_sample(outputs: Outputs, row: int, count: int) -> Outputs:
     """Cut one of so many samples out of every tensor that has them first, or second as the states of an LSTM."""
 
     def cut(tensor: torch.Tensor) -> torch.Tensor:
-        if tensor.ndim > 1 and tensor.shape[1] == count != len(tensor):
+        if tensor.ndim > 2 and tensor.shape[1] == count != len(tensor):  # a matrix may have as many classes
             return tensor[:, row : row + 1]
         if not tensor.ndim or len(tensor) % count:
             return tensor

@@ -46,7 +46,9 @@ RIGHT = {"accuracy_excess": 0.2, "accuracy_excess_se": 0.03, "majority_accuracy"
 def test_harm_is_the_share_of_the_constants_loss_that_is_left(
     values: dict[str, Any], share: float, text: str, make_probe: MakeProbe
 ) -> None:
-    harm = measure_harm(make_probe(1000, **values))
+    probe = make_probe(1000, **values)
+    assert probe.loss_ratio is not None
+    harm = measure_harm(probe, probe.loss / probe.loss_ratio)
     error = 0.02 if share == 0.69 else math.nan  # that of floored samples says nothing of what was cut off
     assert harm is not None
     assert harm.text == text
@@ -54,7 +56,7 @@ def test_harm_is_the_share_of_the_constants_loss_that_is_left(
 
 
 def test_without_a_constant_to_compare_with_nothing_is_said(make_probe: MakeProbe) -> None:
-    assert measure_harm(make_probe(1000)) is None
+    assert measure_harm(make_probe(1000), 2.3) is None
 
 
 def test_warnings_and_errors_carry_the_harm_of_the_last_probe_and_what_is_only_info_does_not(
@@ -71,3 +73,9 @@ def test_warnings_and_errors_carry_the_harm_of_the_last_probe_and_what_is_only_i
     assert error.value == pytest.approx(0.69)
     assert error.se == 0.02
     assert harms[Severity.INFO] is None
+
+
+def test_what_soft_targets_cost_any_output_is_left_out_and_said(make_probe: MakeProbe) -> None:
+    harm = measure_harm(make_probe(1000, loss=0.6, loss_ratio=0.5, gain=0.5, gain_se=0.01), 0.7)
+    assert harm is not None
+    assert harm.text.endswith("50 ± 1 % of the best constant output's, both without what soft targets cost any output")

@@ -68,8 +68,7 @@ OURS: dict[str, tuple[Any, Any, Array]] = {
 @pytest.mark.parametrize(("loss", "outputs", "targets"), OURS.values(), ids=OURS.keys())
 def test_the_search_finds_the_constant_that_our_formulas_give(loss: Any, outputs: Any, targets: Array) -> None:
     adapted, rows = adapted_with_rows(loss, outputs, targets)
-    given = best_constant(adapted, rows, outputs)
-    assert given is None or (targets is SHARES and given.floor > 0.0)
+    assert best_constant(adapted, rows, outputs) is None
     ours, found = fit_constant(adapted.name, rows, adapted.class_weight), fit_numerically(adapted, rows, outputs)
     assert ours is not None
     assert found is not None
@@ -102,20 +101,31 @@ def test_settings_that_change_a_formula_are_minded(loss: Any, outputs: Any, targ
     [
         CHANGED["label smoothing"],
         CHANGED["label smoothing and weight"],
+        (nn.CrossEntropyLoss(label_smoothing=0.1), MAPS, PADDED),
+        (nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.2), MAPS.transpose(1, 2), TOKENS),
         (nn.CrossEntropyLoss(weight=WEIGHT), LOGITS, SHARES),
         (nn.BCEWithLogitsLoss(), OUTPUTS, 0.1 + 0.8 * YES),
         (nn.BCEWithLogitsLoss(pos_weight=WEIGHT[:3]), OUTPUTS, 0.1 + 0.8 * YES),
         (nn.BCELoss(), OUTPUTS.sigmoid(), 0.1 + 0.8 * YES),
     ],
-    ids=["smoothed", "smoothed and weighted", "shares", "labels of .1 and .9", "these weighted", "on probabilities"],
+    ids=[
+        "smoothed",
+        "smoothed and weighted",
+        "positions",
+        "positions weighted",
+        "shares",
+        "labels of .1 and .9",
+        "these weighted",
+        "on probabilities",
+    ],
 )
 def test_the_floor_is_the_least_loss_that_outputs_of_their_own_for_every_sample_have(
     loss: Any, outputs: Any, targets: Array
 ) -> None:
     adapted, rows = adapted_with_rows(loss, outputs, targets)
-    constant = best_constant(adapted, rows, outputs)
+    constant = best_constant(adapted, rows, outputs) or fit_constant(adapted.name, rows, adapted.class_weight)
     assert constant is not None
-    free = torch.zeros_like(outputs, dtype=torch.float64, requires_grad=True)
+    free = torch.zeros(outputs.shape, dtype=torch.float64, requires_grad=True)
     squash = torch.sigmoid if isinstance(loss, nn.BCELoss) else torch.positive
     search = torch.optim.LBFGS([free], max_iter=500, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
 
@@ -141,10 +151,11 @@ def test_the_constant_of_a_margin_is_no_worse_than_any_on_a_grid() -> None:
     np.testing.assert_allclose(constant.sample_losses(rows), given, rtol=1e-6)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3], ids=["hard", "smoothed"])
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
-def test_the_constant_of_positions_is_the_best_that_is_the_same_everywhere(weight: Any) -> None:
-    targets = PADDED
-    adapted, rows = adapted_with_rows(nn.CrossEntropyLoss(weight=weight), MAPS, targets)
+def test_the_constant_of_positions_is_the_best_that_is_the_same_everywhere(weight: Any, smoothing: float) -> None:
+    loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=smoothing)
+    adapted, rows = adapted_with_rows(loss, MAPS, PADDED)
     constant = best_constant(adapted, rows, MAPS)
     assert constant is not None
 
@@ -157,6 +168,41 @@ def test_the_constant_of_positions_is_the_best_that_is_the_same_everywhere(weigh
     assert all(mean_loss(np.log(constant.best) + other) >= constant.mean_loss - 1e-9 for other in others)
     spread = torch.log(torch.as_tensor(constant.best))[None, :, None].expand(SAMPLES, CLASSES, LENGTH)
     np.testing.assert_allclose(constant.sample_losses(rows), adapted.sample_losses(spread, rows), rtol=1e-6)
+
+
+def test_a_class_that_no_position_has_costs_those_that_have_others_nothing() -> None:
+    few = np.where(TOKENS == 3, 0, TOKENS)
+    adapted, rows = adapted_with_rows(nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0, 0.0])), MAPS, few)
+    constant = best_constant(adapted, rows, MAPS)
+    assert constant is not None
+    costs = np.array([1.0, 2.0, 3.0]) * -np.log(constant.best[:3])
+    np.testing.assert_allclose(constant.sample_losses(few), costs[few].mean(axis=1), rtol=1e-12)
+    assert constant.sample_losses(np.full((1, LENGTH), 3)) == 0.0
+
+
+@pytest.mark.parametrize("beyond", [255, -1], ids=["255", "-1"])
+def test_a_position_whose_label_is_beyond_the_classes_has_no_loss(beyond: int) -> None:
+    adapted = adapt_loss(nn.CrossEntropyLoss(), MAPS, TOKENS)
+    spoiled = TOKENS.copy()
+    spoiled[20, 2] = beyond
+    constant = best_constant(adapted, adapted.coding.encode(spoiled), MAPS)
+    assert constant is not None
+    others = np.delete(spoiled[20], 2)
+    assert constant.sample_losses(spoiled)[20] == pytest.approx(-np.log(constant.best[others]).sum() / LENGTH)
+    counted = np.bincount(np.delete(spoiled.ravel(), 20 * LENGTH + 2), minlength=CLASSES)
+    np.testing.assert_allclose(constant.best, counted / counted.sum(), rtol=1e-12)
+
+
+def test_a_loss_that_takes_only_double_precision_has_a_constant_too() -> None:
+    double = LOGITS.double()
+    weight = torch.ones(CLASSES, dtype=torch.float64)
+    adapted, rows = adapted_with_rows(
+        lambda outputs, targets: F.cross_entropy(outputs, targets, weight=weight), double, LABELS
+    )
+    ours, found = fit_constant("cross_entropy", np.eye(CLASSES)[LABELS]), best_constant(adapted, rows, double)
+    assert ours is not None
+    assert found is not None
+    assert found.mean_loss == pytest.approx(ours.mean_loss, rel=1e-6)
 
 
 @pytest.mark.parametrize(

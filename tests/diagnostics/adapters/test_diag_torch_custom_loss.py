@@ -125,6 +125,15 @@ def test_any_other_loss_is_computed_of_every_sample_alone(loss: Any, outputs: An
     assert adapted.rows(outputs).shape[0] == SAMPLES
 
 
+def test_a_folded_batch_of_as_many_classes_as_samples_is_cut_by_samples() -> None:
+    folded = MAPS[:CLASSES].transpose(1, 2).reshape(-1, CLASSES)
+    loss = CUSTOM["a folded batch"][0]
+    adapted, rows = adapted_with_rows(loss, folded, TOKENS[:CLASSES])
+    assert adapted.separable
+    alone = [float(loss(MAPS[i].T, torch.from_numpy(TOKENS[i]))) for i in range(CLASSES)]
+    np.testing.assert_allclose(adapted.sample_losses(folded, rows), alone, rtol=1e-6)
+
+
 def test_a_loss_module_is_not_changed_by_being_computed() -> None:
     loss = Focal()
     heard: list[Any] = []

@@ -46,6 +46,7 @@ class Drawing(Dataset):  # type: ignore[misc]  # torch has no types for us
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         self.looked += 1
+        self.opened = True  # as a file that only the first look opens
         drawn = torch.rand(()) + np.random.rand() + random.random() + self.own.random()  # noqa: NPY002, S311
         drawn += torch.rand((), generator=self.own_torch) + self.transforms[0]["generator"].random()
         return INPUTS[index] + self.noise * drawn, index % 4
@@ -161,6 +162,7 @@ def test_reading_draws_from_nobodys_generator_and_leaves_no_trace(noise: float) 
     assert states(own, loader.sampler.generator or own, data.own_torch) == before
     assert (data.transforms[0]["generator"].getstate(), data.own.bit_generator.state) == nested
     assert data.looked == 0
+    assert not hasattr(data, "opened")
     assert read.complete == (noise == 0.0)
 
 
@@ -268,7 +270,7 @@ def test_batches_of_another_form_are_refused_with_what_is_understood(batch: Call
 
 @pytest.mark.parametrize(
     "data",
-    [None, 3, "data", {"x": INPUTS}, (INPUTS, TARGETS, TARGETS), ("a", "b")],
+    [None, 3, "data", {"x": INPUTS}, (INPUTS, TARGETS, TARGETS), ("a", "b"), Ragged],
     ids=lambda each: type(each).__name__,
 )
 def test_what_are_no_data_is_refused(data: object) -> None:
