@@ -1,29 +1,68 @@
 """A module frozen for a look: whatever is computed in it, the training goes on as if nobody had."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+
+ABSENT = object()
+
+Tables = Sequence[tuple[dict[str, Any], dict[str, Any]]]
+"""What holds attributes of a module's parts, or buffers, each with what was in it."""
+
+
+def attributes_of(module: nn.Module) -> Tables:
+    """Note the attributes and buffers of all parts of a module."""
+    tables = [table for part in module.modules() for table in (vars(part), vars(part).get("_buffers", {}))]
+    return [(table, table.copy()) for table in tables]
+
+
+def changed_since(tables: Tables) -> Tables:
+    """Give what of these has been set since by a forward: each with the entries that it had; modes are not counted."""
+    changed = []
+    for table, before in tables:
+        names = (table.keys() | before.keys()) - {"training"}
+        if own := {name for name in names if table.get(name, ABSENT) is not before.get(name, ABSENT)}:
+            changed.append((table, {name: before.get(name, ABSENT) for name in own}))
+    return changed
+
+
+def put_back(tables: Tables) -> None:
+    """Set entries to what they were."""
+    for table, before in tables:
+        table.update(before)
+        for name in [name for name, value in before.items() if value is ABSENT]:
+            del table[name]
+
 
 @contextmanager
-def frozen(module: nn.Module, *, gradients: bool) -> Iterator[None]:
-    """Put a module in eval mode, and all random generators, modes and buffers back as they were at the end.
+def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterator[None]:
+    """Put a module in eval mode, and all random generators, modes, buffers and attributes back as they were at the end.
 
     Eval mode leaves the running statistics of batch norms alone and drops nothing; it is set on every submodule by
-    itself, so that parts that were in it stay in it. What is compiled runs as written.
+    itself, so that parts that were in it stay in it. A state or a counter that a forward keeps, be it a buffer or a
+    plain attribute, is the training's. What is compiled runs as written.
 
     Args:
         module: Is looked at.
         gradients: Whether they are to be computed; `.grad` is nobody's business here.
+        start: Attributes to begin with other than those that it has, as the state before the first sample.
     """
     modes = [(part, part.training) for part in module.modules()]
-    buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in module.buffers()]  # noqa: SLF001
+    attributes = attributes_of(module)
+    values = [value for _, own in attributes for value in own.values()]
+    tensors = [value for value in values if isinstance(value, torch.Tensor) and not value.is_inference()]
+    contents = [(tensor, tensor._version, tensor.detach().clone()) for tensor in tensors]  # noqa: SLF001
     with ExitStack() as stack:
-        stack.enter_context(kept_states())
+        stack.enter_context(kept_states(*(value for value in values if isinstance(value, GENERATORS))))
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.set_grad_enabled(gradients))
         for device in {parameter.device.type for parameter in module.parameters()} | {"cpu"}:
@@ -33,13 +72,15 @@ def frozen(module: nn.Module, *, gradients: bool) -> Iterator[None]:
         if torch.cuda.is_available() and any(isinstance(part, nn.RNNBase) for part, _ in modes):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # which has no backward in eval mode
         try:
+            put_back(start)
             for part, _ in modes:
                 part.training = False
             yield
         finally:
             for part, training in modes:
                 part.training = training
+            put_back(changed_since(attributes))
             with torch.no_grad():
-                for buffer, version, before in buffers:
-                    if buffer._version != version:  # noqa: SLF001 - nothing else tells of writing in place
-                        buffer.copy_(before)
+                for tensor, version, content in contents:
+                    if tensor._version != version:  # noqa: SLF001 - nothing else tells of writing in place
+                        tensor.copy_(content)

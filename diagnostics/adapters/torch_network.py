@@ -13,7 +13,7 @@ from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_arrays import as_array, as_rows, join_rows
 from gradvitals.diagnostics.adapters.torch_calls import Call, Seen
 from gradvitals.diagnostics.adapters.torch_data import to_tensor
-from gradvitals.diagnostics.adapters.torch_frozen import frozen
+from gradvitals.diagnostics.adapters.torch_frozen import Tables, attributes_of, changed_since, frozen
 from gradvitals.diagnostics.adapters.torch_hooks import StepHooks
 from gradvitals.diagnostics.adapters.torch_layers import (
     MIXED,
@@ -72,6 +72,7 @@ class TorchNetwork:
         self._layers: dict[str, Layer] = {}
         self._activations: list[Callable[[torch.Tensor], Any] | None] = []
         self._structure: list[Any] = []
+        self._start: Tables = ()
         self._compared: tuple[ParameterNames, list[torch.Size]] | None = None
         self._is_as_it_was = False
         self._names, self._views = ParameterNames(self.module), LayerViews()
@@ -192,11 +193,12 @@ class TorchNetwork:
             ValueError: If the module cannot be run on them.
         """
         called: set[int] = set()
-        names = self.names
+        names, attributes = self.names, attributes_of(self.module)
         handle = register_module_forward_pre_hook(lambda part, _: called.add(id(part)))
         try:
             with frozen(self.module, gradients=False):
                 trace, outputs = self._trace(self._tensor(examples), names, gradients=False)
+                self._start = changed_since(attributes)  # a state carried on is of another batch than a probe's
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             msg = f"{type(self.module).__name__} fails on the data's inputs, of shape {examples.shape}: {first}"
@@ -222,7 +224,7 @@ class TorchNetwork:
             step: The step the events carry.
         """
         loss = self.loss
-        with frozen(self.module, gradients=observer is not None and loss is not None):
+        with frozen(self.module, gradients=observer is not None and loss is not None, start=self._start):
             calls, outputs = self._run(inputs, gradients=observer is not None)
             if observer is not None:
                 self.emit_forward(calls, observer, step, "probe")
@@ -239,7 +241,7 @@ class TorchNetwork:
     @UNWARNED
     def observe(self, inputs: Array, observer: Observer, *, step: int = 0) -> None:
         """Run forward only, frozen: the observer receives a LayerForward per layer that the pass comes by."""
-        with frozen(self.module, gradients=False):
+        with frozen(self.module, gradients=False, start=self._start):
             calls, _ = self._run(inputs, gradients=False)
             self.emit_forward(calls, observer, step, "probe")
 
@@ -255,7 +257,7 @@ class TorchNetwork:
             raise ValueError(msg)
         parameters = self.watched_parameters()
         weight, bias = (parameters[layer.parameters[what]] for what in ("weight", "bias"))
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(self._like.device.type, enabled=False):
             if units is not None:
                 chosen = torch.from_numpy(units).to(weight.device)
                 weight, bias = weight[chosen], bias[chosen]

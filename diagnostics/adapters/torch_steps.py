@@ -12,7 +12,7 @@ and by how much it clipped its gradients: they are seen as the optimizer gets th
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -104,8 +104,11 @@ class TorchSteps:
         self._armed = []
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - torch's own
-        """Watch a forward pass that gradients will come of: the first of its step; count samples until there is one."""
-        if not (module.training and torch.is_grad_enabled()) or self._trace is not None:
+        """Watch a forward pass that gradients will come of: the first of its step; count samples until there is one.
+
+        What runs inside a `torch.func` transform, as `vmap`, has tensors without values that could be looked at.
+        """
+        if not (module.training and torch.is_grad_enabled()) or self._trace is not None or _is_transforming():
             return
         inputs = ops.tensors_in((args, kwargs))
         if not self._started and inputs and inputs[0].ndim:
@@ -163,12 +166,8 @@ class TorchSteps:
         """Start the training if this is its first step; keep the parameters to tell the update afterwards."""
         if not self._started:
             self._start(optimizer)
-        found_inf = getattr(optimizer, "found_inf", None)
-        if found_inf is not None and float(found_inf) > 0.0:
-            self._present = _Step(None, skipped=True)  # by a fused optimizer under a GradScaler
-            return
         due = self._hooks.due(self.steps + 1)
-        if due is None:
+        if due is None or _skips(optimizer):
             return
         shown = self._shown(optimizer)
         parameters = self._network.watched_parameters(shown)
@@ -192,14 +191,12 @@ class TorchSteps:
 
     def _after_step(self, optimizer: Optimizer, _: Any, __: Any) -> None:  # noqa: ANN401 - torch's own
         """Count a step; show the update of a wanted one, and get ready if the next is wanted too."""
-        if not self._counts(optimizer):
+        if not self._counts(optimizer) or _skips(optimizer):
             return
         present, self._present = self._present, None
-        if present is not None and present.skipped:
-            return
         self.steps += 1
-        if present is not None and present.due is not None and present.due.wants(StepEnded):
-            self._show_update(present, present.due, optimizer)
+        if present is not None and present.due.wants(StepEnded):
+            self._show_update(present, optimizer)
         if self.steps >= self._hooks.wanted:
             self._hooks.passed(self.steps)
         self._calls = None
@@ -209,7 +206,7 @@ class TorchSteps:
             self._disarm()
 
     @UNWARNED
-    def _show_update(self, present: "_Step", due: Due, optimizer: Optimizer) -> None:
+    def _show_update(self, present: "_Step", optimizer: Optimizer) -> None:
         """Subtract what the parameters were, and send what that gives."""
         for name, after in present.parameters.items():
             own = self._updates[name]
@@ -217,7 +214,7 @@ class TorchSteps:
                 torch.sub(after.detach(), own, out=own)
             else:
                 self._updates[name] = torch.zeros_like(after)  # it has got other data
-        due.emit(
+        present.due.emit(
             StepEnded(
                 step=self.steps,
                 loss=present.loss,
@@ -274,11 +271,13 @@ class TorchSteps:
         return self._trained - (moved_by_others - self._network.layers_with(lambda each: id(each) in own))
 
     def _learning_rate(self, optimizer: Optimizer) -> float:
-        """Give the least rate of the groups that hold parameters of the module: no rule may take it for too large."""
+        """Give the least rate of the groups that hold parameters of the module: no rule may take it for too large.
+
+        It is not a number where the optimizer, as one of the user's own, knows none.
+        """
         own = self._network.latest_names.by_identity
-        rates = [
-            float(group["lr"]) for group in optimizer.param_groups if any(id(each) in own for each in group["params"])
-        ]
+        groups = [group for group in optimizer.param_groups if any(id(each) in own for each in group["params"])]
+        rates = [float(group["lr"]) for group in groups if "lr" in group]
         return min(rates, default=math.nan)
 
 
@@ -286,11 +285,10 @@ class TorchSteps:
 class _Step:
     """A wanted step under way: who wants it, the layers and parameters it trains, its loss where a closure told."""
 
-    due: Due | None
-    layers: Sequence[Layer] = ()
-    parameters: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    due: Due
+    layers: Sequence[Layer]
+    parameters: Mapping[str, torch.Tensor]
     loss: float | None = None
-    skipped: bool = False
 
 
 class _ForwardHook:
@@ -315,6 +313,17 @@ def is_compiled(module: nn.Module) -> bool:
     return hasattr(module, "_orig_mod") or any(
         getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
     )
+
+
+def _is_transforming() -> bool:
+    """Tell whether a transform of `torch.func` is under way."""
+    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - nothing public tells
+
+
+def _skips(optimizer: Optimizer) -> bool:
+    """Tell whether a step is one that a fused optimizer leaves out under a GradScaler; others are not even asked to."""
+    found_inf = getattr(optimizer, "found_inf", None)
+    return found_inf is not None and float(found_inf) > 0.0
 
 
 def _parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:

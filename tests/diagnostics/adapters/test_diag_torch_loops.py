@@ -304,9 +304,65 @@ def compiled() -> Loop:
     return Loop(fast, loop.watching, run)
 
 
+class Stateful(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """A network that carries a state on from batch to batch, counts its calls, and draws from a generator it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.RNN(10, 24, batch_first=True), nn.Linear(24, 4)
+        self.state: Any = None
+        self.noise = torch.Generator().manual_seed(3)
+        self.sums = torch.zeros(4)
+        self.calls: Any
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Any) -> Any:
+        """Give the logits, which depend a little on all that is kept."""
+        hidden, state = self.rnn(x[:, None], self.state)
+        self.state, self.calls = state.detach(), self.calls + 1.0
+        logits = self.head(hidden[:, -1]) + 0.01 * torch.randn(4, generator=self.noise)
+        self.sums += logits.detach().mean(dim=0)
+        return logits + 1e-3 * (self.calls / STEPS + self.sums / STEPS)
+
+
+def stateful() -> Loop:
+    return classify(Stateful(), (10,))
+
+
+def without_a_rate() -> Loop:
+    class Own(torch.optim.Optimizer):  # type: ignore[misc]  # torch has no types for us
+        """Descends by a rate of its own."""
+
+        def step(self, closure: Any = None) -> None:
+            """Take a step."""
+            assert closure is None
+            with torch.no_grad():
+                for parameter in self.param_groups[0]["params"]:
+                    parameter.sub_(parameter.grad, alpha=0.1)
+
+    module = mlp()
+    return classify(module, (10,), optimizer=Own(module.parameters(), {}))
+
+
+def sample_by_sample() -> Loop:
+    loop = plain()
+    inputs, labels = loop.watching["data"]
+    optimizer, criterion = torch.optim.SGD(loop.module.parameters(), lr=0.05, momentum=0.9), nn.CrossEntropyLoss()
+
+    def run() -> None:
+        for x, y in batches(inputs, labels):
+            optimizer.zero_grad()
+            logits = torch.func.vmap(lambda one: loop.module(one[None])[0])(x)
+            criterion(logits, y).backward()
+            optimizer.step()
+
+    return Loop(loop.module, loop.watching, run)
+
+
 LOOPS = [
     plain, with_workers, mixed_precision, accumulating, adversarial, frozen_backbone, in_place_relu, residual,
     functional_relu, lstm, convolutional, transformer, warm_up, with_closure, compiled,
+    stateful, without_a_rate, sample_by_sample,
 ]  # fmt: skip
 
 

@@ -180,6 +180,22 @@ def test_gradients_under_a_scaler_are_seen_without_its_scale_and_skipped_steps_d
         assert_same(event.gradients, by_layer(each.grad for each in plain.parameters()), exactly=False)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_step_that_a_scaler_skips_does_not_count_where_it_is_not_wanted_either(*, fused: bool) -> None:
+    module = make_module()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    listener, steps = listen(module, every=3)
+    for factor in (1.0, float("inf"), 1.0, 1.0):
+        optimizer.zero_grad()
+        scaler.scale(factor * nn.functional.cross_entropy(module(INPUTS), LABELS)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    steps.end("completed")
+    assert [event.step for event in listener.of(StepEnded)] == [3]
+    assert listener.of(TrainingEnded) == [TrainingEnded(3, "completed")]
+
+
 def test_a_closure_is_looked_at_after_its_first_call_and_tells_the_loss() -> None:
     module, plain = make_module(), make_module()
     optimizer = torch.optim.LBFGS(module.parameters(), max_iter=3)
@@ -222,6 +238,38 @@ def test_a_named_optimizer_is_the_only_one_that_counts() -> None:
     steps.end("completed")
     assert [event.step for event in listener.of(StepEnded)] == [1, 2, 3]
     assert listener.of(TrainingStarted)[0].unheld == ("0",)
+
+
+def test_a_step_of_one_of_several_optimizers_shows_its_own_layers_and_its_least_rate() -> None:
+    module, other = make_module(), nn.Linear(2, 2)
+    first = torch.optim.SGD(module[0].parameters(), lr=0.1)
+    second = torch.optim.SGD(
+        [
+            {"params": [module[2].weight], "lr": 0.3},
+            {"params": [module[2].bias], "lr": 0.2},
+            {"params": list(other.parameters()), "lr": 0.01},
+        ]
+    )
+    listener, steps = listen(module, optimizers=[first, second])
+    for _ in range(2):
+        take_step(module, first)
+        second.step()
+    steps.end("completed")
+    shown = [("0",), ("2",), ("0",), ("2",)]
+    assert [tuple(event.gradients) for event in listener.of(GradientsReady)] == shown
+    assert [tuple(event.updates) for event in listener.of(StepEnded)] == shown
+    assert [event.learning_rate for event in listener.of(StepEnded)] == [0.1, 0.2, 0.1, 0.2]
+
+
+def test_an_optimizer_that_is_given_parameters_of_the_module_later_counts_from_then_on() -> None:
+    module, other = make_module(), make_module()
+    optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
+    listener, steps = listen(module)
+    take_step(other, optimizer)
+    optimizer.add_param_group({"params": list(module.parameters())})
+    take_step(module, optimizer)
+    steps.end("completed")
+    assert [event.step for event in listener.of(StepEnded)] == [1]
 
 
 def test_layers_that_no_optimizer_holds_are_named_and_frozen_ones_are_left_out() -> None:
