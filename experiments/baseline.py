@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradvitals.diagnostics.findings import Finding, Severity
-from gradvitals.experiments.checking import CheckedPath, CheckedRun, severest
+from gradvitals.experiments.checking import CheckedPath, CheckedRun, path_exit
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.majority import majority_severity
 from gradvitals.experiments.run_report import RunReport, badness, by_config, from_json, is_lower_worse, subject
@@ -42,9 +42,8 @@ def hold_against(found: CheckedPath, baseline: Baseline) -> CheckedPath:
         for run in found.runs
     }
     counting = tuple(held[id(run)] for run in found.counting)
-    codes = [*(run.exit for run in counting), *(Exit.NOT_JUDGED for _ in found.gaps)]
     runs = tuple(held[id(run)] for run in found.runs)
-    return replace(found, runs=runs, counting=counting, exit=severest(codes or [Exit.NOT_JUDGED]))
+    return replace(found, runs=runs, counting=counting, exit=path_exit(counting, found.gaps))
 
 
 def _of_config(own: Sequence[RunReport], groups: Mapping[str, Sequence[RunReport]]) -> Sequence[RunReport]:

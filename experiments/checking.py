@@ -165,8 +165,12 @@ def check_path(
         elif len(finished) == len(sweep):  # before that, nobody knows which is the best
             best = best_run(finished)
             counting += [run for run in siblings if best is not None and run.folder.name == best.name]
-    codes = [*(run.exit for run in counting), *(Exit.NOT_JUDGED for _ in gaps)]
-    return CheckedPath(path, runs, severest(codes or [Exit.NOT_JUDGED]), tuple(counting), tuple(gaps))
+    return CheckedPath(path, runs, path_exit(counting, gaps), tuple(counting), tuple(gaps))
+
+
+def path_exit(counting: Sequence[CheckedRun], gaps: Sequence[str]) -> Exit:
+    """Give the code of a path by its runs that count; a gap, or no such run, could not be judged."""
+    return severest([*(run.exit for run in counting), *(Exit.NOT_JUDGED for _ in gaps)] or [Exit.NOT_JUDGED])
 
 
 def _name(folder: Path, root: Path, prefix: str) -> str:

@@ -223,7 +223,7 @@ def _describe(runs: Sequence[RunReport], what: str) -> str:
     seen = [run.findings[what] for run in runs if what in run.findings]
     if not seen:
         return "–"
-    severity = Severity(majority_severity([*(each.severity for each in seen)]) or min(each.severity for each in seen))
+    severity = Severity(majority_severity([each.severity for each in seen]))
     values = sorted(each.value for each in seen)
     value = "" if all(map(math.isnan, values)) else f" {_span(values)}"
     seeds = f" in {len(seen)} of {len(runs)}" if len(runs) > 1 else ""

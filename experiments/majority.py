@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import fmean, median_low
 
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
-from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, severest
+from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, path_exit
 from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.ignoring import Exemption, State
@@ -48,8 +48,7 @@ def judge_by_majority(found: CheckedPath, seeds: int, require: Require) -> Check
         runs += [*combined, *(run for run in siblings if run.config is None)]
         is_sweep = require == "best" and len(combined) > 1 and bool(read_sweep(parent))
         counting += _best(combined) if is_sweep else combined
-    codes = [*(run.exit for run in counting), *(Exit.NOT_JUDGED for _ in gaps)]
-    code = severest(codes or [Exit.NOT_JUDGED])
+    code = path_exit(counting, gaps)
     return replace(found, runs=tuple(runs), exit=code, counting=tuple(counting), gaps=tuple(gaps))
 
 
@@ -61,16 +60,26 @@ def combine(members: Sequence[CheckedRun]) -> CheckedRun:
     count = len(ordered)
     findings = _majority_findings(ordered)
     keys = {_subject(finding): finding.key for finding in findings}
-    failures = Counter(
-        what for run in ordered for what in {_subject(each) for each in run.verdict.standing if each.key in run.failing}
-    )
-    failing = frozenset(keys[what] for what, number in failures.items() if number > count / 2)
-    undecided = [run for run in ordered if run.exit is Exit.NOT_JUDGED or run.demanded]
+    failures: dict[str, set[int]] = {}
+    for seed, run in enumerate(ordered):
+        for each in run.verdict.standing:
+            if each.key in run.failing:
+                failures.setdefault(_subject(each), set()).add(seed)
+    failing = frozenset(keys[what] for what, seeds in failures.items() if len(seeds) > count / 2)
+    ignored = {
+        keys[what]: run.ignored[each.key]
+        for run in reversed(ordered)
+        for each in run.verdict.standing
+        if each.key in run.ignored and (what := _subject(each)) in keys and keys[what] not in failing
+    }
+    unjudged = {seed for seed, run in enumerate(ordered) if run.exit is Exit.NOT_JUDGED or run.demanded}
     judgements = _judgements(ordered, {finding.id for finding in findings})
     code = Exit.FAILED if failing else Exit.DONE
-    if undecided and max(failures.values(), default=0) + len(undecided) > count / 2:  # these could make a majority
-        reason = next((each.reason for each in undecided[0].verdict.not_judged), "nothing that applies could be judged")
-        reason = f"{len(undecided)} of {count} seeds could not be judged: {reason}"
+    could_fail = max((len(unjudged | seeds) for seeds in failures.values()), default=len(unjudged))
+    if unjudged and could_fail > count / 2:
+        first_gap = ordered[min(unjudged)].verdict.not_judged
+        reason = next((each.reason for each in first_gap), "nothing that applies could be judged")
+        reason = f"{len(unjudged)} of {count} seeds could not be judged: {reason}"
         code = code or Exit.NOT_JUDGED
         judgements = [each for each in judgements if each.status not in {"fired", "clear"} or code is Exit.FAILED]
         judgements.append(Judgement("seeds", "not_judged", reason))
@@ -81,7 +90,7 @@ def combine(members: Sequence[CheckedRun]) -> CheckedRun:
         Verdict(tuple(judgements), findings, first.verdict.never_called),
         code,
         tuple(dict.fromkeys(warning for run in ordered for warning in run.warnings)),
-        {key: exemption for run in reversed(ordered) for key, exemption in run.ignored.items() if key in keys.values()},
+        ignored,
         _exemptions(ordered),
         failing,
         frozenset({"seeds"} if judgements and judgements[-1].id == "seeds" else ()),

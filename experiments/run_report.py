@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.margin import WORSE
 from gradvitals.diagnostics.roots import ALONG_THE_WAY
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json
 from gradvitals.experiments.config.check import LIMITS
@@ -109,8 +110,12 @@ def badness(runs: Sequence[RunReport], what: str, *, lower_is_worse: bool) -> di
 
 
 def is_lower_worse(seen: Iterable[Seen]) -> bool:
-    """Tell from the side of their thresholds on which findings stand in which direction they get worse."""
-    sides = [(each.value > each.threshold) - (each.value < each.threshold) for each in seen]
+    """Tell in which direction findings of one subject get worse: the rule's own, or away from the threshold."""
+    found = list(seen)
+    said = {WORSE.get(each.id) for each in found} & {"above", "below"}
+    if said:
+        return said == {"below"}
+    sides = [(each.value > each.threshold) - (each.value < each.threshold) for each in found]
     return sum(sides) < 0
 
 

@@ -139,15 +139,15 @@ def command(
                 plan = make_plan(load(path, overrides, seed), Path())
                 found = check_before_training(plan, wanted, require, overfit=overfit)
             elif is_folder(Path(path)):
-                found = check_path(Path(path), wanted, require, prefix=prefix)
+                found = _by_majority(check_path(Path(path), wanted, require, prefix=prefix), seeds, require)
             else:
-                found = _run_and_check(_load(path, overrides, seed, seeds), wanted, require, logdir, workers)
+                found = _run_and_check(_load(path, overrides, seed, seeds), wanted, require, seeds, logdir, workers)
         except UserError as error:
             for sentence in error.sentences:
                 click.echo(f"gradvitals: {sentence}", err=True)
             refused.append(Refused(path, error.sentences))
         else:
-            checked.append(_compare(found, seeds, require, known))
+            checked.append(found if known is None else hold_against(found, known))
     counts = ANY_COUNTS if before else BEST_COUNTS
     outcome = CheckOutcome(tuple(checked), tuple(refused), counts, verbose=verbose)
     _deliver(outcome, form, output, quiet=quiet)
@@ -182,10 +182,9 @@ def _read_baseline(baseline: Path | None, seeds: int | None, *, before: bool) ->
     return None if baseline is None else make_baseline(read_report(baseline, "--baseline"))
 
 
-def _compare(found: CheckedPath, seeds: int | None, require: Require, known: Baseline | None) -> CheckedPath:
-    """Judge by the majority of the seeds, and only what a baseline does not know, as far as either is wanted."""
-    combined = found if seeds is None else judge_by_majority(found, seeds, require)
-    return combined if known is None else hold_against(combined, known)
+def _by_majority(found: CheckedPath, seeds: int | None, require: Require) -> CheckedPath:
+    """Judge by the majority of the seeds, if that is wanted; the folder of the runs must still be there."""
+    return found if seeds is None else judge_by_majority(found, seeds, require)
 
 
 def _load(path: str, overrides: Sequence[str], seed: int | None, seeds: int | None) -> LoadedConfig:
@@ -298,7 +297,12 @@ def _limits(limits: dict[str, Any], *, before: bool) -> dict[str, Any]:
 
 
 def _run_and_check(
-    loaded: LoadedConfig, limits: dict[str, Any], require: Require, logdir: Path | None, workers: int | None
+    loaded: LoadedConfig,
+    limits: dict[str, Any],
+    require: Require,
+    seeds: int | None,
+    logdir: Path | None,
+    workers: int | None,
 ) -> CheckedPath:
     """Run a config, in a temporary folder unless told, and judge what comes of it."""
     with tempfile.TemporaryDirectory(prefix="gradvitals-") if logdir is None else nullcontext(str(logdir)) as root:
@@ -307,6 +311,7 @@ def _run_and_check(
         for outcome in failed:
             click.echo(f"gradvitals: {loaded.origin}: {outcome.planned.name}: {outcome.error}", err=True)
         found = check_path(plan.folder, limits, require if plan.axes else "all", prefix=plan.folder.name)
+        found = _by_majority(found, seeds, require)
     return replace(found, path=Path(loaded.origin), source=loaded.path)
 
 

@@ -89,6 +89,10 @@ def test_five_seeds_against_five_tell_what_is_worse() -> None:
     assert "beyond the spread of 5 seeds there and 5 now" in found.runs[0].notes[-1]
 
 
+def test_the_gravest_seed_of_the_baseline_decides_what_is_graver() -> None:
+    assert held([run(0, dead(ERROR)), run(1, dead(WARNING))], run(9, dead(ERROR))).exit is Exit.DONE
+
+
 def test_what_stood_in_one_of_several_seeds_is_known() -> None:
     base = [run(0, dead(ERROR)), *(run(seed) for seed in range(1, 5))]
     assert held(base, run(9, dead(ERROR))).exit is Exit.DONE
@@ -96,13 +100,24 @@ def test_what_stood_in_one_of_several_seeds_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("head", "mended"),
-    [(run(7), ("dead_units@hidden_1",)), (run(7, dead(Severity.INFO)), ()), (run(7, unjudged=["dead_units"]), ())],
-    ids=["gone", "still there", "not judged"],
+    [
+        (run(7), ("dead_units@hidden_1",)),
+        (run(7, dead(Severity.INFO)), ()),
+        (run(7, unjudged=["dead_units"]), ()),
+        (run(7, unjudged=["record"]), ()),
+    ],
+    ids=["gone", "still there", "not judged", "cut short"],
 )
 def test_what_is_gone_is_mended_if_it_was_looked_for(head: CheckedRun, mended: tuple[str, ...]) -> None:
     (one,) = held([run(0, dead(ERROR))], head).runs
     assert one.baseline is not None
     assert one.baseline.mended == mended
+
+
+def test_what_was_only_info_is_not_mended() -> None:
+    (one,) = held([run(0, dead(Severity.INFO))], run(7)).runs
+    assert one.baseline is not None
+    assert one.baseline.mended == ()
 
 
 def test_new_is_also_what_the_baseline_did_not_judge() -> None:

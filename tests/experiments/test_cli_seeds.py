@@ -107,6 +107,9 @@ def test_a_sweep_with_seeds_is_judged_by_its_best_config(gradvitals: Command, co
     assert "bias_init=zeros (3 seeds): healthy" in said.out
     assert gradvitals("check", path, "--seeds", "3", "--require", "all", "--logdir", "kept").code == 1
     assert "6 runs" in gradvitals("check", path, "--seeds", "3", "--dry-run").out
+    temporary = gradvitals("check", path, "--seeds", "3", "--workers", "1", "--format", "markdown")
+    assert temporary.code == 0
+    assert "1 of 2 runs pass; of a sweep the best run by validation counts." in temporary.out
 
 
 def test_runs_without_a_config_have_no_seeds(gradvitals: Command, made: Path, tmp_path: Path) -> None:

@@ -79,6 +79,19 @@ def test_what_became_of_a_finding(base: list[RunReport], head: list[RunReport], 
     assert exit_code(compare_reports(base, head), ERROR) == code
 
 
+def test_a_finding_is_as_grave_as_in_most_seeds() -> None:
+    head = [run(0, seen()), run(1, seen(WARNING)), run(2, seen(WARNING))]
+    assert only_row([run(s) for s in range(3)], head).severity is WARNING
+
+
+def test_a_warning_below_the_threshold_of_its_error_gets_worse_upwards() -> None:
+    few, many = (
+        [run(s, seen(WARNING, share + s / 99, id_="symmetric_units")) for s in range(5)] for share in (0.1, 0.3)
+    )
+    assert only_row(few, many).status == "worse"
+    assert only_row(many, few).status == "better"
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after", "status"),
     [
@@ -124,11 +137,31 @@ def test_a_worse_score_counts_as_a_warning() -> None:
             [("d", "t/lr=2,seed=0-dddddd"), ("b", "t/lr=9,seed=0-cccccc")],
             ["t/lr=9"],
         ),
+        (
+            [("a", "s/lr=1,seed=0-aaaaaa"), ("b", "s/lr=2,seed=0-bbbbbb")],
+            [("d", "t/lr=2,seed=0-dddddd"), ("c", "t/lr=1,seed=0-cccccc")],
+            ["t/lr=1", "t/lr=2"],
+        ),
+        (
+            [("a", "s/lr=1,seed=0-aaaaaa"), ("b", "t/lr=1,seed=0-bbbbbb")],
+            [("d", "t/lr=1,seed=0-dddddd"), ("c", "s/lr=1,seed=0-cccccc")],
+            ["s/lr=1", "t/lr=1"],
+        ),
         ([(None, "mine")], [(None, "mine")], ["mine"]),
         ([(None, "mine")], [(None, "theirs")], ["theirs"]),
         ([("a", "a"), ("b", "b")], [("c", "c"), ("d", "d")], []),
     ],
-    ids=["by config", "one on either side", "by place", "the config goes first", "by name", "the last ones", "none"],
+    ids=[
+        "by config",
+        "one on either side",
+        "by place",
+        "the config goes first",
+        "by axes",
+        "by place before axes",
+        "by name",
+        "the last ones",
+        "none",
+    ],
 )
 def test_who_is_held_against_whom(
     base: list[tuple[str | None, str]], head: list[tuple[str | None, str]], pairs: list[str]

@@ -1,5 +1,8 @@
 """The verdict by majority, from runs judged one by one."""
 
+from dataclasses import replace
+from datetime import date
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdic
 from gradvitals.experiments.checking import CheckedPath, CheckedRun
 from gradvitals.experiments.config.load import loads
 from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.ignoring import Exemption
 from gradvitals.experiments.majority import combine, judge_by_majority, majority_severity
 
 CLEAR = Judgement("dead_units", "clear")
@@ -126,6 +130,34 @@ def test_seeds_that_were_not_judged_matter_where_they_could_make_a_majority(
     assert all(reason == f"{unjudged} of 5 seeds could not be judged: the run was cut short" for reason in told)
 
 
+def test_a_seed_that_fails_and_was_not_judged_is_one_seed() -> None:
+    both, healthy = checked(0, finding(), unjudged=True), [checked(seed) for seed in (1, 2)]
+    assert combine([both, *healthy]).exit is Exit.DONE
+    assert combine([both, checked(1, unjudged=True), healthy[1]]).exit is Exit.NOT_JUDGED
+    assert combine([checked(0, finding()), checked(1, unjudged=True), healthy[1]]).exit is Exit.NOT_JUDGED
+
+
+@pytest.mark.parametrize(
+    ("exempt", "code", "outcome"),
+    [((0, 1), Exit.FAILED, "error"), ((0, 2, 4), Exit.DONE, "healthy"), ((0, 1, 2, 3), Exit.DONE, "healthy")],
+    ids=str,
+)
+def test_what_is_ignored_in_one_layer_and_shows_in_another_counts_as_the_exit_code_does(
+    exempt: tuple[int, ...], code: Exit, outcome: str
+) -> None:
+    runs = []
+    for seed in range(5):
+        found = finding(id="non_finite", value=nan, layer="hidden_1" if seed in exempt else "hidden_2")
+        run = checked(seed, found)
+        exemption = Exemption(found.key, "meant", date(2030, 1, 2), "active")
+        if seed in exempt:
+            run = replace(run, exit=Exit.DONE, failing=frozenset(), ignored={found.key: exemption})
+        runs.append(run)
+    combined = combine(runs)
+    assert (combined.exit, combined.outcome) == (code, outcome)
+    assert combined.failing.isdisjoint(combined.ignored)
+
+
 def test_a_value_that_is_no_number_still_has_words() -> None:
     runs = [checked(seed, finding(id="non_finite", value=float("nan"))) for seed in range(3)]
     assert combine(runs).verdict.standing[0].evidence == "in 3 of 3 seeds, such as seed 0: nan are dead"
@@ -147,3 +179,9 @@ def test_too_few_seeds_are_not_judged() -> None:
     assert judge_by_majority(found, 3, "best").exit is Exit.DONE
     lacking = judge_by_majority(found, 4, "best")
     assert (lacking.exit, lacking.gaps) == (Exit.NOT_JUDGED, ("iris (3 seeds): 3 of 4 seeds are there",))
+
+
+def test_a_sweep_that_was_cut_short_stays_so() -> None:
+    runs = tuple(checked(seed) for seed in range(3))
+    cut = judge_by_majority(CheckedPath(Path("logs"), runs, Exit.NOT_JUDGED, (), ("it was cut short",)), 3, "best")
+    assert (cut.exit, cut.gaps) == (Exit.NOT_JUDGED, ("it was cut short",))

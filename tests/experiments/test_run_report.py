@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,24 @@ def test_how_bad_it_is_goes_by_severity_then_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "lower"), [([0.6, 0.9], False), ([0.1, 0.01], True), ([0.5], False), ([nan], False)]
+    ("rule", "values", "lower"),
+    [
+        ("initialization_scale", [0.6, 0.9], False),
+        ("initialization_scale", [0.1, 0.01], True),
+        ("initialization_scale", [0.9, 0.1, 0.01], True),
+        ("initialization_scale", [0.5], False),
+        ("initialization_scale", [nan], False),
+        ("non_finite", [0.1], True),
+        ("symmetric_units", [0.1, 0.2], False),
+        ("min_accuracy", [0.6], True),
+        ("saturated_units", [0.6], True),
+    ],
 )
-def test_the_direction_of_worse_is_the_side_of_the_threshold(values: list[float], *, lower: bool) -> None:
-    assert is_lower_worse(seen(Severity.ERROR, value) for value in values) is lower
+def test_the_direction_of_worse_is_the_rules_own_or_the_side_of_the_threshold(
+    rule: str, values: list[float], *, lower: bool
+) -> None:
+    assert is_lower_worse(replace(seen(Severity.ERROR, value), id=rule) for value in values) is lower
+
+
+def test_nothing_has_no_direction() -> None:
+    assert is_lower_worse([]) is False

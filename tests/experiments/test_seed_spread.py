@@ -5,6 +5,7 @@ from math import inf
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, mannwhitneyu
 
 from gradvitals.experiments.seed_spread import (
     LEVEL,
@@ -56,6 +57,8 @@ def test_of_many_seeds_the_chance_is_that_of_a_normal_distribution(monkeypatch: 
     monkeypatch.setattr("gradvitals.experiments.seed_spread.MOST_COUNTED", 10)
     assert 1e-4 < exact < 0.2
     assert rank_sum_chance(one, other) == pytest.approx(exact, rel=0.05)
+    theirs = mannwhitneyu(other, one, alternative="greater", method="asymptotic").pvalue
+    assert rank_sum_chance(one, other) == pytest.approx(theirs, rel=1e-9)
     assert rank_sum_chance([1.0] * 60, [1.0] * 60) == 1.0
     assert compare(dict.fromkeys(range(600), 1.0), dict.fromkeys(range(600, 1200), 2.0)) == "worse"
 
@@ -64,6 +67,7 @@ def test_of_many_seeds_the_chance_is_that_of_a_normal_distribution(monkeypatch: 
 def test_signs_are_fair_coins(more: int) -> None:
     reached = [sum(coins) >= more for coins in product((0, 1), repeat=6)]
     assert sign_chance(more, 6 - more) == pytest.approx(sum(reached) / 64)
+    assert sign_chance(more, 40) == pytest.approx(binomtest(more, more + 40, alternative="greater").pvalue)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,15 @@ def test_common_seeds_show_a_shift_that_is_smaller_than_their_spread() -> None:
     assert compare(base, head) == "worse"
     assert compare(head, base) == "better"
     assert compare(base, {seed + 100: value for seed, value in head.items()}) == "within"
+
+
+def test_two_tests_share_the_level() -> None:
+    base = by_seed(*range(PAIRS_NEEDED))
+    head = {seed: PAIRS_NEEDED + 1 - value for seed, value in base.items()}  # higher, but not seed by seed
+    chance = rank_sum_chance(list(base.values()), list(head.values()))
+    assert compare(base, head, level=2.0 * chance) == "worse"
+    assert compare(base, head, level=1.9 * chance) == "within"
+    assert compare(base, {seed + 100: value for seed, value in head.items()}, level=chance) == "worse"
 
 
 @pytest.mark.parametrize("common", [False, True], ids=["other seeds", "the same seeds"])

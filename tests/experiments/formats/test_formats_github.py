@@ -62,6 +62,15 @@ def test_nothing_escapes_from_a_text(make_outcome: Any) -> None:
     assert "::stop, a: b" in found[1]["title"]
 
 
+def test_what_fails_the_check_comes_first(make_outcome: Any, runs: dict[str, CheckedRun]) -> None:
+    root = runs["sick"].verdict.findings[0]
+    other = replace(root, layer="hidden_2")
+    verdict = replace(runs["sick"].verdict, findings=(root, other))
+    runs["sick"] = replace(runs["sick"], verdict=verdict, failing=frozenset({other.key}))
+    titles = [properties["title"] for _, properties, _ in commands(github_report(make_outcome("sick")))]
+    assert titles == [f"{other.key} (sick)", f"{root.key} (sick)"]
+
+
 @pytest.mark.parametrize("name", ["healthy", "ignored"])
 def test_nothing_is_said_of_what_does_not_count(name: str, make_outcome: Any) -> None:
     assert github_report(make_outcome(name)) == ""

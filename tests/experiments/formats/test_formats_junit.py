@@ -1,11 +1,14 @@
 """JUnit XML: what fails there is what fails the check, and nothing breaks the file."""
 
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from junitparser import JUnitXml
 
+from gradvitals.diagnostics.findings import Judgement
+from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.formats.junit import junit_report
 
@@ -70,6 +73,16 @@ def test_a_case_fails_exactly_where_the_check_does(names: list[str], refused: bo
     assert {codes[each] for each in bad} - {Exit.NOT_JUDGED} == {run.exit for _, run in outcome.runs} & {Exit.FAILED}
     assert ("Error" in bad) == (refused or any(run.exit is Exit.NOT_JUDGED for _, run in outcome.runs))
     assert bool(bad) == (outcome.exit is not Exit.DONE)
+
+
+def test_what_had_to_be_judged_is_an_error_also_where_a_finding_is_ignored(
+    make_outcome: Any, runs: dict[str, CheckedRun]
+) -> None:
+    verdict = runs["ignored"].verdict
+    verdict = replace(verdict, judgements=(*verdict.judgements, Judgement("dead_units", "not_judged", "cut short")))
+    lost = replace(runs["ignored"], verdict=verdict, exit=Exit.NOT_JUDGED, demanded=frozenset({"dead_units"}))
+    runs["ignored"] = lost
+    assert kind(cases(junit_report(make_outcome("ignored")))["ignored", "dead_units"]) == "Error"
 
 
 def test_a_run_of_a_sweep_that_does_not_count_does_not_fail(sweep: Any) -> None:
