@@ -3,7 +3,8 @@
 Per layer it keeps the units not yet seen active, feeds the training set in chunks, drops units as they fire, and goes
 no deeper than the deepest layer that still has suspects, where it computes the suspects' columns only. A unit whose
 interval bound max(W,0)·x_max + min(W,0)·x_min + b is not positive is certified dead without a pass. A healthy network
-is through after a chunk or two; only dead units that the bound cannot certify cost a whole pass.
+is through after a chunk or two, or at once where a probe has already seen its units fire; only dead units that the
+bound cannot certify cost a whole pass.
 
 A network that is not layerwise, as one unrolled through time, is run whole, chunk by chunk until every unit has fired.
 """
@@ -58,12 +59,24 @@ class DeadUnitScanner:
         """The box that the inputs span; found when the first suspect outlives the first chunk."""
         return self._inputs.min(axis=0).reshape(-1), self._inputs.max(axis=0).reshape(-1)
 
-    def scan(self) -> ScanResult:
+    def scan(self, silent: Mapping[str, Array] | None = None) -> ScanResult:
         """Find every ReLU unit that is silent on all rows, at all time steps; exact, not sampled.
 
         It computes in the network's own precision: what fires in float64 may round to silence in float32.
+
+        Args:
+            silent: Which units of a layer were silent on some of these rows at these weights, `(units,)`, as a probe
+                has seen; every other unit of that layer is not dead, and need not be looked at.
         """
-        return self._scan_by_layers() if self._network.layerwise else self._scan_by_events()
+        silent = {} if silent is None else silent
+        suspects = {
+            info.name: silent.get(info.name, np.ones(info.fan_out, np.bool_))
+            for info in self._network.layers
+            if info.activation in RECTIFIED
+        }
+        if not self._network.layerwise:
+            return self._scan_by_events(suspects, seen=set(silent))
+        return self._scan_by_layers(suspects)
 
     @property
     def _rows_at_once(self) -> int:
@@ -75,16 +88,14 @@ class DeadUnitScanner:
         return network.parameters_by_layer()[network.layers[0].name]["weight"].dtype
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _scan_by_events(self) -> ScanResult:
+    def _scan_by_events(self, silent: dict[str, Array], seen: set[str]) -> ScanResult:
         """Run the whole network, chunk by chunk until every unit has fired: its layers cannot be run by themselves."""
         network, inputs = self._network, self._inputs
-        silent = {info.name: np.ones(info.fan_out, np.bool_) for info in network.layers if info.activation in RECTIFIED}
-        seen: set[str] = set()
 
         def note(event: LayerForward) -> None:
             if event.layer in silent:
                 seen.add(event.layer)
-                silent[event.layer] &= event.outputs.max(axis=0) <= 0  # a NaN is not silent
+                silent[event.layer] = silent[event.layer] & (event.outputs.max(axis=0) <= 0)  # a NaN is not silent
 
         rows = 0
         while rows < len(inputs) and any(units.any() for units in silent.values()):
@@ -98,10 +109,12 @@ class DeadUnitScanner:
         return ScanResult(dead, len(inputs), float(rows))
 
     @np.errstate(over="ignore", invalid="ignore")  # a diverged network is scanned too
-    def _scan_by_layers(self) -> ScanResult:
+    def _scan_by_layers(self, silent: Mapping[str, Array]) -> ScanResult:
         """Look at suspects only, no deeper than there are any."""
         network, inputs, layers, dtype = self._network, self._inputs, self._network.layers, self._dtype
-        suspects = {i: np.arange(info.fan_out) for i, info in enumerate(layers) if info.activation in RECTIFIED}
+        suspects: dict[int, Array] = {
+            i: np.flatnonzero(silent[info.name]) for i, info in enumerate(layers) if info.name in silent
+        }
         dead: dict[int, list[int]] = {index: [] for index in suspects}
         work = 0.0
         for start in range(0, len(inputs), CHUNK):
@@ -118,8 +131,8 @@ class DeadUnitScanner:
                 hidden = network.layer_outputs(index, hidden, units if at_the_end else None)
                 work += rows * layers[index].fan_in * hidden.shape[1]
                 if units is not None and len(units):
-                    silent = (hidden if at_the_end else hidden[:, units]).max(axis=0) <= 0  # a NaN is not silent
-                    suspects[index] = units[silent]
+                    highest = (hidden if at_the_end else hidden[:, units]).max(axis=0)
+                    suspects[index] = units[highest <= 0]  # a NaN is not silent
         for index, units in suspects.items():
             dead[index] += units.tolist()
         found = {layers[index].name: tuple(sorted(units)) for index, units in dead.items()}

@@ -24,6 +24,7 @@ class MovementWatcher:
         self._network = network
         self._since: int | None = None
         self._looks = 0
+        self._known: set[str] = set()
         self._copies: dict[str, dict[str, Array]] = {}
         self._pushes: dict[str, dict[str, int]] = {}
         self._gradients: dict[str, dict[str, Array]] = {}
@@ -33,29 +34,38 @@ class MovementWatcher:
         """Keep the gradients of what has not moved, until the end of the step."""
         if self._copies:
             self._gradients = {
-                layer: {name: event.gradients[layer][name].copy() for name in arrays}
+                layer: {name: event.gradients[layer][name].copy() for name in arrays if name in event.gradients[layer]}
                 for layer, arrays in self._copies.items()
+                if layer in event.gradients  # where there are several optimizers, a step is that of one of them
             }
 
     def ended(self, event: StepEnded) -> None:
         """Note what this step moved, and what it should have moved."""
         if self._since is None:
             self._since = event.step
-            for layer, arrays in event.updates.items():
-                still = {name: event.parameters[layer][name].copy() for name in arrays if not arrays[name].any()}
-                if still:
-                    self._copies[layer] = still
-                    self._pushes[layer] = dict.fromkeys(still, 0)
         elif self._copies:
             self._looks += 1
             self._forget_moved(event.parameters)
-            for layer, arrays in self._copies.items():
-                for name, array in arrays.items():
-                    gradient = self._gradients.get(layer, {}).get(name)
-                    if gradient is not None:
-                        rate = event.learning_rate * event.clip_factor
-                        self._pushes[layer][name] += should_move(array, gradient, event.learning_rate, rate)
+            for layer, gradients in self._gradients.items():
+                moved = event.updates.get(layer, {}).keys()  # by the optimizer whose step it is
+                for name in gradients.keys() & moved & self._copies.get(layer, {}).keys():
+                    rate = event.learning_rate * event.clip_factor
+                    array = self._copies[layer][name]
+                    self._pushes[layer][name] += should_move(array, gradients[name], event.learning_rate, rate)
             self._gradients = {}
+        if not event.updates.keys() <= self._known:
+            self._meet(event)
+
+    def _meet(self, event: StepEnded) -> None:
+        """Keep what did not move at the first step seen of its layer; another optimizer's may come later."""
+        for layer, arrays in event.updates.items():
+            if layer in self._known:
+                continue
+            still = {name: event.parameters[layer][name].copy() for name in arrays if not arrays[name].any()}
+            if still:
+                self._copies[layer], self._done = still, False
+                self._pushes[layer] = dict.fromkeys(still, 0)
+        self._known |= event.updates.keys()
 
     def look(self, step: int) -> Movement | None:
         """Take the note; None before the first step looked at, and once it was said that everything has moved."""
@@ -70,12 +80,12 @@ class MovementWatcher:
 
     def _forget_moved(self, parameters: LayerArrays) -> None:
         """Drop the copies of what is no longer as it was, a NaN among it."""
-        kept = {layer: _unmoved(arrays, parameters[layer]) for layer, arrays in self._copies.items()}
+        kept = {layer: _unmoved(arrays, parameters.get(layer, arrays)) for layer, arrays in self._copies.items()}
         self._copies = {layer: arrays for layer, arrays in kept.items() if arrays}
 
 
 def _unmoved(copies: Mapping[str, Array], parameters: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: array for name, array in copies.items() if np.array_equal(array, parameters[name])}
+    return {name: array for name, array in copies.items() if np.array_equal(array, parameters.get(name, array))}
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of a diverged network

@@ -67,7 +67,7 @@ class Look:
         probe: The note.
         scalars: For the dashboard.
         histograms: Of activations, weights, and gradients on pre-activations; empty unless asked for.
-        silent: Share of every ReLU layer's units that are silent on the whole sample; they need not be dead.
+        silent: Which units of every ReLU layer are silent on the whole sample, `(units,)`; they need not be dead.
         fault: Set if something was not finite.
         notes: Of outputs and hidden units.
     """
@@ -75,7 +75,7 @@ class Look:
     probe: Probe
     scalars: dict[str, float]
     histograms: dict[str, Histogram]
-    silent: dict[str, float]
+    silent: dict[str, Array]
     fault: Fault | None
     notes: tuple[Note, ...] = ()
 
@@ -89,7 +89,7 @@ class _Collector:
     draw: bool
     histograms: dict[str, Histogram] = field(default_factory=dict)
     slopes: dict[str, float] = field(default_factory=dict)
-    silent: dict[str, float] = field(default_factory=dict)
+    silent: dict[str, Array] = field(default_factory=dict)
     gradients: dict[str, float] = field(default_factory=dict)
     scalars: dict[str, float] = field(default_factory=dict)
     fault: Fault | None = None
@@ -112,7 +112,7 @@ class _Collector:
             self.activity(event)
         self.fault = self.fault or forward_fault(event, self.parameters)
         if event.activation in metrics.RECTIFIED:
-            self.silent[event.layer] = metrics.inactive_fraction(event.outputs)
+            self.silent[event.layer] = metrics.unit_sums(event.outputs) == 0.0
         elif event.activation in metrics.SLOPED:
             slopes = metrics.relative_slope(event.outputs, event.activation)
             self.slopes[event.layer] = float(slopes.mean())

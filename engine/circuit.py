@@ -6,9 +6,10 @@ References:
     cs231n, "Backpropagation, intuitions": "gradients add up at forks".
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -87,6 +88,28 @@ class Circuit:
         return Value(name, tuple(shape))
 
 
+class SeenCircuit(Protocol):
+    """What observers may see of a connected circuit, or of one run of a stack: read-only arrays by name."""
+
+    @property
+    def readonly_values(self) -> Mapping[str, Array]:
+        """Every value."""
+        ...
+
+    @property
+    def readonly_gradients(self) -> Mapping[str, Array]:
+        """Every gradient that is computed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunOfStack:
+    """One run of a circuit connected for a stack of runs."""
+
+    readonly_values: Mapping[str, Array]
+    readonly_gradients: Mapping[str, Array]
+
+
 class ConnectedCircuit:
     """A circuit with its arrays, for one batch size: feed `values`, call `forward`, then `backward`.
 
@@ -158,6 +181,11 @@ class ConnectedCircuit:
         self._backward = tuple(backward)
         self._forward = tuple(self.gates[placed.output.name].forward for placed in circuit.gates)
 
+    def run(self, index: int) -> RunOfStack:
+        """Give what observers may see of one run of the stack."""
+        values = {name: array[index] for name, array in self.readonly_values.items()}
+        return RunOfStack(values, {name: array[index] for name, array in self.readonly_gradients.items()})
+
     def write(self, name: str, array: Array) -> None:
         """Write an input.
 
@@ -171,8 +199,8 @@ class ConnectedCircuit:
             raise ValueError(msg)
         value[...] = array
 
-    def feed(self, name: str, samples: Array, rows: Array) -> None:
-        """Gather rows of `(samples, …)` into an input."""
+    def feed(self, name: str, samples: Array | Sequence[Array], rows: Array) -> None:
+        """Gather rows `(batch,)` of `(samples, …)` into an input; in a stack, `(R, batch)` of one array or of R."""
         self._arrays.feed(name, samples, rows)
 
     def forward(self) -> None:

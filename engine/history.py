@@ -26,7 +26,8 @@ class History:
     """What a training did: scores after every epoch, the number of steps, and why it ended.
 
     `reason` is `failed` where an observer or a gate raised, `interrupted` after Ctrl-C or a signal to end;
-    `forward_passes` are those over a batch that the steps needed (see `strategies`).
+    `forward_passes` are those over a batch that the steps needed (see `strategies`); `error` is what was raised, where
+    `train_many` went on with other trainings.
     """
 
     training: list[Scores] = field(default_factory=list)
@@ -34,6 +35,7 @@ class History:
     steps: int = 0
     forward_passes: int = 0
     reason: Reason = "completed"
+    error: Exception | None = None
 
     def should_stop(self, rule: EarlyStopping | None) -> bool:
         """Tell whether the last `patience` epochs brought no improvement of at least `min_delta`."""

@@ -107,6 +107,11 @@ class Hooks:
             if handle.event_type is type(event):
                 handle.observer(event)
 
+    @property
+    def next_wanted(self) -> float:
+        """No step before this one is wanted, while losses are finite; 0 where nobody has been asked yet."""
+        return self._next if self._rhythms else math.inf
+
     def due(self, step: int, loss: float) -> "Due | None":
         """Ask who wants a step; None if nobody does, so that no event need be built.
 

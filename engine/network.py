@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gradvitals.engine.activations import Activation, Linear
-from gradvitals.engine.circuit import ConnectedCircuit, readonly
+from gradvitals.engine.circuit import ConnectedCircuit, SeenCircuit, readonly
 from gradvitals.engine.drawing import Drawing
 from gradvitals.engine.dropout import Dropout
 from gradvitals.engine.events import (
@@ -67,14 +67,21 @@ class Network:
             msg = f"a network computes in float32 or float64, got {self.dtype}"
             raise ValueError(msg)
         self._layout = ParameterVector(self.circuit.parameters)
-        self.parameters = np.zeros(self._layout.size, self.dtype)
-        self.gradients = np.zeros_like(self.parameters)
-        self._arrays = self.views(self.parameters)
-        self._seen_parameters = self.readonly_views(self.parameters)
-        self._seen_gradients = self.readonly_views(self.gradients)
+        self.parameters: Array = np.zeros(self._layout.size, self.dtype)
+        self.gradients: Array = np.zeros_like(self.parameters)
+        self.move_to(self.parameters, self.gradients)
         self._evaluation_rows = max(EVALUATION_ROWS // max(len(layer.outputs) for layer in drawing.layers), 1)
+
+    def move_to(self, parameters: Array, gradients: Array) -> None:
+        """Keep the parameters and the gradients, with the values they have, in these arrays `(P,)` from now on."""
+        for array, old in ((parameters, self.parameters), (gradients, self.gradients)):
+            if array is not old:
+                array[...] = old
+        self.parameters, self.gradients = parameters, gradients
+        self._arrays = self.views(parameters)
+        self._seen_parameters, self._seen_gradients = self.readonly_views(parameters), self.readonly_views(gradients)
         self._connected: dict[tuple[int, Purpose], ConnectedCircuit] = {}
-        self._shown_before: dict[ConnectedCircuit, list[tuple[str, Array, Array, Array, str]]] = {}
+        self._shown_before: dict[SeenCircuit, list[tuple[str, Array, Array, Array, str]]] = {}
 
     @property
     def loss_name(self) -> str:
@@ -213,19 +220,19 @@ class Network:
         activation.connect((pre_activations, *learned), outputs, outputs, unwanted).forward()
         return outputs if chosen is None else outputs[:, chosen]
 
-    def emit_forward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
+    def emit_forward(self, circuit: SeenCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerForward per layer, from the first to the last."""
         for name, inputs, pre_activations, outputs, activation in self._shown(circuit):
             observer(LayerForward(name, step, inputs, pre_activations, outputs, activation, source))
 
-    def emit_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
+    def emit_backward(self, circuit: SeenCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a LayerBackward per layer, from the last to the first."""
         gradients = circuit.readonly_gradients
         for layer in reversed(self.drawing.layers):
             before, behind = _over_time(gradients, layer.pre_activations), _over_time(gradients, layer.outputs)
             observer(LayerBackward(layer.info.name, step, before, behind, source))
 
-    def emit_recurrent_backward(self, circuit: ConnectedCircuit, observer: Observer, step: int, source: Source) -> None:
+    def emit_recurrent_backward(self, circuit: SeenCircuit, observer: Observer, step: int, source: Source) -> None:
         """Send a RecurrentBackward per layer unrolled through time, from the last to the first."""
         gradients = circuit.readonly_gradients
         for layer in reversed(self.drawing.layers):
@@ -236,7 +243,7 @@ class Network:
                 norms = gradient_norms(behind)
                 observer(RecurrentBackward(layer.info.name, step, readonly(gains), readonly(norms), source))
 
-    def _shown(self, circuit: ConnectedCircuit) -> list[tuple[str, Array, Array, Array, str]]:
+    def _shown(self, circuit: SeenCircuit) -> list[tuple[str, Array, Array, Array, str]]:
         """Give name, inputs, pre-activations, outputs and activation of every layer; views are made once."""
         if circuit in self._shown_before:
             return self._shown_before[circuit]

@@ -188,9 +188,9 @@ def train(
     Raises:
         ValueError: If a set of samples is empty or does not fit the network, or the batch size is not positive.
     """
-    _require_fit(network, {"training": samples, "validation": validation}, batch_size)
-    samples = _as_dtype(samples, network.dtype)
-    validation = None if validation is None else _as_dtype(validation, network.dtype)
+    require_fit(network, {"training": samples, "validation": validation}, batch_size)
+    samples = as_dtype(samples, network.dtype)
+    validation = None if validation is None else as_dtype(validation, network.dtype)
     batch_size = min(batch_size, len(samples))
     total_steps = epochs * math.ceil(len(samples) / batch_size)
     rate_factor = None if schedule is None else partial(schedule, total_steps=total_steps)
@@ -209,7 +209,7 @@ def train(
             for epoch in range(1, epochs + 1):
                 scores = _train_epoch(trainer, samples, generator.permutation(len(samples)), batch_size)
                 history.training.append(scores)
-                validated = None if validation is None else _score(network, validation)
+                validated = None if validation is None else score(network, validation)
                 if validated is not None:
                     history.validation.append(validated)
                 if hooks.wants(EpochEnded):
@@ -232,7 +232,12 @@ def train(
     return history
 
 
-def _require_fit(network: Network, sets: Mapping[str, Samples | None], batch_size: int) -> None:
+def require_fit(network: Network, sets: Mapping[str, Samples | None], batch_size: int) -> None:
+    """Refuse what cannot be trained on.
+
+    Raises:
+        ValueError: If a set is empty or does not fit the network, or the batch size is not positive.
+    """
     if batch_size < 1:
         msg = f"the batch size must be a positive number of samples, got {batch_size}"
         raise ValueError(msg)
@@ -255,20 +260,21 @@ def _train_epoch(trainer: Trainer, samples: Samples, order: Array, batch_size: i
         correct += trainer.correct or 0
         if not math.isfinite(loss):
             break
-    return _scores(trainer.network, loss_sum, None if trainer.correct is None else correct, seen)
+    return scores_over(trainer.network, loss_sum, None if trainer.correct is None else correct, seen)
 
 
-def _score(network: Network, samples: Samples) -> Scores:
+def score(network: Network, samples: Samples) -> Scores:
+    """Evaluate a network on a set of samples."""
     losses, correct = network.evaluate(samples.inputs, samples.targets)
-    return _scores(network, float(losses.sum(dtype=np.float64)), correct, len(samples))
+    return scores_over(network, float(losses.sum(dtype=np.float64)), correct, len(samples))
 
 
-def _scores(network: Network, loss_sum: float, correct: int | None, seen: int) -> Scores:
+def scores_over(network: Network, loss_sum: float, correct: int | None, seen: int) -> Scores:
     """Divide by the samples; a multilabel sample has several labels to be right about."""
     labels = network.layers[-1].fan_out if network.loss.scores_labels else 1
     return Scores(loss_sum / seen, None if correct is None else correct / (seen * labels))
 
 
-def _as_dtype(samples: Samples, dtype: np.dtype[Any]) -> Samples:
+def as_dtype(samples: Samples, dtype: np.dtype[Any]) -> Samples:
     """Make both matrices contiguous and of one dtype: mixed operands fall off BLAS."""
     return Samples(np.ascontiguousarray(samples.inputs, dtype), np.ascontiguousarray(samples.targets, dtype))

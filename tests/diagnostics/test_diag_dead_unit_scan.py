@@ -76,6 +76,21 @@ def test_the_scan_finds_what_brute_force_finds(seed: int) -> None:
     assert result.dead == dead_by_force(network, inputs)
     assert result.rows == len(inputs)
     assert result.cost <= len(inputs) * (1 + 1e-9)
+    sample = inputs[rng.choice(len(inputs), min(len(inputs), 20), replace=False)]
+    silent = {layer: np.isin(np.arange(99), units) for layer, units in dead_by_force(network, sample).items()}
+    silent = {info.name: silent[info.name][: info.fan_out] for info in network.layers if info.name in silent}
+    seeded = DeadUnitScanner(network, inputs).scan(silent)
+    assert seeded.dead == result.dead
+    assert seeded.cost <= result.cost * (1 + 1e-9)
+
+
+def test_a_scan_of_what_a_sample_has_all_seen_fire_costs_nothing() -> None:
+    network = make([4, 6, 6, 2], ["relu", "relu"], np.random.default_rng(0))
+    inputs = np.random.default_rng(1).normal(size=(2000, 4))
+    silent = {name: np.zeros(6, np.bool_) for name in ("hidden_1", "hidden_2")}
+    assert DeadUnitScanner(network, inputs).scan(silent).cost == 0.0
+    unseen = DeadUnitScanner(network, inputs).scan({"hidden_2": silent["hidden_2"]})
+    assert unseen.dead == DeadUnitScanner(network, inputs).scan().dead
 
 
 def test_some_of_these_networks_have_dead_units_below_the_bound_and_some_beyond_it() -> None:

@@ -100,16 +100,25 @@ class Trainee:
         self.network, self.watcher, self.step = network, MovementWatcher(network), 0
         self.views = network.views(network.parameters)
 
-    def take(self, moved: Mapping[str, tuple[str, ...]], *, rate: float = 0.1, clip: float = 1.0) -> None:
-        """Move these arrays; all have a gradient of 1."""
+    def take(
+        self,
+        moved: Mapping[str, tuple[str, ...]],
+        *,
+        rate: float = 0.1,
+        clip: float = 1.0,
+        held: tuple[str, ...] = ("hidden_1", "hidden_2", "output"),
+    ) -> None:
+        """Move these arrays; all that the optimizer holds have a gradient of 1."""
         self.step += 1
         before = self.network.parameters.copy()
-        self.watcher.gradients(GradientsReady(self.step, self.network.views(np.ones_like(before))))
+        gradients = {layer: self.network.views(np.ones_like(before))[layer] for layer in held}
+        self.watcher.gradients(GradientsReady(self.step, gradients))
         for layer, names in moved.items():
             for name in names:
                 self.views[layer][name][...] -= 0.01
-        updates = self.network.views(self.network.parameters - before)
-        self.watcher.ended(StepEnded(self.step, 1.0, clip, rate, updates, self.network.parameters_by_layer()))
+        updates = {layer: self.network.views(self.network.parameters - before)[layer] for layer in held}
+        parameters = {layer: self.network.parameters_by_layer()[layer] for layer in held}
+        self.watcher.ended(StepEnded(self.step, 1.0, clip, rate, updates, parameters))
 
 
 ALL = dict.fromkeys(("hidden_1", "hidden_2", "output"), ("weight", "bias"))
@@ -172,3 +181,25 @@ def test_without_gradients_nothing_should_have_moved(digits: WatchedData, make_n
     note = watcher.look(5)
     assert note is not None
     assert note.unmoved == {layer: {"weight": 0, "bias": 0} for layer in ("hidden_1", "output")}
+
+
+def test_layers_of_two_optimizers_are_looked_at_each_at_its_own_steps(trainee: Trainee) -> None:
+    body, head = ("hidden_1", "hidden_2"), ("output",)
+    for _ in range(3):
+        trainee.take({"hidden_2": ("weight", "bias")}, held=body)
+        trainee.take({}, held=head)
+    note = trainee.watcher.look(6)
+    expected = {"hidden_1": {"weight": 2, "bias": 2}, "output": {"weight": 2, "bias": 2}}
+    assert note is not None
+    assert note.unmoved == expected
+
+
+def test_a_layer_whose_optimizer_joins_late_is_looked_at_from_then_on(trainee: Trainee) -> None:
+    for _ in range(3):
+        trainee.take(ALL, held=("hidden_1", "hidden_2"))
+    assert trainee.watcher.look(3) == Movement(3, 1, 0, {})
+    for _ in range(2):
+        trainee.take({"hidden_1": ("weight", "bias"), "hidden_2": ("weight", "bias")})
+    note = trainee.watcher.look(5)
+    assert note is not None
+    assert note.unmoved == {"output": {"weight": 1, "bias": 1}}

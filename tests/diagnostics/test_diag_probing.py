@@ -60,7 +60,8 @@ def test_the_probe_of_a_small_set_is_that_of_every_row(activation: str, make_net
         assert look.silent == {}
     else:
         assert probe.relative_slopes == {}
-        assert look.silent == {"hidden_1": (expected["hidden"] == 0).all(axis=0).mean()}
+        assert list(look.silent) == ["hidden_1"]
+        assert look.silent["hidden_1"].tolist() == (expected["hidden"] == 0).all(axis=0).tolist()
     assert look.fault is None
     assert look.histograms == {}
 
@@ -68,7 +69,8 @@ def test_the_probe_of_a_small_set_is_that_of_every_row(activation: str, make_net
 def test_a_large_set_is_probed_on_the_same_rows_every_time(digits: WatchedData, make_network: MakeNetwork) -> None:
     network = make_network(digits)
     first, second = Prober(network, digits), Prober(network, digits)
-    assert first.take(0) == second.take(0)
+    one, other = first.take(0), second.take(0)
+    assert (one.probe, one.notes, one.scalars) == (other.probe, other.notes, other.scalars)
     assert first.take(0).probe.samples == PROBE_ROWS
     assert not first.take(0).probe.whole_set
     assert first.cost == pytest.approx(PROBE_ROWS * (1 + 1 / 3))

@@ -76,6 +76,9 @@ def test_the_scan_finds_what_brute_force_finds(seed: int) -> None:
     assert result.dead == dead_by_force(network, inputs)
     assert result.rows == len(inputs)
     assert 0.0 < result.cost <= len(inputs)
+    some = dead_by_force(network, inputs[:3])
+    silent = {i.name: np.isin(np.arange(i.fan_out), some[i.name]) for i in network.layers if i.name in some}
+    assert DeadUnitScanner(network, inputs).scan(silent).dead == result.dead
 
 
 def test_some_of_these_networks_have_dead_units_and_units_that_fire() -> None:

@@ -1,0 +1,245 @@
+"""A stack: networks that differ in their numbers only, stepped at once, each to the bit as it would be alone.
+
+Every array has the runs first: parameters `(R, P)`, values `(R, batch, units)`. What Python costs a step is then paid
+once for all of them, which is most of it where networks are small. The networks stay what they are: each one's
+parameters are a row of the stack's, and it can be watched, probed and evaluated by itself.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradvitals.engine.circuit import ConnectedCircuit, RunOfStack
+from gradvitals.engine.clipping import Clip
+from gradvitals.engine.dropout import Dropout
+from gradvitals.engine.events import Array, GradientsReady, LayerBackward, LayerForward, RecurrentBackward, StepEnded
+from gradvitals.engine.gates import Gate
+from gradvitals.engine.history import EarlyStopping, History
+from gradvitals.engine.hooks import Due
+from gradvitals.engine.network import Network, loss_gate
+from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.regularizers import Penalty
+from gradvitals.engine.schedules import Schedule
+from gradvitals.engine.stacked_optimizer import StackedOptimizer
+from gradvitals.engine.training import Samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """One of many trainings: what `train` is given, and the history that it fills."""
+
+    network: Network
+    samples: Samples
+    optimizer: Optimizer
+    epochs: int
+    batch_size: int
+    generator: np.random.Generator
+    validation: Samples | None = None
+    early_stopping: EarlyStopping | None = None
+    clip: Clip | None = None
+    schedule: Schedule | None = None
+    penalty: Penalty | None = None
+    history: History = field(default_factory=History)
+
+
+@dataclass(frozen=True, slots=True)
+class StackStep:
+    """What a step gave each run, in the stack's order.
+
+    Attributes:
+        losses: Of the batch, before the update, `(R,)`.
+        mean_losses: The same as a mean over the samples, also where their sum is minimised, `(R,)` float64.
+        correct: Samples (or labels) that were right before the update, `(R,)`; None for a regression.
+        errors: What an observer of a run raised, by its place in the stack.
+    """
+
+    losses: Array
+    mean_losses: Array
+    correct: Array | None
+    errors: dict[int, Exception]
+
+
+class Stack:
+    """Takes training steps of several networks at once.
+
+    Attributes:
+        networks: Those still in it.
+        steps: Steps taken.
+    """
+
+    def __init__(self, trainings: Sequence[Training], rate_factors: Sequence[Callable[[int], float] | None]) -> None:
+        """Pile up the networks' parameters.
+
+        Args:
+            trainings: With sets of the networks' dtype and of one size, and one batch size.
+            rate_factors: For each, gives a step's learning rate in units of its optimizer's; None is 1.
+
+        Raises:
+            ValueError: If circuits or optimizers are not alike.
+        """
+        self.networks = [training.network for training in trainings]
+        if any(_drawn(network) != _drawn(self.networks[0]) for network in self.networks):
+            msg = "networks can be stacked where they have one circuit, one dtype, and differ in their numbers only"
+            raise ValueError(msg)
+        self._trainings, self._schedules = list(trainings), list(rate_factors)
+        self._optimizer = StackedOptimizer([training.optimizer for training in trainings])
+        self.steps = 0
+        self._pile()
+
+    def step(self, rows: Array) -> StackStep:
+        """Train every network on its batch, the rows `(R, batch)` of its samples."""
+        circuit = self._circuit(rows.shape[1])
+        circuit.feed("inputs", self._inputs, rows)
+        circuit.feed("targets", self._targets, rows)
+        circuit.forward()
+        losses = circuit.values["loss"].astype(np.float64)
+        gate = loss_gate(circuit)
+        correct = gate.count_correct()
+        mean = losses if gate.reduction == "mean" else gate.sample_losses.mean(axis=-1).astype(np.float64)
+        result = StackStep(losses, mean, None if correct is None else np.asarray(correct), {})
+        circuit.backward()
+        for run, penalty in self._penalties:
+            penalty.add_gradient(self._parameters[run], self._gradients[run])
+        self.steps += 1
+        due = self._due(losses.tolist())
+        for run, wanted in due.items():
+            with _kept(result.errors, run):
+                self._show_before_update(run, wanted, circuit)
+        factors = {run: clip(self._gradients[run]) for run, clip in self._clips}
+        rates = self._optimizer.step(self._parameters, self._gradients, self._rate_factors())
+        for run, wanted in due.items():
+            if wanted.wants(StepEnded) and run not in result.errors:
+                with _kept(result.errors, run):
+                    self._show_after_update(
+                        run,
+                        wanted,
+                        circuit,
+                        loss=losses[run].item(),
+                        clip_factor=factors.get(run, 1.0),
+                        rate=rates[run].item(),
+                    )
+        return result
+
+    def leave(self, runs: Sequence[int]) -> None:
+        """Let some networks go, with arrays of their own, and go on with the others."""
+        for run in runs:
+            network = self.networks[run]
+            network.move_to(network.parameters.copy(), network.gradients.copy())
+            self._optimizer.leave(run, network.parameters)
+        stay = [run for run in range(len(self.networks)) if run not in runs]
+        self.networks = [self.networks[run] for run in stay]
+        self._trainings, self._schedules = (
+            [self._trainings[run] for run in stay],
+            [self._schedules[run] for run in stay],
+        )
+        if stay:
+            self._pile()
+            self._optimizer.keep(stay, self._parameters)
+
+    def _pile(self) -> None:
+        """Allocate what has a row per run, and move the networks there."""
+        first, shape = self.networks[0], (len(self.networks), self.networks[0].parameters.size)
+        self._parameters, self._gradients, self._updates = np.zeros((3, *shape), first.dtype)
+        for network, parameters, gradients in zip(self.networks, self._parameters, self._gradients, strict=True):
+            network.move_to(parameters, gradients)
+        self._seen_updates = [first.readonly_views(update) for update in self._updates]
+        self._inputs = _one_or_each([training.samples.inputs for training in self._trainings])
+        self._targets = _one_or_each([training.samples.targets for training in self._trainings])
+        self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
+        self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
+        self._circuits: dict[int, ConnectedCircuit] = {}
+        self._seen: dict[tuple[int, int], RunOfStack] = {}
+
+    def _circuit(self, batch: int) -> ConnectedCircuit:
+        """Connect the circuit for a batch size, once."""
+        if batch not in self._circuits:
+            first = self.networks[0]
+            circuit = ConnectedCircuit(
+                first.circuit,
+                first.circuit_parameters(self._parameters),
+                first.circuit_parameters(self._gradients),
+                batch=batch,
+                dtype=first.dtype,
+                runs=(len(self.networks),),
+            )
+            for name, gate in circuit.gates.items():
+                if isinstance(gate, Dropout):
+                    gate.training = True
+                    gate.generators = [_generator_of(network, name) for network in self.networks]
+            self._circuits[batch] = circuit
+        return self._circuits[batch]
+
+    def _due(self, losses: Sequence[float]) -> dict[int, Due]:
+        """Ask who wants this step; mostly nobody does, and nobody need be asked."""
+        step, finite = self.steps, math.isfinite(sum(losses))
+        if finite and step < min(network.hooks.next_wanted for network in self.networks):
+            return {}
+        asked = {run: self.networks[run].hooks.due(step, loss) for run, loss in enumerate(losses)}
+        return {run: due for run, due in asked.items() if due is not None}
+
+    def _rate_factors(self) -> float | Array:
+        """Give this step's learning rates in units of the optimizers', `(R, 1)`, or 1."""
+        if not any(self._schedules):
+            return 1.0
+        return np.array([[1.0 if schedule is None else schedule(self.steps)] for schedule in self._schedules])
+
+    def _show_before_update(self, run: int, due: Due, circuit: ConnectedCircuit) -> None:
+        """Show what was computed, and keep the parameters to tell the update afterwards."""
+        network, batch = self.networks[run], circuit.values["inputs"].shape[1]
+        seen = self._seen.setdefault((run, batch), circuit.run(run))
+        if due.wants(LayerForward):
+            network.emit_forward(seen, due.emit, self.steps, "training")
+        if due.wants(LayerBackward):
+            network.emit_backward(seen, due.emit, self.steps, "training")
+        if due.wants(RecurrentBackward):
+            network.emit_recurrent_backward(seen, due.emit, self.steps, "training")
+        if due.wants(GradientsReady):
+            due.emit(GradientsReady(self.steps, network.gradients_by_layer()))
+        if due.wants(StepEnded):
+            np.copyto(self._updates[run], self._parameters[run])
+
+    def _show_after_update(
+        self, run: int, due: Due, circuit: ConnectedCircuit, *, loss: float, clip_factor: float, rate: float
+    ) -> None:
+        """Show the update really taken."""
+        update, network = self._updates[run], self.networks[run]
+        np.subtract(self._parameters[run], update, out=update)
+        targets = circuit.readonly_values["targets"][run]
+        updates, parameters = self._seen_updates[run], network.parameters_by_layer()
+        due.emit(StepEnded(self.steps, loss, clip_factor, rate, updates, parameters, targets))
+
+
+@contextmanager
+def _kept(errors: dict[int, Exception], run: int) -> Iterator[None]:
+    """Keep what a run's observer raises in a `with` block: the other runs have nothing to do with it."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told of that run
+        errors[run] = error
+
+
+def _one_or_each(arrays: Sequence[Array]) -> Array | Sequence[Array]:
+    """Give the one array that all runs share, or the array of each."""
+    return arrays[0] if all(array is arrays[0] for array in arrays) else arrays
+
+
+def _drawn(network: Network) -> list[object]:
+    """Give what networks of one stack have in common: all but the numbers in their arrays."""
+    gates = network.circuit.gates
+    return [network.dtype, [(type(one.gate), _settings(one.gate), one.inputs, one.output) for one in gates]]
+
+
+def _settings(gate: Gate) -> dict[str, object]:
+    """Give a gate's settings as they were drawn; each run's dropout draws from its own generator."""
+    settings = {name: value for name, value in vars(gate).items() if name != "generators"}
+    return {name: value.tobytes() if isinstance(value, np.ndarray) else value for name, value in settings.items()}
+
+
+def _generator_of(network: Network, name: str) -> np.random.Generator:
+    """Give the generator of a network's dropout, by the name of its output."""
+    gate = next(placed.gate for placed in network.circuit.gates if placed.output.name == name)
+    assert isinstance(gate, Dropout)  # noqa: S101 - for the type checker: it is so in every network of the stack
+    return gate.generators[0]
