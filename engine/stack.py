@@ -23,7 +23,7 @@ from gradvitals.engine.network import Network, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.regularizers import Penalty
 from gradvitals.engine.schedules import Schedule
-from gradvitals.engine.stacked_optimizer import StackedOptimizer
+from gradvitals.engine.stacked_optimizer import NotStackableError, StackedOptimizer
 from gradvitals.engine.training import Samples
 
 
@@ -78,12 +78,12 @@ class Stack:
             rate_factors: For each, gives a step's learning rate in units of its optimizer's; None is 1.
 
         Raises:
-            ValueError: If circuits or optimizers are not alike.
+            NotStackableError: If circuits or optimizers are not alike.
         """
         self.networks = [training.network for training in trainings]
         if any(_drawn(network) != _drawn(self.networks[0]) for network in self.networks):
             msg = "networks can be stacked where they have one circuit, one dtype, and differ in their numbers only"
-            raise ValueError(msg)
+            raise NotStackableError(msg)
         self._trainings, self._schedules = list(trainings), list(rate_factors)
         self._optimizer = StackedOptimizer([training.optimizer for training in trainings])
         self.steps = 0

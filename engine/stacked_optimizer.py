@@ -10,6 +10,10 @@ from gradvitals.engine.events import Array
 from gradvitals.engine.optimizers import Optimizer, Stateful
 
 
+class NotStackableError(ValueError):
+    """Trainings differ in more than their numbers, so that they cannot be stepped at once."""
+
+
 class StackedOptimizer:
     """Changes parameters `(R, P)` as each run's own optimizer would change its row, to the bit."""
 
@@ -17,16 +21,16 @@ class StackedOptimizer:
         """Put fresh optimizers together.
 
         Raises:
-            ValueError: If they differ in more than their learning rate, or have taken steps.
+            NotStackableError: If they differ in more than their learning rate, or have taken steps.
         """
         self._members = [one for one in optimizers if isinstance(one, Stateful)]
         if any(int(one.state_arrays()["steps"]) for one in self._members):
             msg = "optimizers can be stacked before their first step only"
-            raise ValueError(msg)
+            raise NotStackableError(msg)
         settings = [_settings(one) for one in self._members]
         if len(settings) < len(optimizers) or any(own != settings[0] for own in settings):
             msg = "optimizers can be stacked where they are of one kind and differ in their learning rate only"
-            raise ValueError(msg)
+            raise NotStackableError(msg)
         self._optimizer: Any = copy(self._members[0])  # every rule takes the rates of R runs; its type does not say so
         self.rates = np.array([[one.learning_rate] for one in optimizers])
 

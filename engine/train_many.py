@@ -14,6 +14,7 @@ import numpy as np
 from gradvitals.engine.events import EpochEnded, Scores, TrainingEnded, TrainingStarted
 from gradvitals.engine.history import History, Reason
 from gradvitals.engine.stack import Stack, Training
+from gradvitals.engine.stacked_optimizer import NotStackableError
 from gradvitals.engine.training import Samples, as_dtype, require_fit, score, scores_over
 
 
@@ -31,7 +32,8 @@ def train_many(trainings: Sequence[Training]) -> list[History]:
         The histories of the trainings, in their order.
 
     Raises:
-        ValueError: If they cannot be stacked, a set of samples is empty or does not fit its network, or the batch size
+        NotStackableError: If they differ in anything else.
+        ValueError: If a set of samples is empty or does not fit its network, or the batch size
             is not positive.
     """
     if not trainings:
@@ -39,7 +41,7 @@ def train_many(trainings: Sequence[Training]) -> list[History]:
     fitted = _fitted(trainings)
     if len({(len(one.samples), one.batch_size) for one in fitted}) > 1:
         msg = "trainings can be stacked where their training sets are of one size, and their batches too"
-        raise ValueError(msg)
+        raise NotStackableError(msg)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the loop itself reports what is not finite
         _Loop(fitted).run()
     return [training.history for training in trainings]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import assert_never
 
 import numpy as np
@@ -20,7 +21,7 @@ from gradvitals.experiments.architecture import build_network
 from gradvitals.experiments.config import optimizer, schedule
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset, Targets
-from gradvitals.experiments.fit import Fit
+from gradvitals.experiments.fit import Encoding, Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,7 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
     """Build the experiment; weights, batches, searches and dropout have separate streams of the config's seed."""
     streams = np.random.SeedSequence(config.seed).spawn(4)
     weights, batches, searches, drops = (np.random.default_rng(stream) for stream in streams)
-    dtype = np.dtype(config.training.dtype)
-    samples = _samples(dataset.inputs, dataset.targets, dataset, fit, dtype)
-    validation = _samples(dataset.validation_inputs, dataset.validation_targets, dataset, fit, dtype)
+    samples, validation = _sets(dataset, fit.encoding, fit.widths[-1], config.training.dtype)
     network = build_network(config, dataset, fit, samples.targets, weights=weights, drops=drops)
     stopping = config.training.early_stopping
     strategy = _strategy(config, searches)
@@ -77,16 +76,28 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
     )
 
 
-def _samples(inputs: Array, targets: Targets, dataset: Dataset, fit: Fit, dtype: np.dtype[np.floating]) -> Samples:
+@lru_cache(maxsize=2)
+def _sets(dataset: Dataset, encoding: Encoding, outputs: int, dtype: str) -> tuple[Samples, Samples]:
+    """Give training and validation set; runs that share their data share these arrays too."""
+    training = dataset.inputs, _encode(dataset.targets, encoding, max(dataset.outputs, outputs))
+    validation = dataset.validation_inputs, _encode(dataset.validation_targets, encoding, training[1].shape[1])
+    return Samples(*_as_dtype(training, dtype)), Samples(*_as_dtype(validation, dtype))
+
+
+def _encode(targets: Targets, encoding: Encoding, width: int) -> Array:
     """Encode the targets for the loss: one-hot rows, one column of labels, or the values as they are."""
-    match fit.encoding:
+    match encoding:
         case "values":
-            encoded: Array = targets
+            return targets
         case "labels":
-            encoded = targets[:, np.newaxis]
+            return targets[:, np.newaxis]
         case "one_hot":
-            encoded = np.eye(max(dataset.outputs, fit.widths[-1]))[targets]
-    return Samples(np.ascontiguousarray(inputs, dtype), np.ascontiguousarray(encoded, dtype))
+            return np.eye(width)[targets]
+
+
+def _as_dtype(arrays: tuple[Array, Array], dtype: str) -> tuple[Array, Array]:
+    inputs, targets = (np.ascontiguousarray(array, dtype) for array in arrays)
+    return inputs, targets
 
 
 def _optimizer(settings: optimizer.Optimizer) -> Optimizer:  # noqa: PLR0911 - a kind each

@@ -21,3 +21,8 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
+
+
+def sentence_of(error: Exception) -> str:
+    """Give an error's sentence, with its kind where it is not one of ours."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

@@ -15,11 +15,13 @@ from typing import NoReturn
 
 from threadpoolctl import threadpool_limits
 
-from gradvitals.experiments.errors import UserError
+from gradvitals.experiments.blocks import Run, cut_into_blocks
+from gradvitals.experiments.errors import sentence_of
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.run_folder import RunSummary
-from gradvitals.experiments.runner import Place, run_one
+from gradvitals.experiments.runner import run_one
+from gradvitals.experiments.stacked_runner import run_stacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,49 +47,49 @@ def limited_blas(threads: int | None) -> Iterator[None]:
         yield
 
 
-def run_many(runs: Sequence[tuple[PlannedRun, Place]], workers: int) -> Generator[Outcome, None, None]:
+def run_many(runs: Sequence[Run], workers: int) -> Generator[Outcome, None, None]:
     """Run all, yielding each outcome as it comes; one that fails does not stop the others.
+
+    Runs that are alike are trained at once, in blocks.
 
     Args:
         runs: What to run, and where.
         workers: Processes; 1 runs everything here.
     """
-    if workers <= 1 or len(runs) <= 1:
+    blocks = cut_into_blocks(runs, max(workers, 1))
+    if workers <= 1 or len(blocks) <= 1:
         with threadpool_limits(1):
-            for planned, place in runs:
-                yield _attempt(planned, place)
+            for block in blocks:
+                yield from _attempt(block)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy BLAS threads and locks half alive
     turns = context.Value("i", 0)
     with ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(turns, allowed_cores())) as pool:
         try:
             with _ctrl_c_held_back():  # the workers inherit this: Ctrl-C is the parent's, also while they start
-                futures: dict[Future[Outcome], PlannedRun] = {
-                    pool.submit(_attempt, planned, place): planned for planned, place in runs
+                futures: dict[Future[list[Outcome]], list[Run]] = {
+                    pool.submit(_attempt, block): block for block in blocks
                 }
             for future in as_completed(futures):
                 try:
-                    yield future.result()
+                    yield from future.result()
                 except BrokenProcessPool:
-                    yield Outcome(
-                        futures[future], None, "a worker process died (out of memory?); --resume does the rest"
-                    )
+                    sentence = "a worker process died (out of memory?); --resume does the rest"
+                    yield from (Outcome(planned, None, sentence) for planned, _ in futures[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _stop_children()
             raise
 
 
-def _attempt(planned: PlannedRun, place: Place) -> Outcome:
+def _attempt(block: Sequence[Run]) -> list[Outcome]:
     try:
-        summary, _ = run_one(planned, place)
-    except UserError as error:
-        return Outcome(planned, None, str(error))
+        results = run_stacked(block) if len(block) > 1 else [(run_one(*block[0])[0], "")]
     except Exception as error:  # noqa: BLE001 - a run that fails must not take the sweep with it
-        return Outcome(planned, None, f"{type(error).__name__}: {error}")
+        return [Outcome(planned, None, sentence_of(error)) for planned, _ in block]
     except _WorkerEnded:
         os._exit(Exit.TERMINATED)  # the pool would hand this worker its next run
-    return Outcome(planned, summary)
+    return [Outcome(planned, summary, error) for (planned, _), (summary, error) in zip(block, results, strict=True)]
 
 
 def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequence[int]) -> None:

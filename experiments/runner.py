@@ -19,7 +19,7 @@ from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.tensorboard import hparams
 from gradvitals.diagnostics.tensorboard.graph import graph_def
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
-from gradvitals.engine.events import EpochEnded, Scores
+from gradvitals.engine.events import EpochEnded, Scores, TrainingEnded
 from gradvitals.engine.history import History
 from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.data import DataConfig
@@ -60,6 +60,88 @@ class Place:
     axes: Mapping[str, Sequence[Any]]
 
 
+class OpenRun:
+    """A run whose folder is begun: watch and train its experiment, then close it, whatever has happened.
+
+    Attributes:
+        experiment: With its initial weights.
+        history: What its training fills.
+    """
+
+    def __init__(self, planned: PlannedRun, place: Place, *, at_once: int = 1) -> None:
+        """Begin the folder.
+
+        Args:
+            planned: What to run.
+            place: Where.
+            at_once: Runs that are trained at once and share the time it takes.
+
+        Raises:
+            UserError: If data and config do not fit; nothing is written then.
+        """
+        self.planned, self._place, self._at_once = planned, place, at_once
+        config, dataset = planned.config, load_dataset(planned, place)
+        fit = check_fit(config, dataset, origin=place.origin)
+        self.experiment, self.history = assemble(config, dataset, fit), History()
+        self._diagnoses = configured(config.diagnostics.rules, origin=place.origin)
+        self._monitor: Monitor | None = None
+        self._result: tuple[RunSummary, Verdict] | None = None
+        self._error = ""
+
+        place.folder.mkdir(parents=True, exist_ok=True)
+        write_text(place.folder / CONFIG_FILE, dump(config))
+        versions = {"gradvitals": __version__, "numpy": np.__version__, "python": platform.python_version()}
+        model = _describe(self.experiment)
+        self._summary = RunSummary(place.folder.name, "running", planned.axes, model=model, versions=versions)
+        write_summary(place.folder, self._summary)
+        self._started = time.perf_counter()
+        self._writer = RunWriter(place.folder)
+
+    def watch(self) -> None:
+        """Write what TensorBoard wants to know at the start, and put the monitor on the experiment."""
+        _write_hparams(self._writer, self.planned, self._place)
+        self._writer.top.graph(graph_def(network_nodes(self.experiment.network.circuit)))
+        self._monitor = watch_experiment(
+            self.planned.config, self.experiment, sinks=(self._writer,), diagnoses=self._diagnoses
+        )
+
+    def fail(self, problem: BaseException) -> None:
+        """Say what stopped it, also before the first step and after the last one; a run that is closed has ended."""
+        if self._result is None:
+            self.history.reason = "failed" if isinstance(problem, Exception) else "interrupted"
+            self._error = f"{type(problem).__name__}: {problem}" if isinstance(problem, Exception) else ""
+
+    def ended(self, event: TrainingEnded) -> None:
+        """Close it as soon as its training is done, however long others take."""
+        if event.reason in FINISHED:
+            self.close()
+
+    def close(self) -> tuple[RunSummary, Verdict]:
+        """Write what became of it, once."""
+        if self._result is not None:
+            return self._result
+        history, folder = self.history, self._place.folder
+        finished = history.reason in FINISHED
+        self._writer.top.summary(history.steps, hparams.session_end("success" if finished else "failure"))
+        self._writer.close()
+        verdict = judge(Record() if self._monitor is None else self._monitor.record, self._diagnoses)
+        summary = replace(
+            self._summary,
+            status=history.reason,
+            seconds=round((time.perf_counter() - self._started) / self._at_once, 3),
+            steps=history.steps,
+            forward_passes=history.forward_passes,
+            scores=_last_scores(history),
+            verdict=verdict.outcome if finished or verdict.outcome != "healthy" else "not_judged",
+            findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
+            error=self._error,
+        )
+        write_json(folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
+        write_summary(folder, summary)
+        self._result = summary, verdict
+        return self._result
+
+
 def run_one(
     planned: PlannedRun, place: Place, on_epoch: Callable[[EpochEnded], None] | None = None
 ) -> tuple[RunSummary, Verdict]:
@@ -68,52 +150,18 @@ def run_one(
     Raises:
         UserError: If data and config do not fit; nothing is written then.
     """
-    config = planned.config
-    dataset = load_dataset(planned, place)
-    fit = check_fit(config, dataset, origin=place.origin)
-    experiment = assemble(config, dataset, fit)
-    diagnoses = configured(config.diagnostics.rules, origin=place.origin)
-
-    place.folder.mkdir(parents=True, exist_ok=True)
-    write_text(place.folder / CONFIG_FILE, dump(config))
-    versions = {"gradvitals": __version__, "numpy": np.__version__, "python": platform.python_version()}
-    summary = RunSummary(place.folder.name, "running", planned.axes, model=_describe(experiment), versions=versions)
-    write_summary(place.folder, summary)
-    started = time.perf_counter()
-    error = ""
-    history = History()
-    writer = RunWriter(place.folder)
-    monitor: Monitor | None = None
+    run = OpenRun(planned, place)
     try:
-        _write_hparams(writer, planned, place)
-        writer.top.graph(graph_def(network_nodes(experiment.network.circuit)))
-        monitor = watch_experiment(config, experiment, sinks=(writer,), diagnoses=diagnoses)
+        run.watch()
         if on_epoch is not None:
-            experiment.network.hooks.on(EpochEnded, on_epoch)
-        train_experiment(config, experiment, history=history)
+            run.experiment.network.hooks.on(EpochEnded, on_epoch)
+        train_experiment(planned.config, run.experiment, history=run.history)
     except BaseException as problem:
-        # Whatever stopped it, also before the first step and after the last one.
-        history.reason = "failed" if isinstance(problem, Exception) else "interrupted"
-        error = f"{type(problem).__name__}: {problem}" if history.reason == "failed" else ""
+        run.fail(problem)
         raise
     finally:
-        writer.top.summary(history.steps, hparams.session_end("success" if history.reason in FINISHED else "failure"))
-        writer.close()
-        verdict = judge(Record() if monitor is None else monitor.record, diagnoses)
-        summary = replace(
-            summary,
-            status=history.reason,
-            seconds=round(time.perf_counter() - started, 3),
-            steps=history.steps,
-            forward_passes=history.forward_passes,
-            scores=_last_scores(history),
-            verdict=verdict.outcome if history.reason in FINISHED or verdict.outcome != "healthy" else "not_judged",
-            findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
-            error=error,
-        )
-        write_json(place.folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
-        write_summary(place.folder, summary)
-    return summary, verdict
+        result = run.close()
+    return result
 
 
 def load_dataset(planned: PlannedRun, place: Place) -> Dataset:

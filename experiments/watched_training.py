@@ -8,6 +8,8 @@ from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.history import History
+from gradvitals.engine.stack import Training
+from gradvitals.engine.stacked_optimizer import NotStackableError
 from gradvitals.engine.training import train
 from gradvitals.experiments.assemble import Experiment
 from gradvitals.experiments.config.dump import as_plain, flatten
@@ -41,6 +43,31 @@ def watch_experiment(
         sinks=sinks,
         config=flatten(as_plain(config)),
         diagnoses=diagnoses,
+    )
+
+
+def as_training(config: Config, experiment: Experiment, history: History) -> Training:
+    """Give an experiment as one of many trainings, as its config says.
+
+    Raises:
+        NotStackableError: If it does not step by backpropagation.
+    """
+    if experiment.strategy is not None:
+        msg = "trainings can be stacked where backpropagation computes their gradients"
+        raise NotStackableError(msg)
+    return Training(
+        experiment.network,
+        experiment.samples,
+        experiment.optimizer,
+        config.training.epochs,
+        config.training.batch_size,
+        experiment.generator,
+        experiment.validation,
+        experiment.early_stopping,
+        experiment.clip,
+        experiment.schedule,
+        experiment.penalty,
+        history,
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gradvitals.experiments import executor
+from gradvitals.experiments import runner
 from gradvitals.experiments.run_folder import read_sweep
-from gradvitals.experiments.runner import run_one
+from gradvitals.experiments.watched_training import watch_experiment
 
 GRID = '[sweep]\n"training.optimizer.learning_rate" = [0.1, 1.0]\n"data.scale" = ["none", "standard", 1000]\n'
 
@@ -75,13 +75,13 @@ def test_resume_takes_a_run_that_was_made_alone_into_the_sweep(
 def test_a_run_that_fails_does_not_stop_the_others(
     gradvitals: Callable[..., Any], config: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_or_fail(planned: Any, place: Any) -> Any:
-        if planned.config.seed == 1:
+    def watch_or_fail(config: Any, *arguments: Any, **others: Any) -> Any:
+        if config.seed == 1:
             msg = "no luck"
             raise MemoryError(msg)
-        return run_one(planned, place)
+        return watch_experiment(config, *arguments, **others)
 
-    monkeypatch.setattr(executor, "run_one", run_or_fail)
+    monkeypatch.setattr(runner, "watch_experiment", watch_or_fail)
     said = gradvitals("sweep", config("[sweep]\nseed = [0, 1, 2]\n"), "--workers", "1")
     assert said.code == 4
     assert len(said.sentences) == 1
@@ -97,20 +97,16 @@ def test_a_run_that_fails_does_not_stop_the_others(
 def test_a_sweep_stopped_by_ctrl_c_says_what_is_missing(
     gradvitals: Callable[..., Any], config: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_or_stop(planned: Any, place: Any) -> Any:
-        if planned.config.seed == 1:
+    def watch_or_stop(config: Any, *arguments: Any, **others: Any) -> Any:
+        if config.seed == 1:
             raise KeyboardInterrupt
-        return run_one(planned, place)
+        return watch_experiment(config, *arguments, **others)
 
-    monkeypatch.setattr(executor, "run_one", run_or_stop)
+    monkeypatch.setattr(runner, "watch_experiment", watch_or_stop)
     said = gradvitals("sweep", config("[sweep]\nseed = [0, 1, 2]\n"), "--workers", "1")
     assert said.code == 130
     assert said.err.strip() == "gradvitals: interrupted; the same command with --resume goes on"
-    assert [run["status"] for run in sweep_file(tmp_path / "logs" / "tiny")["runs"]] == [
-        "completed",
-        "missing",
-        "missing",
-    ]
+    assert [run["status"] for run in sweep_file(tmp_path / "logs" / "tiny")["runs"]] == ["missing"] * 3
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     assert gradvitals("sweep", "tiny.toml", "--workers", "1", "--resume").code == 0

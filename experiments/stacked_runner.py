@@ -1,0 +1,66 @@
+"""Runs a block of runs at once: one stack of networks, and each run with a folder, a monitor and an end of its own."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from gradvitals.engine.events import TrainingEnded
+from gradvitals.engine.stacked_optimizer import NotStackableError
+from gradvitals.engine.train_many import train_many
+from gradvitals.experiments.errors import sentence_of
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.run_folder import RunSummary
+from gradvitals.experiments.runner import OpenRun, Place
+from gradvitals.experiments.watched_training import as_training, train_experiment
+
+
+def run_stacked(runs: Sequence[tuple[PlannedRun, Place]]) -> list[tuple[RunSummary | None, str]]:
+    """Train runs that are alike at once; see `train_many`. What stops one does not stop the others.
+
+    Should they not fit into one stack after all, they are trained one after the other.
+
+    Returns:
+        For each run its summary, or none and the sentence that says why.
+    """
+    opened: dict[int, OpenRun] = {}
+    errors: dict[int, Exception] = {}
+    try:
+        for index, (planned, place) in enumerate(runs):
+            with _told(errors, index):
+                opened[index] = OpenRun(planned, place, at_once=len(runs))
+                opened[index].watch()
+        watched = {index: run for index, run in opened.items() if index not in errors}
+        for run in watched.values():
+            run.experiment.network.hooks.on(TrainingEnded, run.ended)
+        _train(watched, errors)
+    except BaseException as problem:
+        for run in opened.values():
+            run.fail(problem)
+        raise
+    finally:
+        for index, run in opened.items():
+            if index in errors:
+                run.fail(errors[index])
+            run.close()
+    return [
+        (None, sentence_of(errors[index])) if index in errors else (opened[index].close()[0], "")
+        for index in range(len(runs))
+    ]
+
+
+def _train(runs: dict[int, OpenRun], errors: dict[int, Exception]) -> None:
+    try:
+        train_many([as_training(run.planned.config, run.experiment, run.history) for run in runs.values()])
+    except NotStackableError:
+        for index, run in runs.items():
+            with _told(errors, index):
+                train_experiment(run.planned.config, run.experiment, history=run.history)
+    errors |= {index: run.history.error for index, run in runs.items() if run.history.error is not None}
+
+
+@contextmanager
+def _told(errors: dict[int, Exception], index: int) -> Iterator[None]:
+    """Keep what goes wrong with one run in a `with` block."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a run that fails must not take the others with it
+        errors[index] = error
