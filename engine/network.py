@@ -44,6 +44,7 @@ class Network:
         layers: Name, activation and size of every layer.
         loss: The loss as drawn, without arrays.
         hooks: Where observers subscribe.
+        evaluation_rows: Samples per pass of an evaluation.
     """
 
     def __init__(self, drawing: Drawing, *, dtype: DTypeLike = np.float32) -> None:
@@ -70,7 +71,7 @@ class Network:
         self.parameters: Array = np.zeros(self._layout.size, self.dtype)
         self.gradients: Array = np.zeros_like(self.parameters)
         self.move_to(self.parameters, self.gradients)
-        self._evaluation_rows = max(EVALUATION_ROWS // max(len(layer.outputs) for layer in drawing.layers), 1)
+        self.evaluation_rows = max(EVALUATION_ROWS // max(len(layer.outputs) for layer in drawing.layers), 1)
 
     def move_to(self, parameters: Array, gradients: Array) -> None:
         """Keep the parameters and the gradients, with the values they have, in these arrays `(P,)` from now on."""
@@ -136,8 +137,8 @@ class Network:
         width = next(value.shape[-1] for value in self.circuit.inputs if value.name == "targets")
         targets = np.zeros((len(inputs), width or 0), self.dtype)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of a loss nobody asked for
-            for start in range(0, len(inputs), self._evaluation_rows):
-                rows = slice(start, start + self._evaluation_rows)
+            for start in range(0, len(inputs), self.evaluation_rows):
+                rows = slice(start, start + self.evaluation_rows)
                 outputs[rows] = self._forward(inputs[rows], targets[rows]).inputs[0]
         return outputs
 
@@ -145,8 +146,8 @@ class Network:
         """Give the loss of every sample, `(samples,)`, and the number classified rightly (None for a regression)."""
         losses = np.empty(len(inputs), self.dtype)
         counts: list[int | None] = []
-        for start in range(0, max(len(inputs), 1), self._evaluation_rows):  # also none tell whether there are classes
-            rows = slice(start, start + self._evaluation_rows)
+        for start in range(0, max(len(inputs), 1), self.evaluation_rows):  # also none tell whether there are classes
+            rows = slice(start, start + self.evaluation_rows)
             loss = self._forward(inputs[rows], targets[rows])
             losses[rows] = loss.sample_losses
             correct = loss.count_correct()

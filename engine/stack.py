@@ -15,16 +15,24 @@ import numpy as np
 from gradvitals.engine.circuit import ConnectedCircuit, RunOfStack
 from gradvitals.engine.clipping import Clip
 from gradvitals.engine.dropout import Dropout
-from gradvitals.engine.events import Array, GradientsReady, LayerBackward, LayerForward, RecurrentBackward, StepEnded
+from gradvitals.engine.events import (
+    Array,
+    GradientsReady,
+    LayerBackward,
+    LayerForward,
+    RecurrentBackward,
+    Scores,
+    StepEnded,
+)
 from gradvitals.engine.gates import Gate
 from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.hooks import Due
-from gradvitals.engine.network import Network, loss_gate
+from gradvitals.engine.network import Network, Purpose, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.regularizers import Penalty
 from gradvitals.engine.schedules import Schedule
 from gradvitals.engine.stacked_optimizer import NotStackableError, StackedOptimizer
-from gradvitals.engine.training import Samples
+from gradvitals.engine.training import Samples, score, scores_over
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +99,7 @@ class Stack:
 
     def step(self, rows: Array) -> StackStep:
         """Train every network on its batch, the rows `(R, batch)` of its samples."""
-        circuit = self._circuit(rows.shape[1])
+        circuit = self._circuit(rows.shape[1], "training")
         circuit.feed("inputs", self._inputs, rows)
         circuit.feed("targets", self._targets, rows)
         circuit.forward()
@@ -123,6 +131,39 @@ class Stack:
                     )
         return result
 
+    def validate(self) -> list[Scores | None]:
+        """Score every network on its validation set, as `score` does, all at once where the sets are of one size."""
+        sets = [training.validation for training in self._trainings]
+        samples = [one for one in sets if one is not None]
+        if len(samples) < len(sets) or len({len(one) for one in samples}) > 1:
+            pairs = zip(self.networks, sets, strict=True)
+            return [None if one is None else score(network, one) for network, one in pairs]
+        losses, correct = self._evaluate(samples)
+        counts: Sequence[int | None] = [None] * len(sets) if correct is None else correct.tolist()
+        sums = [float(own.sum(dtype=np.float64)) for own in losses]
+        return [
+            scores_over(network, loss_sum, count, len(samples[0]))
+            for network, loss_sum, count in zip(self.networks, sums, counts, strict=True)
+        ]
+
+    def _evaluate(self, samples: Sequence[Samples]) -> tuple[Array, Array | None]:
+        """Give the loss of every sample, `(R, samples)`, and the number classified rightly, `(R,)`."""
+        inputs, targets = _one_or_each([one.inputs for one in samples]), _one_or_each([one.targets for one in samples])
+        total, most = len(samples[0]), self.networks[0].evaluation_rows
+        losses = np.empty((len(samples), total), self.networks[0].dtype)
+        counts: list[Array] = []
+        for start in range(0, total, most):
+            rows = np.arange(start, min(start + most, total))
+            circuit = self._circuit(len(rows), "evaluation")
+            chosen = np.broadcast_to(rows, (len(samples), len(rows)))
+            circuit.feed("inputs", inputs, chosen)
+            circuit.feed("targets", targets, chosen)
+            circuit.forward()
+            gate = loss_gate(circuit)
+            losses[:, rows] = gate.sample_losses
+            counts += [] if (correct := gate.count_correct()) is None else [np.asarray(correct)]
+        return losses, np.sum(counts, axis=0) if counts else None
+
     def leave(self, runs: Sequence[int]) -> None:
         """Let some networks go, with arrays of their own, and go on with the others."""
         for run in runs:
@@ -150,27 +191,27 @@ class Stack:
         self._targets = _one_or_each([training.samples.targets for training in self._trainings])
         self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
         self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
-        self._circuits: dict[int, ConnectedCircuit] = {}
+        self._circuits: dict[tuple[int, Purpose], ConnectedCircuit] = {}
         self._seen: dict[tuple[int, int], RunOfStack] = {}
 
-    def _circuit(self, batch: int) -> ConnectedCircuit:
-        """Connect the circuit for a batch size, once."""
-        if batch not in self._circuits:
+    def _circuit(self, batch: int, purpose: Purpose) -> ConnectedCircuit:
+        """Connect the circuit for a batch size and a purpose, once."""
+        if (batch, purpose) not in self._circuits:
             first = self.networks[0]
             circuit = ConnectedCircuit(
                 first.circuit,
                 first.circuit_parameters(self._parameters),
-                first.circuit_parameters(self._gradients),
+                first.circuit_parameters(self._gradients) if purpose == "training" else {},
                 batch=batch,
                 dtype=first.dtype,
                 runs=(len(self.networks),),
             )
             for name, gate in circuit.gates.items():
                 if isinstance(gate, Dropout):
-                    gate.training = True
+                    gate.training = purpose == "training"
                     gate.generators = [_generator_of(network, name) for network in self.networks]
-            self._circuits[batch] = circuit
-        return self._circuits[batch]
+            self._circuits[batch, purpose] = circuit
+        return self._circuits[batch, purpose]
 
     def _due(self, losses: Sequence[float]) -> dict[int, Due]:
         """Ask who wants this step; mostly nobody does, and nobody need be asked."""

@@ -68,11 +68,10 @@ class _Run:
         if not self.training.epochs:
             self.end("completed", 0)
 
-    def end_epoch(self, epoch: int, step: int, scores: Scores) -> None:
-        """Score the epoch, and end the training if it was the last one."""
+    def end_epoch(self, epoch: int, step: int, scores: Scores, validated: Scores | None) -> None:
+        """Note the epoch's scores, and end the training if it was the last one."""
         training, history = self.training, self.training.history
         history.training.append(scores)
-        validated = None if training.validation is None else score(training.network, training.validation)
         if validated is not None:
             history.validation.append(validated)
         if self._hooks.wants(EpochEnded):
@@ -141,20 +140,22 @@ class _Loop:
             finite = np.isfinite(step.losses)
             if step.errors or not finite.all():
                 for place in np.flatnonzero(~finite).tolist():
-                    self._end_epoch(place, epoch, seen, classified=step.correct is not None)
+                    training = self._runs[place].training
+                    validated = None if training.validation is None else score(training.network, training.validation)
+                    self._end_epoch(place, epoch, seen, validated, classified=step.correct is not None)
                 self._drop_ended()
             if not self._runs:
                 return
-        for place in range(len(self._runs)):
-            self._end_epoch(place, epoch, seen, classified=step.correct is not None)
+        for place, validated in enumerate(self._stack.validate()):
+            self._end_epoch(place, epoch, seen, validated, classified=step.correct is not None)
         self._drop_ended()
 
-    def _end_epoch(self, place: int, epoch: int, seen: int, *, classified: bool) -> None:
+    def _end_epoch(self, place: int, epoch: int, seen: int, validated: Scores | None, *, classified: bool) -> None:
         run = self._runs[place]
         if not run.ended:
             correct = int(self._correct[place]) if classified else None
             scores = scores_over(run.training.network, float(self._loss_sums[place]), correct, seen)
-            self._attempt(run, partial(run.end_epoch, epoch, self._stack.steps, scores))
+            self._attempt(run, partial(run.end_epoch, epoch, self._stack.steps, scores, validated))
 
     def _attempt(self, run: _Run, act: Callable[[], None]) -> None:
         try:

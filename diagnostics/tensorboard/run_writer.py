@@ -36,8 +36,8 @@ That costs a third of writing each.
 """
 
 
-Held: TypeAlias = tuple[float, int, Mapping[str, float] | Note]
-"""What is still to be written: wall time, step, and scalars by tag or a note."""
+Held: TypeAlias = tuple[str, float, int, Mapping[str, float] | Note]
+"""What is still to be written: where, wall time, step, and scalars by tag or a note."""
 
 
 class RunWriter:
@@ -57,7 +57,7 @@ class RunWriter:
         self._files |= {part: EventFile(folder / part) for part in PARTS if (folder / part).is_dir()}
         self._held: list[Held] = []
         self._written = 0.0
-        weakref.finalize(self, _write_held, self._files[""], self._held)  # also of a writer that nobody closed
+        weakref.finalize(self, _write_held, self._files, self._held)  # also of a writer that nobody closed
 
     @property
     def top(self) -> EventFile:
@@ -71,11 +71,11 @@ class RunWriter:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write scalars as one event, soon."""
-        self._hold(step, values)
+        self._hold("", step, values)
 
     def note(self, note: Note) -> None:
         """Write a note, soon."""
-        self._hold(note.step, note)
+        self._hold("", note.step, note)
 
     def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
         """Write histograms, all in one event."""
@@ -87,7 +87,7 @@ class RunWriter:
         self.top.summary(step, data, summaries.text("findings", verdict_markdown(verdict)))
 
     def epoch(self, event: EpochEnded) -> None:
-        """Write an epoch's scores."""
+        """Write an epoch's scores, soon."""
         self._scores("train", event.step, event.training, {"learning_rate": event.learning_rate})
         if event.validation is not None:
             self._scores("validation", event.step, event.validation, {})
@@ -100,16 +100,16 @@ class RunWriter:
             for file in self._files.values():
                 file.close()
 
-    def _hold(self, step: int, what: Mapping[str, float] | Note) -> None:
+    def _hold(self, part: str, step: int, what: Mapping[str, float] | Note) -> None:
         now = time.time()
-        self._held.append((now, step, what))
+        self._held.append((part, now, step, what))
         if len(self._held) >= MOST_HELD or not 0.0 <= now - self._written < LONGEST_HELD:  # clocks are also set back
             self._write_held()
 
     def _write_held(self) -> None:
         if self._held:
-            self._written = self._held[-1][0]
-            _write_held(self._files[""], self._held)
+            self._written = self._held[-1][1]
+            _write_held(self._files, self._held)
 
     def _scores(self, part: str, step: int, scores: Scores, further: Mapping[str, float]) -> None:
         if part not in self._files:
@@ -117,17 +117,19 @@ class RunWriter:
         values = {"epoch_loss": scores.loss, **further}
         if scores.accuracy is not None:
             values["epoch_accuracy"] = scores.accuracy
-        self._files[part].scalars(step, values)
+        self._hold(part, step, values)
 
 
-def _write_held(file: EventFile, held: list[Held]) -> None:
+def _write_held(files: Mapping[str, EventFile], held: list[Held]) -> None:
     """Write what is held, and hold nothing."""
-    moments: list[Moment] = [
-        (wall_time, step, what if isinstance(what, Mapping) else (_note_value(what),)) for wall_time, step, what in held
-    ]
+    moments: dict[str, list[Moment]] = {}
+    for part, wall_time, step, what in held:
+        values = what if isinstance(what, Mapping) else (_note_value(what),)
+        moments.setdefault(part, []).append((wall_time, step, values))
     held.clear()
-    if file.is_usable:
-        file.moments(moments)
+    for part, of_part in moments.items():
+        if files[part].is_usable:
+            files[part].moments(of_part)
 
 
 def _note_value(note: Note) -> Summary.Value:

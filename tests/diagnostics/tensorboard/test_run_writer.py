@@ -14,6 +14,7 @@ from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard import run_writer
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_writer import LONGEST_HELD, MEASUREMENTS, MOST_HELD, RunWriter
+from gradvitals.engine.events import EpochEnded, Scores
 
 
 def steps_on_disk(folder: Path) -> list[int]:
@@ -74,6 +75,20 @@ def test_notes_are_held_back_as_scalars_are_and_keep_their_place(writer: RunWrit
     writer.close()
     assert steps_on_disk(tmp_path) == [1, 3]
     assert [step for step, _ in read_run(tmp_path).tensors[MEASUREMENTS]] == [2]
+
+
+def test_an_epochs_scores_are_held_back_too_each_for_its_own_file(writer: RunWriter, tmp_path: Path) -> None:
+    for step in (2, 4):
+        writer.epoch(EpochEnded(step // 2, step, 0.1, Scores(0.5, 0.75), Scores(0.625, None)))
+    assert read_run(tmp_path / "train").scalars == {}
+    writer.close()
+    found = {part: read_run(tmp_path / part).scalars for part in ("train", "validation")}
+    assert {part: sorted(series) for part, series in found.items()} == {
+        "train": ["epoch_accuracy", "epoch_loss", "learning_rate"],
+        "validation": ["epoch_loss"],
+    }
+    assert found["validation"]["epoch_loss"].steps.tolist() == [2, 4]
+    assert found["validation"]["epoch_loss"].values.tolist() == [0.625, 0.625]
 
 
 WRITES_AND_ENDS = """
