@@ -95,6 +95,14 @@ def test_the_program_of_the_q_learning_guide_prints_what_is_shown(capsys: pytest
     assert max(printed["clipped_delta"][1:]) < 0.0
 
 
+def test_the_program_that_trains_many_prints_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = blocks((ROOT / "docs" / "performance.md").read_text(encoding="utf-8"), "python")
+    exec(compile(program, "performance.md", "exec"), {})  # noqa: S102 - our own document
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [words[:2] for words in told] == [[rate, "completed"] for rate in ("0.001", "0.01", "0.1", "1000000.0")]
+    assert told[-1][-1] == "error"
+
+
 def test_the_readme_names_every_command() -> None:
     assert all(f"| `gradvitals {name}" in README for name in COMMANDS)
 

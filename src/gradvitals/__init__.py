@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gradvitals.diagnostics.watch import watch
     from gradvitals.engine.network import Network
     from gradvitals.engine.perceptron import perceptron
+    from gradvitals.engine.stack import Training
+    from gradvitals.engine.train_many import train_many
     from gradvitals.engine.training import train
 
 __version__ = "0.1.0"
@@ -22,11 +24,13 @@ __all__ = [
     "Monitor",
     "Network",
     "NotJudged",
+    "Training",
     "UnhealthyTraining",
     "UnjudgedWarning",
     "__version__",
     "perceptron",
     "train",
+    "train_many",
     "watch",
 ]
 
@@ -35,10 +39,12 @@ _HOMES = {
     "Monitor": "gradvitals.diagnostics.monitor",
     "Network": "gradvitals.engine.network",
     "NotJudged": "gradvitals.diagnostics.health",
+    "Training": "gradvitals.engine.stack",
     "UnhealthyTraining": "gradvitals.diagnostics.health",
     "UnjudgedWarning": "gradvitals.diagnostics.health",
     "perceptron": "gradvitals.engine.perceptron",
     "train": "gradvitals.engine.training",
+    "train_many": "gradvitals.engine.train_many",
     "watch": "gradvitals.diagnostics.watch",
 }
 
