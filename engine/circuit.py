@@ -6,7 +6,7 @@ References:
     cs231n, "Backpropagation, intuitions": "gradients add up at forks".
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -199,9 +199,9 @@ class ConnectedCircuit:
             raise ValueError(msg)
         value[...] = array
 
-    def feed(self, name: str, samples: Array | Sequence[Array], rows: Array) -> None:
-        """Gather rows `(batch,)` of `(samples, …)` into an input; in a stack, `(R, batch)` of one array or of R."""
-        self._arrays.feed(name, samples, rows)
+    def feed(self, name: str, samples: Array, rows: Array, runs: slice | None = None) -> None:
+        """Gather rows `(batch,)` of `(samples, …)` into an input; `(R, batch)` into that of some runs of a stack."""
+        self._arrays.feed(name, samples, rows, runs)
 
     def forward(self) -> None:
         """Compute every value, in topological order."""

@@ -1,6 +1,6 @@
 """The arrays of a connected circuit: every value's, every wanted gradient's, and the columns of ones behind some."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,14 +75,12 @@ class CircuitArrays:
         """Give the gradients by value, as the gate is to see them."""
         return self._whole_gradients if self._acts_on_whole(placed) else self.gradients
 
-    def feed(self, name: str, samples: Array | Sequence[Array], rows: Array) -> None:
+    def feed(self, name: str, samples: Array, rows: Array, runs: slice | None = None) -> None:
         """Gather rows of `(samples, …)` into an input; NumPy is fast at that only into an array without gaps."""
         gathered, value = self._gathered[name], self.values[name]
-        if isinstance(samples, np.ndarray):
-            samples.take(rows, 0, gathered, "clip")
-        else:
-            for own, chosen, part in zip(samples, rows, gathered, strict=True):
-                own.take(chosen, 0, part, "clip")
+        if runs is not None:
+            gathered, value = gathered[runs], value[runs]
+        samples.take(rows, 0, gathered, "clip")
         if gathered is not value:
             np.copyto(value, gathered)
 

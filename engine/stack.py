@@ -100,8 +100,7 @@ class Stack:
     def step(self, rows: Array) -> StackStep:
         """Train every network on its batch, the rows `(R, batch)` of its samples."""
         circuit = self._circuit(rows.shape[1], "training")
-        circuit.feed("inputs", self._inputs, rows)
-        circuit.feed("targets", self._targets, rows)
+        self._feed(circuit, self._sets, rows)
         circuit.forward()
         losses = circuit.values["loss"].astype(np.float64)
         gate = loss_gate(circuit)
@@ -133,6 +132,7 @@ class Stack:
 
     def validate(self) -> list[Scores | None]:
         """Score every network on its validation set, as `score` does, all at once where the sets are of one size."""
+        self._quiet_until = 0.0  # an epoch ends: whoever is told may want something else from now on
         sets = [training.validation for training in self._trainings]
         samples = [one for one in sets if one is not None]
         if len(samples) < len(sets) or len({len(one) for one in samples}) > 1:
@@ -148,16 +148,14 @@ class Stack:
 
     def _evaluate(self, samples: Sequence[Samples]) -> tuple[Array, Array | None]:
         """Give the loss of every sample, `(R, samples)`, and the number classified rightly, `(R,)`."""
-        inputs, targets = _one_or_each([one.inputs for one in samples]), _one_or_each([one.targets for one in samples])
+        sets = _shared(samples)
         total, most = len(samples[0]), self.networks[0].evaluation_rows
         losses = np.empty((len(samples), total), self.networks[0].dtype)
         counts: list[Array] = []
         for start in range(0, total, most):
             rows = np.arange(start, min(start + most, total))
             circuit = self._circuit(len(rows), "evaluation")
-            chosen = np.broadcast_to(rows, (len(samples), len(rows)))
-            circuit.feed("inputs", inputs, chosen)
-            circuit.feed("targets", targets, chosen)
+            self._feed(circuit, sets, np.broadcast_to(rows, (len(samples), len(rows))))
             circuit.forward()
             gate = loss_gate(circuit)
             losses[:, rows] = gate.sample_losses
@@ -187,8 +185,8 @@ class Stack:
         for network, parameters, gradients in zip(self.networks, self._parameters, self._gradients, strict=True):
             network.move_to(parameters, gradients)
         self._seen_updates = [first.readonly_views(update) for update in self._updates]
-        self._inputs = _one_or_each([training.samples.inputs for training in self._trainings])
-        self._targets = _one_or_each([training.samples.targets for training in self._trainings])
+        self._sets = _shared([training.samples for training in self._trainings])
+        self._quiet_until = 0.0
         self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
         self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
         self._circuits: dict[tuple[int, Purpose], ConnectedCircuit] = {}
@@ -216,10 +214,21 @@ class Stack:
     def _due(self, losses: Sequence[float]) -> dict[int, Due]:
         """Ask who wants this step; mostly nobody does, and nobody need be asked."""
         step, finite = self.steps, math.isfinite(sum(losses))
-        if finite and step < min(network.hooks.next_wanted for network in self.networks):
+        if finite and step < self._quiet_until:
             return {}
+        self._quiet_until = min(network.hooks.next_wanted for network in self.networks)
+        if finite and step < self._quiet_until:
+            return {}
+        self._quiet_until = 0.0  # whoever is told something now may want something else from now on
         asked = {run: self.networks[run].hooks.due(step, loss) for run, loss in enumerate(losses)}
         return {run: due for run, due in asked.items() if due is not None}
+
+    @staticmethod
+    def _feed(circuit: ConnectedCircuit, sets: Sequence[tuple[slice, Samples]], rows: Array) -> None:
+        """Gather the batches, the rows `(R, batch)` of each run's set."""
+        for runs, samples in sets:
+            circuit.feed("inputs", samples.inputs, rows[runs], runs)
+            circuit.feed("targets", samples.targets, rows[runs], runs)
 
     def _rate_factors(self) -> float | Array:
         """Give this step's learning rates in units of the optimizers', `(R, 1)`, or 1."""
@@ -262,9 +271,15 @@ def _kept(errors: dict[int, Exception], run: int) -> Iterator[None]:
         errors[run] = error
 
 
-def _one_or_each(arrays: Sequence[Array]) -> Array | Sequence[Array]:
-    """Give the one array that all runs share, or the array of each."""
-    return arrays[0] if all(array is arrays[0] for array in arrays) else arrays
+def _shared(sets: Sequence[Samples]) -> list[tuple[slice, Samples]]:
+    """Give the sets, each with the neighbouring runs that share its arrays."""
+    starts = [run for run, one in enumerate(sets) if not run or not _same_arrays(one, sets[run - 1])]
+    ends = [*starts[1:], len(sets)]
+    return [(slice(start, end), sets[start]) for start, end in zip(starts, ends, strict=True)]
+
+
+def _same_arrays(one: Samples, other: Samples) -> bool:
+    return one.inputs is other.inputs and one.targets is other.targets
 
 
 def _drawn(network: Network) -> list[object]:
