@@ -12,6 +12,9 @@ OF_YES_OR_NO = frozenset({"binary_cross_entropy", "binary_hinge"})
 OF_QUANTITIES = frozenset({"mse", "mae", "huber", "clipped_delta"})
 
 HUBER_DELTA = CLIPPED_DELTA = 1.0
+ROUNDING = 1e-6
+"""Share of H that the least loss under soft targets may be off by: constant soft targets leave nothing to learn."""
+
 FEW_CLASSES, MANY_CLASSES, VERY_MANY_CLASSES = 10, 20, 200
 
 
@@ -37,8 +40,9 @@ class ConstantPredictor:
 
     @property
     def reducible(self) -> float:
-        """What of H can be learned away."""
-        return self.mean_loss - self.floor
+        """What of H can be learned away; 0 where that is no more than rounding."""
+        left = self.mean_loss - self.floor
+        return left if not self.floor or left > ROUNDING * self.mean_loss else 0.0
 
     def sample_losses(self, targets: Array) -> Array:
         """Give its loss on every sample, `(samples,)`."""

@@ -13,7 +13,8 @@ from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.limits import Unjudged, hold_limits
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending
-from gradvitals.diagnostics.requirements import Requirements, did_you_mean
+from gradvitals.diagnostics.requirements import Requirements
+from gradvitals.diagnostics.suggest import did_you_mean
 
 WIDTH = 100
 

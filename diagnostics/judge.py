@@ -12,9 +12,6 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.roots import explain
 
-OF_GRADIENTS = frozenset({"exploding_gradient", "frozen_parameters", "numerics"})
-"""Diagnoses that need the gradients of training steps to find nothing; what they find without them stands."""
-
 UNFOUND = frozenset({"clear", "not_judged"})
 """What a diagnosis says that has found nothing."""
 
@@ -22,18 +19,19 @@ UNFOUND = frozenset({"clear", "not_judged"})
 def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict:
     """Let every diagnosis judge the record, and order what they find by cause."""
     gate = judge_gate(record)
-    judgements = tuple(_as_observed(diagnosis.judge(record, gate), record) for diagnosis in diagnoses)
+    judgements = tuple(_as_observed(diagnosis, diagnosis.judge(record, gate), record) for diagnosis in diagnoses)
     findings = [_with_changes_only(finding, record) for judgement in judgements for finding in judgement.findings]
     explained = tuple(_with_harm(finding, record) for finding in explain(findings, record.context))
     return Verdict(judgements, explained, () if record.context is None else record.context.never_called)
 
 
-def _as_observed(judgement: Judgement, record: Record) -> Judgement:
+def _as_observed(diagnosis: Diagnosis, judgement: Judgement, record: Record) -> Judgement:
     """Leave a judgement open that says there is nothing, where some of what it needs was nowhere to be seen."""
     hidden = {} if record.context is None else record.context.unobserved
-    if "gradients" not in hidden or judgement.id not in OF_GRADIENTS or judgement.status not in UNFOUND:
+    unseen = [hidden[event] for event in diagnosis.events if event in hidden]
+    if not unseen or judgement.status not in UNFOUND:
         return judgement
-    return Judgement(judgement.id, "not_judged", hidden["gradients"], judgement.findings)
+    return Judgement(judgement.id, "not_judged", unseen[0], judgement.findings)
 
 
 def _with_changes_only(finding: Finding, record: Record) -> Finding:

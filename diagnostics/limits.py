@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from gradvitals.diagnostics.diagnoses.dead_units import NO_DATA
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED, SLOPED
@@ -14,8 +15,6 @@ from gradvitals.diagnostics.notes import Probe, Scan
 WANTED = (
     "This is a limit of your own, not a diagnosis: it fails the check whatever the cause. Loosen it, or mend the run."
 )
-
-ADD_DATA = "no training set was given: add data=(inputs, targets), or data=loader, to watch(…)"
 
 
 class Limits(Protocol):
@@ -156,7 +155,7 @@ def _loss_ratio(record: Record) -> Measured:
 
 def _unknown(record: Record, reason: str) -> Measured:
     """Say why nothing was measured; who gave no data is told so, whatever else is missing."""
-    return Measured(None, reason=reason if record.context is not None and record.context.samples else ADD_DATA)
+    return Measured(None, reason=reason if record.context is not None and record.context.samples else NO_DATA)
 
 
 def _worst(record: Record, metric: str, layers: list[str], *, last: bool) -> Measured:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gradvitals.diagnostics.call_site import CallSite, call_site_from_json
 from gradvitals.diagnostics.notes import N, Note, kind_of
 from gradvitals.engine.events import Array, LayerInfo
 
 LARGEST = float(np.finfo(np.float32).max)
 
-LATER = frozenset({"unheld", "unobserved", "never_called"})
+LATER = frozenset({"unheld", "unobserved", "never_called", "call_site"})
 """Fields of the context that earlier records do not have."""
 
 
@@ -37,6 +38,7 @@ class Context:
         unheld: Layers that have gradients, and whose parameters no optimizer holds.
         unobserved: Which of a step's events nobody could see (`gradients`), and why.
         never_called: Parts of the model with parameters that a forward pass on the data does not come by.
+        call_site: The line that watches the training; None where it is none of a checkout's.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -51,6 +53,7 @@ class Context:
     unheld: tuple[str, ...] = ()
     unobserved: Mapping[str, str] = field(default_factory=dict)
     never_called: tuple[str, ...] = ()
+    call_site: CallSite | None = None
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -161,4 +164,5 @@ def context_from_json(data: Mapping[str, Any]) -> Context:
     fields["unheld"] = tuple(data.get("unheld", ()))  # of records before it was told, all are held
     fields["unobserved"] = data.get("unobserved", {})
     fields["never_called"] = tuple(data.get("never_called", ()))
+    fields["call_site"] = call_site_from_json(data.get("call_site"))
     return Context(**fields)

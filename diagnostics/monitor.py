@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from gradvitals.diagnostics.batch_labels import BatchWatcher
+from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.data_signal import measure_signal
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
@@ -26,6 +27,7 @@ from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.movement import MovementWatcher
 from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan
+from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
@@ -34,6 +36,7 @@ from gradvitals.diagnostics.starting_point import measure_start
 from gradvitals.diagnostics.step_metrics import Fault, StepMetrics
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
 from gradvitals.engine.events import (
+    Array,
     EpochEnded,
     GradientsReady,
     LayerForward,
@@ -58,6 +61,7 @@ class Monitor:
         record: The measurements so far.
         requirements: What `assert_healthy` demands where its arguments do not say.
         asserted: Whether `assert_healthy` was called.
+        call_site: The line of the user's that watches, where there is one.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Monitor:
         """
         self.record = Record()
         self.requirements, self.asserted = Requirements(), False
+        self.call_site: CallSite | None = None
         self._validation_accuracy: float | None = None
         self._network, self._data, self._diagnoses = network, data, diagnoses
         self._total_steps, self._every, self._exact = total_steps, every, exact
@@ -93,7 +98,8 @@ class Monitor:
         self._prober = None if data is None else Prober(network, data)
         rectified = any(info.activation in RECTIFIED for info in network.layers)
         self._scanner = DeadUnitScanner(network, data.inputs) if data is not None and rectified else None
-        self._step_metrics, self._lost_updates = StepMetrics(network), LostUpdates()
+        self._silence = SilenceWatcher() if data is None else None  # with data, the scan says it exactly
+        self._step_metrics, self._lost_updates = StepMetrics(network, self._silence), LostUpdates()
         self._symmetry, self._movement = SymmetryWatcher(network), MovementWatcher(network)
         self._batches = BatchWatcher(None if data is None else data.targets)
         self._last_finite_step = 0
@@ -198,14 +204,14 @@ class Monitor:
             unheld=event.unheld,
             unobserved=event.unobserved,
             never_called=event.never_called,
+            call_site=self.call_site,
         )
         for sink in self._sinks:
             sink.context(self.record.context)
         inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
         for note in loss_notes(self._network, inputs, targets, step=event.step):
             self._add(note)
-        self._look(event.step)
-        self._scan(event.step)
+        self._scan(event.step, self._look(event.step))
         if self._prober is not None and self._data is not None:
             for note in measure_start(self._network, self._data, self._prober.sample, step=event.step):
                 self._add(note)
@@ -233,17 +239,18 @@ class Monitor:
         """Look between start and end; the last look belongs to the end of the training."""
         if (rounding := self._lost_updates.ended(event)) is not None:
             self._add(rounding)
-        if event.step == self._looks.total_steps:
+        asked_for = self._looks.next_after(event.step - 1) == event.step  # and not another optimizer's, shown with it
+        if not asked_for or event.step == self._looks.total_steps:
             return
-        suspicious = False
+        silent = None
         if event.step in self._looks.steps:
             live = (event.step - self._live_step) * self._work_per_step >= LIVE_WORK
-            suspicious = self._look(event.step, draw=live)
+            silent = self._look(event.step, draw=live)
             if live:
                 self._live_step = event.step
                 self._report(event.step)
-        if suspicious or self._looks.wants_scan(event.step):
-            self._scan(event.step)
+        if self._looks.wants_scan(event.step) or (silent is not None and self._suspects(silent)):
+            self._scan(event.step, silent)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._validation_accuracy = None if event.validation is None else event.validation.accuracy
@@ -254,22 +261,22 @@ class Monitor:
         """Take the last look, ask whether the data hold any signal if nothing was learned, and judge."""
         if self.record.context is None:
             return  # it ended before it started
-        self._look(event.step)
-        self._scan(event.step)
+        self._scan(event.step, self._look(event.step))
         gate = judge_gate(self.record)
         if self._data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             generator = np.random.default_rng(SEED)
             self._add(measure_signal(self._data.inputs, self._data.targets, generator, step=event.step))
         self._add_once(self._batches.take(ended=True))
+        self._add_once(None if self._silence is None else self._silence.take(event.step))
         self._add(Ending(event.step, event.reason))
         self._report(event.step)
 
-    def _look(self, step: int, *, draw: bool = True) -> bool:
-        """Take a probe; tell whether it saw so many silent units that only an exact scan can say what they are."""
+    def _look(self, step: int, *, draw: bool = True) -> Mapping[str, Array] | None:
+        """Take a probe; give the units of every ReLU layer that were silent on it, None without data."""
         self._add_once(self._symmetry.look(step))
         self._add_once(self._movement.look(step))
         if self._prober is None:
-            return False
+            return None
         look = self._prober.take(step, draw=draw and bool(self._sinks), closely=draw)
         probes = self.record.notes(Probe)
         if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
@@ -280,18 +287,22 @@ class Monitor:
         if look.histograms:
             for sink in self._sinks:
                 sink.histograms(step, look.histograms)
+        return look.silent
+
+    def _suspects(self, silent: Mapping[str, Array]) -> bool:
+        """Tell whether so many units were silent on the probe that only an exact scan can say what they are."""
         scans = self.record.notes(Scan)
         known = dict(self._dead_shares(scans[-1].dead)) if scans else {}
+        shares = {layer: float(units.mean()) for layer, units in silent.items() if units.size}
         return any(
-            share >= SUSPICIOUS or share - known.get(layer, 0.0) >= SUSPICIOUS_RISE
-            for layer, share in look.silent.items()
+            share >= SUSPICIOUS or share - known.get(layer, 0.0) >= SUSPICIOUS_RISE for layer, share in shares.items()
         )
 
-    def _scan(self, step: int) -> None:
+    def _scan(self, step: int, silent: Mapping[str, Array] | None) -> None:
         scans = self.record.notes(Scan)
         if self._scanner is None or (scans and scans[-1].step == step):
             return
-        result = self._scanner.scan()
+        result = self._scanner.scan(silent)
         self._looks.scanned(result.cost)
         self._add(Scan(step, result.rows, result.dead))
         self._add_scalars(step, {f"dead_fraction/{layer}": share for layer, share in self._dead_shares(result.dead)})

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
+from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, Propagation, TargetFacts
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
 
@@ -230,6 +231,42 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class StaleGradients:
+    """A gradient held what the step before had taken already; the note `stale_gradients`, and once when it ends.
+
+    Attributes:
+        step: Of the step that takes it again.
+        looks: Steps at which it was asked so far.
+        in_a_row: At how many of them, up to this one, it was so; 0 where it is no longer.
+    """
+
+    step: int
+    looks: int
+    in_a_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedSteps:
+    """Steps that a loss scaler was asked for, of which it has ever skipped one; the note `skipped_steps`.
+
+    Attributes:
+        step: Steps taken so far.
+        asked: For how many since the note before; the skips before the first step taken are left out.
+        skipped: Of these, how many it skipped, as a gradient was not finite.
+        falling: Of these, how many at a lower scale than at the skip before, so that they undo no growth of it.
+        unscaled: Of all up to the last one asked for, in a row, how many it skipped at a scale of 1 or less.
+        scale: At the last skip.
+    """
+
+    step: int
+    asked: int
+    skipped: int
+    falling: int
+    unscaled: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How the training ended; the note `ending`."""
 
@@ -258,6 +295,9 @@ NOTES: dict[str, type[Any]] = {
     "generalisation": Generalisation,
     "symmetry": Symmetry,
     "movement": Movement,
+    "observed_silence": ObservedSilence,
+    "stale_gradients": StaleGradients,
+    "skipped_steps": SkippedSteps,
     "ending": Ending,
     "gradient_comparison": GradientComparison,
     "overfit_trial": OverfitTrial,

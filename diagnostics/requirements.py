@@ -6,6 +6,8 @@ from math import inf, isnan
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from gradvitals.diagnostics.suggest import did_you_mean
+
 if TYPE_CHECKING:  # a session that reads a table need not load more
     from gradvitals.diagnostics.findings import Severity
 
@@ -98,14 +100,6 @@ def requirements_from_table(table: object) -> Requirements:
             msg = f"{key}: no such key{did_you_mean(key, known) or '; there are ' + ', '.join(known)}"
             raise ValueError(msg)
     return Requirements(**table)
-
-
-def did_you_mean(word: str, candidates: Sequence[str]) -> str:
-    """Give `` — did you mean 'x'?``, or nothing if no candidate is near."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word.casefold().replace("-", "_"), candidates, n=1)
-    return f" — did you mean {close[0]!r}?" if close else ""
 
 
 def _require_number(name: str, value: object) -> None:

@@ -8,6 +8,7 @@ from operator import is_
 import numpy as np
 
 from gradvitals.diagnostics import metrics
+from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.engine.events import Array, GradientsReady, LayerArrays, LayerForward, Observable, StepEnded
 
 UNWARNED = np.errstate(over="ignore", invalid="ignore")
@@ -50,12 +51,13 @@ class _TagsByLayer(dict[str, _Tags]):
 class StepMetrics:
     """Collects the scalars of the step under way; `take` hands them over and starts anew."""
 
-    def __init__(self, network: Observable) -> None:
-        self._network = network
+    def __init__(self, network: Observable, silence: SilenceWatcher | None = None) -> None:
+        self._network, self._silence = network, silence
         self._tags = _TagsByLayer()
         self._gradients, self._weights, self._updates = _Vectors(), _Vectors("weight"), _Vectors("weight")
         self._ones: dict[tuple[int, str], Array] = {}
         self._he_norms: dict[str, float] = {}
+        self._layers: set[str] = set()
         self._scalars: dict[str, float] = {}
         self._fault: Fault | None = None
 
@@ -73,6 +75,8 @@ class StepMetrics:
             value = float(sums.dot(sums))
             if event.activation in metrics.RECTIFIED:
                 self._scalars[self._tags[event.layer].inactive] = metrics.share_of_silent_units(sums)
+                if self._silence is not None:
+                    self._silence.see(event.layer, event.step, sums, len(outputs))
         if not math.isfinite(value):  # it may also overflow by itself: look closely
             self.note_fault(forward_fault(event, self._network.parameters_by_layer()))
 
@@ -86,7 +90,9 @@ class StepMetrics:
         for layer, square in squares.items():
             self._scalars[self._tags[layer].gradient] = math.sqrt(square)
         total = sum(squares.values())
-        self._scalars["gradient_norm/global"] = math.sqrt(total)
+        self._layers |= squares.keys()
+        if len(squares) == len(self._layers):  # of several optimizers, none shows the whole
+            self._scalars["gradient_norm/global"] = math.sqrt(total)
         if not math.isfinite(total):
             self.note_fault(_array_fault(event.gradients, "gradients"))
 

@@ -60,10 +60,10 @@ class Vitals:
             TypeError: As `gradvitals.watch` does.
             ValueError: As `gradvitals.watch` does.
         """
-        from gradvitals.diagnostics.watch import watch
+        from gradvitals.diagnostics.call_site import find_call_site
+        from gradvitals.diagnostics.watch import open_folder, watch_with_sinks
 
-        folder = None if self._keep is None or logdir is not None else self._keep()
-        monitor = watch(
+        monitor = watch_with_sinks(
             model,
             data=data,
             validation=validation,
@@ -71,12 +71,19 @@ class Vitals:
             optimizer=optimizer,
             total_steps=total_steps,
             every=every,
-            logdir=folder or logdir,
+            open_sinks=lambda: open_folder(self._new_folder() if logdir is None else Path(logdir)),
         )
+        monitor.call_site = find_call_site()
         monitor.requirements = self._requirements
         self.monitors.append(monitor)
-        self.folders += [] if folder is None else [folder]
         return monitor
+
+    def _new_folder(self) -> Path | None:
+        """Make a folder for a run; None where none is kept."""
+        if self._keep is None:
+            return None
+        self.folders.append(self._keep())
+        return self.folders[-1]
 
     def close(self) -> None:
         """Detach every monitor, also those of a test that failed."""

@@ -1,16 +1,19 @@
 """`watch`: the one entry point of the diagnostics, whoever trains."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gradvitals.diagnostics.call_site import find_call_site
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.engine.events import Array, Observable
 
 
@@ -48,6 +51,47 @@ def watch(
         ValueError: If a loss or an optimizer is given for a model that has its own, if data or loss do not fit it, or
             if a loss or a validation set is given without data.
     """
+    monitor = watch_with_sinks(
+        model,
+        data=data,
+        validation=validation,
+        loss=loss,
+        optimizer=optimizer,
+        total_steps=total_steps,
+        every=every,
+        open_sinks=lambda: open_folder(None if logdir is None else Path(logdir)),
+    )
+    monitor.call_site = find_call_site()
+    return monitor
+
+
+def watch_with_sinks(
+    model: object,
+    *,
+    data: object,
+    validation: object,
+    loss: Any,  # noqa: ANN401 - any callable
+    optimizer: object,
+    total_steps: int | None,
+    every: Every,
+    open_sinks: Callable[[], Sequence[Sink]],
+) -> Monitor:
+    """Do what `watch` does, whose arguments these are, with sinks of the caller's.
+
+    Args:
+        model: What to watch.
+        data: The training set.
+        validation: A validation set.
+        loss: What it is trained with.
+        optimizer: One, or several.
+        total_steps: Planned updates.
+        every: Rhythm of the step scalars.
+        open_sinks: Is called once everything has been found in order, so that no mistake leaves a file.
+
+    Raises:
+        TypeError: As `watch` does.
+        ValueError: As `watch` does.
+    """
     if data is None and (validation is not None or (loss is not None and _is_module(model))):
         what = "the validation set is compared with" if loss is None else "the loss is computed on"
         msg = f"{what} a sample of the training set: give that too, as watch(model, data=…)"
@@ -65,7 +109,7 @@ def watch(
             loss=loss,
             total_steps=total_steps,
             every=every,
-            open_sinks=lambda: _sinks(logdir),
+            open_sinks=open_sinks,
         )
     if _is_module(model):
         from gradvitals.diagnostics.adapters.torch_watch import watch_module
@@ -78,7 +122,7 @@ def watch(
             optimizer=optimizer,
             total_steps=total_steps,
             every=every,
-            open_sinks=lambda: _sinks(logdir),
+            open_sinks=open_sinks,
         )
     if not isinstance(model, Observable):
         msg = f"cannot watch a {type(model).__name__}: it is no gradvitals.Network and does not offer hooks as one does"
@@ -86,13 +130,21 @@ def watch(
     if loss is not None or optimizer is not None:
         msg = "this model carries its loss, and its steps are seen through its hooks: leave out loss and optimizer"
         raise ValueError(msg)
-    watched, unseen = _as_watched(model, data), _as_watched(model, validation)
-    for each in (watched, unseen):
-        if each is not None:
-            _require_fit(model, each)
-    if watched is not None and unseen is not None:
+    watched = None if data is None else _as_watched(model, data)
+    if watched is not None and validation is not None:
+        with of_validation_set():
+            unseen = _as_watched(model, validation)
         watched = replace(watched, validation_inputs=unseen.inputs, validation_targets=unseen.targets)
-    return Monitor(model, watched, total_steps=total_steps, every=every, sinks=_sinks(logdir))
+    return Monitor(model, watched, total_steps=total_steps, every=every, sinks=open_sinks())
+
+
+def open_folder(folder: Path | None) -> list[Sink]:
+    """Open a run's event files in a folder; none without one."""
+    if folder is None:
+        return []
+    from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+
+    return [RunWriter(folder)]
 
 
 def _is_keras(model: object) -> bool:
@@ -112,26 +164,20 @@ def _is_module(model: object) -> bool:
     )
 
 
-def _sinks(logdir: str | Path | None) -> list[Sink]:
-    if logdir is None:
-        return []
-    from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
-
-    return [RunWriter(Path(logdir))]
-
-
-def _as_watched(model: Observable, data: object) -> WatchedData | None:
+def _as_watched(model: Observable, data: object) -> WatchedData:
     """Take (inputs, targets) apart.
 
     Raises:
         TypeError: If it is anything else.
+        ValueError: If inputs or targets do not fit the model.
     """
-    if data is None or isinstance(data, WatchedData):
-        return data
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        msg = f"data must be (inputs, targets), got a {type(data).__name__}"
-        raise TypeError(msg)
-    return _watched(model, *data)
+    if not isinstance(data, WatchedData):
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            msg = f"data must be (inputs, targets), got a {type(data).__name__}"
+            raise TypeError(msg)
+        data = _watched(model, *data)
+    _require_fit(model, data)
+    return data
 
 
 def _watched(model: Observable, inputs: Any, targets: Any) -> WatchedData:  # noqa: ANN401 - any array-like

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.findings import Finding, Judged, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.limits import Unjudged, hold_limits
@@ -19,7 +20,7 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.ignoring import Exemption, apply_ignores, today_utc
 from gradvitals.experiments.rules import configured
-from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, read_sweep
+from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, find_sweeps, read_sweep
 from gradvitals.experiments.since_baseline import SinceBaseline
 from gradvitals.experiments.sweep_map import best_run
 
@@ -48,6 +49,7 @@ class CheckedRun:
         members: The runs that it stands for by majority, one per seed; empty for a run of its own.
         baseline: What became of its findings since a baseline; None without one.
         notes: What else is to be said of it, a sentence each.
+        call_site: The line of code that watched the training; None where a config was run.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CheckedRun:
     members: tuple["CheckedRun", ...] = ()
     baseline: SinceBaseline | None = None
     notes: tuple[str, ...] = ()
+    call_site: CallSite | None = None
 
     @property
     def excused(self) -> dict[str, str]:
@@ -114,7 +117,7 @@ class CheckedPath:
         runs: All runs at and below it.
         exit: Of the path.
         counting: The runs that count for it: all, or of every sweep the best by validation.
-        gaps: Sweeps that were cut short, a sentence each.
+        gaps: Sweeps that were cut short, or have no best run, a sentence each.
         source: The config that all runs come from; None where each has its own.
     """
 
@@ -153,19 +156,34 @@ def check_path(
         return CheckedPath(path, runs, runs[0].exit, runs)
     counting: list[CheckedRun] = []
     gaps: list[str] = []
-    for parent in dict.fromkeys(run.folder.parent for run in runs):
-        sweep = read_sweep(parent)
+    for parent in dict.fromkeys([*(run.folder.parent for run in runs), *find_sweeps(path)]):
         siblings = [run for run in runs if run.folder.parent == parent]
-        finished = [summary for summary in sweep.values() if summary is not None]
-        if len(finished) < len(sweep):
-            missing = f"{len(sweep) - len(finished)} of {len(sweep)} runs are missing"
-            gaps.append(f"{parent}: {missing}: the sweep was cut short, --resume goes on with it")
-        if require == "all" or not sweep:
-            counting += siblings
-        elif len(finished) == len(sweep):  # before that, nobody knows which is the best
-            best = best_run(finished)
-            counting += [run for run in siblings if best is not None and run.folder.name == best.name]
+        chosen, gap = _counting(parent, siblings, require)
+        counting += chosen
+        gaps += [gap] if gap else []
     return CheckedPath(path, runs, path_exit(counting, gaps), tuple(counting), tuple(gaps))
+
+
+def _counting(parent: Path, siblings: Sequence[CheckedRun], require: Require) -> tuple[Sequence[CheckedRun], str]:
+    """Give the runs of a folder that count for it, and why that could not be told; nothing where it could."""
+    sweep = read_sweep(parent)
+    finished = {name: summary for name, summary in sweep.items() if summary is not None}
+    gap = ""
+    if len(finished) < len(sweep):
+        missing = f"{len(sweep) - len(finished)} of {len(sweep)} runs are missing"
+        gap = f"{parent}: {missing}: the sweep was cut short, --resume goes on with it"
+    if require == "all" or not sweep:
+        return siblings, gap
+    if gap:
+        return (), gap  # nobody knows which will be the best
+    best = best_run(list(finished.values()))
+    chosen = [run for run in siblings if best is not None and finished.get(run.folder.name) is best]
+    return chosen, "" if chosen else no_best(parent)
+
+
+def no_best(parent: Path) -> str:
+    """Say of a sweep, all of whose runs are there, that nobody knows which one counts."""
+    return f"{parent}: no run of the sweep can be called the best by its scores"
 
 
 def path_exit(counting: Sequence[CheckedRun], gaps: Sequence[str]) -> Exit:
@@ -231,6 +249,7 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
         frozenset(unjudged),
         config,
         scores=run.last_scores,
+        call_site=None if run.record.context is None else run.record.context.call_site,
     )
 
 

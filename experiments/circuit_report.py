@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from rich import box
 from rich.table import Table
 
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.engine.circuit import ConnectedCircuit
 from gradvitals.engine.closed_form import count_backward_operations, count_operations, derivative, evaluate, show
 from gradvitals.engine.expressions import Expression
@@ -14,7 +15,6 @@ from gradvitals.engine.paths import find_paths
 from gradvitals.engine.recompute import RecomputingCircuit
 from gradvitals.experiments.circuit_view import gate_name
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.suggest import did_you_mean
 
 LONGEST = 10_000
 """Characters of a closed form that are printed."""

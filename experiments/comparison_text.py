@@ -13,7 +13,7 @@ from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.markdown import one_line
 from gradvitals.diagnostics.report import STYLES
 from gradvitals.experiments.comparison import WORSE, Comparison, Pair, Row, Status
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 
 SYMBOLS: dict[Status, str] = {
     "new": "✗",

@@ -7,7 +7,7 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.explain import Explanation, Threshold
 from gradvitals.experiments.config.diagnostics import Rule
 from gradvitals.experiments.fault_cases import FAULT_CASES, FaultCase
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 from gradvitals.experiments.trials.catalogue import TRIALS
 
 DIAGNOSES: tuple[Diagnosis, ...] = (*CATALOGUE, *TRIALS)

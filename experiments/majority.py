@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import fmean, median_low
 
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
-from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, path_exit
+from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, no_best, path_exit
 from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.ignoring import Exemption, State
@@ -33,8 +33,10 @@ def judge_by_majority(found: CheckedPath, seeds: int, require: Require) -> Check
     """
     runs: list[CheckedRun] = []
     counting: list[CheckedRun] = []
-    gaps = list(found.gaps)
-    for parent in dict.fromkeys(run.folder.parent for run in found.runs):
+    parents = dict.fromkeys(run.folder.parent for run in found.runs)
+    of_single_runs = {no_best(parent) for parent in parents}  # which is to be asked of what they make together
+    gaps = [gap for gap in found.gaps if gap not in of_single_runs]
+    for parent in parents:
         siblings = [run for run in found.runs if run.folder.parent == parent]
         gaps += [f"{run.name}: {NO_CONFIG}" for run in siblings if run.config is None]
         groups: dict[str, dict[int, CheckedRun]] = {}
@@ -47,7 +49,9 @@ def judge_by_majority(found: CheckedPath, seeds: int, require: Require) -> Check
                 gaps.append(f"{one.name}: {len(group)} of {seeds} seeds are there")
         runs += [*combined, *(run for run in siblings if run.config is None)]
         is_sweep = require == "best" and len(combined) > 1 and bool(read_sweep(parent))
-        counting += _best(combined) if is_sweep else combined
+        chosen = _best(combined) if is_sweep else combined
+        counting += chosen
+        gaps += [no_best(parent)] if combined and not chosen else []
     code = path_exit(counting, gaps)
     return replace(found, runs=tuple(runs), exit=code, counting=tuple(counting), gaps=tuple(gaps))
 

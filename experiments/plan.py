@@ -14,7 +14,7 @@ from gradvitals.experiments.config.override import set_key
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.config.sweep import MAX_RUNS, axis_values
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 
 MAX_STEM = 80
 MAX_SENTENCES = 10

@@ -121,9 +121,25 @@ def find_runs(folder: Path) -> Iterator[Path]:
     if is_run(folder):
         yield folder
         return
+    for child in _folders_in(folder):
+        yield from find_runs(child)
+
+
+def find_sweeps(folder: Path) -> Iterator[Path]:
+    """Yield the folders with a sweep's plan at and below a folder, in order, also those that hold no run yet."""
+    if is_run(folder):
+        return
+    if (folder / SWEEP_FILE).is_file():
+        yield folder
+    for child in _folders_in(folder):
+        yield from find_sweeps(child)
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    """Yield the folders in which runs are looked for."""
     for child in sorted(folder.iterdir()):
         if child.is_dir() and not child.is_symlink() and not child.name.startswith(".") and not _holds_graphs(child):
-            yield from find_runs(child)
+            yield child
 
 
 def _holds_graphs(folder: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradvitals.experiments.config.load import LoadedConfig
+from gradvitals.experiments.config.root import MOST_SEED
 from gradvitals.experiments.config.sweep import axis_values
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.errors import UserError
@@ -19,9 +20,6 @@ from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import MAP_FILE, SWEEP_FILE, Existing, RunSummary, choose_folder, read_summary
 from gradvitals.experiments.runner import Place, load_dataset
 from gradvitals.experiments.sweep_map import draw_map
-
-MOST_SEED = 2**32 - 1
-"""The largest that a config takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+
 MOST_OBJECTS = 2000
 """Objects looked through for generators; those of a data set are attributes of it, or of its transforms."""
 
@@ -57,8 +59,7 @@ def kept_attributes(*holders: object) -> Iterator[None]:
 
 
 def _generators_in(holders: tuple[object, ...]) -> list[Any]:
-    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-    return [each for each in _reachable(holders) if isinstance(each, kinds)]
+    return [each for each in _reachable(holders) if isinstance(each, GENERATORS)]
 
 
 def _reachable(holders: tuple[object, ...]) -> list[object]:

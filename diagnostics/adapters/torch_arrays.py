@@ -1,4 +1,4 @@
-"""Tensors as the read-only NumPy arrays that events carry."""
+"""Tensors as the read-only NumPy arrays that events carry, and arrays as tensors."""
 
 from collections.abc import Sequence
 
@@ -60,3 +60,10 @@ def as_layer_array(tensor: torch.Tensor, layout: str, groups: int = 1) -> Array:
         array = array.reshape(len(array), -1).T
     array.setflags(write=False)  # some of these had to be copied
     return array
+
+
+def to_tensor(array: Array, like: torch.Tensor) -> torch.Tensor:
+    """Give an array as a tensor on the device of another, floats in its precision; whole numbers stay such."""
+    whole = array.dtype.kind != "f"
+    tensor = torch.from_numpy(np.ascontiguousarray(array) if array.flags.writeable else array.copy())
+    return tensor.to(like.device, None if whole else like.dtype)

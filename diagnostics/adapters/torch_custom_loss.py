@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gradvitals.diagnostics.adapters.target_coding import TargetCoding
-from gradvitals.diagnostics.adapters.torch_data import to_tensor
+from gradvitals.diagnostics.adapters.torch_arrays import to_tensor
 from gradvitals.diagnostics.adapters.torch_loss_kinds import without_reduction
 from gradvitals.diagnostics.adapters.torch_outputs import (
     Outputs,

@@ -6,22 +6,14 @@ Reading it changes nothing that the training sees: a loader's rows are read thro
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch.utils.data import (
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    TensorDataset,
-    default_collate,
-)
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
 from gradvitals.diagnostics.adapters.random_states import kept_attributes, kept_states
+from gradvitals.diagnostics.adapters.torch_rows import rows_of, sample_of
 from gradvitals.engine.events import Array
 
 MOST_BYTES = 2**30
@@ -35,8 +27,6 @@ MOST_STREAMED = 50_000
 
 BATCH = 256
 """Rows read at once, where no loader says how many."""
-
-SEED = 20100
 
 TARGET_KEYS = frozenset({"y", "target", "targets", "label", "labels"})
 
@@ -111,13 +101,6 @@ def to_array(part: object) -> Array:
     return array
 
 
-def to_tensor(array: Array, like: torch.Tensor) -> torch.Tensor:
-    """Give an array as a tensor on the device of another, floats in its precision; whole numbers stay such."""
-    whole = array.dtype.kind != "f"
-    tensor = torch.from_numpy(np.ascontiguousarray(array) if array.flags.writeable else array.copy())
-    return tensor.to(like.device, None if whole else like.dtype)
-
-
 def _not_understood(found: object) -> str:
     if isinstance(found, Mapping):
         what = f"a {type(found).__name__} with the keys {', '.join(map(repr, found))}"
@@ -156,7 +139,9 @@ def _read_loader(loader: Any, most_bytes: int) -> DataArrays:  # noqa: ANN401 - 
         return _read_stream(loader, most_bytes)
     if loader.batch_size is None and loader.batch_sampler is None:  # the data set makes its batches itself
         return _joined(map(_batch, _reading(loader, copy.copy(loader.sampler), batch_size=None)), most_bytes)
-    rows, complete = _rows_of(loader)
+    if not hasattr(loader.dataset, "__len__"):
+        raise TypeError(_not_understood(loader.dataset))
+    rows, complete = rows_of(loader)
     total = len(rows)
     if not len(rows):
         msg = "data hold no samples"
@@ -172,12 +157,12 @@ def _read_loader(loader: Any, most_bytes: int) -> DataArrays:  # noqa: ANN401 - 
     complete &= _same(first, _pair(next(iter(_reading(loader, rows[:size].tolist(), batch_size=size)))))
     most = max(most_bytes * len(first[0]) // max(first[0].nbytes + first[1].nbytes, 1), 1)
     if len(rows) > most:
-        rows, complete = _sample(rows, most), False
+        rows, complete = sample_of(rows, most), False
     batches = map(_pair, _reading(loader, rows.tolist(), batch_size=size))
     arrays = _filled(batches, len(rows), _form(first), first)
     if arrays is not None:
         return DataArrays(*arrays, complete=complete, total=total)
-    few = _sample(rows, min(ROWS_TOGETHER, most))  # padded together, as the collate function does it
+    few = sample_of(rows, min(ROWS_TOGETHER, most))  # padded together, as the collate function does it
     together = _pair(next(iter(_reading(loader, few.tolist(), batch_size=len(few)))))
     _require_row_each(together, len(few))
     return DataArrays(*together, complete=complete and len(few) == total, total=total)
@@ -264,39 +249,3 @@ def _same(batch: tuple[Array, Array], again: tuple[Array, Array]) -> bool:
         one.shape == other.shape and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
         for one, other in zip(batch, again, strict=True)
     )
-
-
-def _rows_of(loader: Any) -> tuple[Array, bool]:  # noqa: ANN401 - as above
-    """Give the rows that a loader draws from, in ascending order, and whether these are all of them."""
-    if not hasattr(loader.dataset, "__len__"):
-        raise TypeError(_not_understood(loader.dataset))
-    count = len(loader.dataset)
-    sampler = loader.sampler if loader.batch_size is not None else loader.batch_sampler
-    sampler = sampler if type(sampler) is not torch.utils.data.BatchSampler else sampler.sampler
-    if isinstance(sampler, RandomSampler | SequentialSampler | torch.utils.data.DistributedSampler):
-        return np.arange(count), True
-    if isinstance(sampler, torch.utils.data.SubsetRandomSampler):
-        return np.unique(np.asarray(sampler.indices, np.int64)), True
-    if isinstance(sampler, torch.utils.data.WeightedRandomSampler):
-        weights = np.asarray(sampler.weights, np.float64)
-        generator = np.random.default_rng(SEED)  # the loss to beat is that of the mixture trained on
-        return np.sort(generator.choice(len(weights), count, p=weights / weights.sum())), False
-    drawn = _one_epoch(sampler, loader.dataset, count)
-    return drawn, len(drawn) == count
-
-
-def _one_epoch(sampler: Any, dataset: object, count: int) -> Array:  # noqa: ANN401 - as above
-    """Give the rows that a sampler of an unknown kind, or one of batches, names in an epoch."""
-    own = copy.deepcopy(sampler, {id(dataset): dataset})
-    rows: list[int] = []
-    for drawn in islice(own, 2 * count):
-        rows += [int(row) for row in drawn] if isinstance(drawn, Iterable) else [int(drawn)]
-        if len(rows) >= 2 * count:
-            break
-    return np.unique(np.array(rows, np.int64))
-
-
-def _sample(rows: Array, count: int) -> Array:
-    """Choose so many of the rows, in ascending order."""
-    chosen = np.random.default_rng(SEED).choice(len(rows), min(count, len(rows)), replace=False)
-    return np.asarray(rows[np.sort(chosen)])

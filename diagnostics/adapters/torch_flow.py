@@ -32,6 +32,12 @@ class Invocation:
     def __post_init__(self) -> None:
         self.given = ops.tensors_in((*self.args, self.kwargs) if self.kwargs else self.args)
 
+    def argument(self, place: int, names: Sequence[str]) -> Any:  # noqa: ANN401 - whatever a function is given
+        """Give an argument by its place, or by the first of these names that there is; None where there is none."""
+        if len(self.args) > place:
+            return self.args[place]
+        return next((self.kwargs[name] for name in names if name in self.kwargs), None)
+
     @property
     def others(self) -> list[torch.Tensor]:
         """Those behind the first argument."""

@@ -1,17 +1,13 @@
 """A module frozen for a look: whatever is computed in it, the training goes on as if nobody had."""
 
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from gradvitals.diagnostics.adapters.random_states import kept_states
-
-GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+from gradvitals.diagnostics.adapters.random_states import GENERATORS, kept_states
 
 ABSENT = object()
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gradvitals.diagnostics.adapters.torch_data import to_tensor
+from gradvitals.diagnostics.adapters.torch_arrays import to_tensor
 from gradvitals.diagnostics.adapters.torch_loss_kinds import KnownLoss, to_numbers
 from gradvitals.diagnostics.adapters.torch_meeting import Form, Meeting
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms, main_tensor, wide, with_all_axes

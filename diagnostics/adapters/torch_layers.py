@@ -3,7 +3,7 @@
 A parameter is found anew by its name whenever it is asked for: modules may be replaced between two steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import is_, methodcaller
@@ -44,6 +44,11 @@ class Layer:
     parameters: Mapping[str, str]
     layout: str
     groups: int
+
+    def with_only(self, full_names: Container[str]) -> "Layer | None":
+        """Give the layer without its other parameters; None if nothing is left of it."""
+        left = {what: full for what, full in self.parameters.items() if full in full_names}
+        return replace(self, parameters=MappingProxyType(left)) if left else None
 
 
 class ParameterNames:
@@ -191,6 +196,17 @@ def uncalled_modules(module: nn.Module, used: set[int], called: set[int]) -> tup
         for path, part in module.named_modules()
         if path and (own := list(part.parameters(recurse=False)))
         if id(part) not in called and not used.intersection(map(id, own))
+    )
+
+
+def unfollowed_weights(names: ParameterNames, used: Container[int], layers: Iterable[Layer]) -> tuple[str, ...]:
+    """Name the parameters of two dimensions or more that a forward pass reads, and that are in no layer.
+
+    Only an operation that is not followed takes them, as `einsum`, or they are no weights, as a code of positions.
+    """
+    followed = {id(names.by_name[full]) for layer in layers for full in layer.parameters.values()}
+    return tuple(
+        name for name, each in names.by_name.items() if each.ndim > 1 and id(each) in used and id(each) not in followed
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gradvitals.diagnostics.adapters.target_coding import TargetCoding
-from gradvitals.diagnostics.adapters.torch_data import to_tensor
+from gradvitals.diagnostics.adapters.torch_arrays import to_tensor
 from gradvitals.diagnostics.adapters.torch_loss_kinds import KnownLoss
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs
 from gradvitals.engine.events import Array

@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
-from gradvitals.diagnostics.adapters.torch_arrays import as_array, as_rows, join_rows
-from gradvitals.diagnostics.adapters.torch_calls import Call, Seen
-from gradvitals.diagnostics.adapters.torch_data import to_tensor
+from gradvitals.diagnostics.adapters.step_hooks import StepHooks
+from gradvitals.diagnostics.adapters.torch_arrays import as_array, to_tensor
+from gradvitals.diagnostics.adapters.torch_calls import Call
+from gradvitals.diagnostics.adapters.torch_events import emit_backward, emit_forward
 from gradvitals.diagnostics.adapters.torch_frozen import Tables, attributes_of, changed_since, frozen
-from gradvitals.diagnostics.adapters.torch_hooks import StepHooks
 from gradvitals.diagnostics.adapters.torch_layers import (
     MIXED,
     Layer,
@@ -24,24 +24,20 @@ from gradvitals.diagnostics.adapters.torch_layers import (
     layers_of,
     layers_of_modules,
     uncalled_modules,
+    unfollowed_weights,
 )
 from gradvitals.diagnostics.adapters.torch_loss_protocol import LossAdapter
+from gradvitals.diagnostics.adapters.torch_outputs import each_tensor
 from gradvitals.diagnostics.adapters.torch_trace import Trace
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
-    LayerBackward,
-    LayerForward,
     LayerInfo,
     LossInfo,
     Observer,
     ProbeResult,
     Source,
 )
-
-MOST_NUMBERS = 2**16
-"""Of a training batch's convolution that are looked at: laying its units side by side means copying them."""
-
 
 UNWARNED = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 """Observers measure what overflows."""
@@ -55,6 +51,7 @@ class TorchNetwork:
         hooks: Where observers subscribe; `TorchSteps` sends them the events of the user's own loop.
         loss: What it is trained with; None where nobody says.
         never_called: Paths of modules with parameters that neither the first look nor a training forward came by.
+        unfollowed: Parameters of two dimensions or more that the first look came by, and that are in no layer.
     """
 
     def __init__(self, module: nn.Module, loss: LossAdapter | None = None) -> None:
@@ -67,6 +64,7 @@ class TorchNetwork:
         self.module: nn.Module = getattr(module, "_orig_mod", module)
         self.hooks = StepHooks()
         self.never_called: tuple[str, ...] = ()
+        self.unfollowed: tuple[str, ...] = ()
         self._ends_otherwise = False
         self.loss = loss
         self._layers: dict[str, Layer] = {}
@@ -207,6 +205,7 @@ class TorchNetwork:
             handle.remove()
         self._layers, self._watched = layers_of(trace.calls, names), {}
         self.never_called = uncalled_modules(self.module, trace.used, called)
+        self.unfollowed = unfollowed_weights(names, trace.used, self._layers.values())
         is_plain = len(trace.calls) == len(self._layers) and all(map(_is_plain, trace.calls))
         self._activations = [call.apply for call in trace.calls] if is_plain and trace.is_chain else []
         self._structure, self._compared = _structure_of(self.module), None
@@ -267,23 +266,8 @@ class TorchNetwork:
 
     @UNWARNED
     def emit_forward(self, calls: Mapping[str, Sequence[Call]], observer: Observer, step: int, source: Source) -> None:
-        """Send a LayerForward per layer that was called; those of several calls are samples of one event."""
-        most = None if source == "probe" else MOST_NUMBERS
-        last: tuple[torch.Tensor | None, Array | None] = None, None
-        for name, layer in self._layers.items():
-            own = calls.get(name)
-            if own is None:
-                continue
-            read, gave = own[0].inputs, own[0].outputs
-            chained = len(own) == 1 and read.tensor is last[0] and read.axis == -1 and read.intact
-            inputs = last[1] if chained else _joined_inputs([call.inputs for call in own])
-            outputs = _joined([call.outputs for call in own], most)
-            if inputs is None or outputs is None:
-                continue  # overwritten since
-            last = (gave.tensor, outputs) if gave and gave.axis == -1 and gave.tensor.ndim == 2 else (None, None)
-            known = source == "probe" and not any(call.normalised or not call.shows_pre_activations for call in own)
-            before = _joined([call.result for call in own]) if known else None
-            observer(LayerForward(name, step, inputs, before, outputs, layer.info.activation, source))
+        """Send a LayerForward per layer that was called."""
+        emit_forward(self._layers.values(), calls, observer, step=step, source=source)
 
     def _backward(
         self,
@@ -301,15 +285,7 @@ class TorchNetwork:
         seen = [one for one in seen if one.edge is not None]
         found = torch.autograd.grad(mean, [*tensors, *(one.edge for one in seen)], allow_unused=True)
         gradients = dict(zip(map(id, seen), found[len(tensors) :], strict=True))
-        for info in reversed(self.layers):
-            own = calls.get(info.name, ())
-            pairs = [(call.result, call.outputs) for call in own if call.shows_pre_activations]
-            if not pairs or any(one is None or one.edge is None for pair in pairs for one in pair):
-                continue
-            before, behind = (
-                join_rows([_gradient_rows(pair[side], gradients[id(pair[side])]) for pair in pairs]) for side in (0, 1)
-            )
-            observer(LayerBackward(info.name, step, before, behind, "probe"))
+        emit_backward(self._layers.values(), calls, gradients, observer, step=step)
         return self._gradient_on_outputs(outputs, tensors, found)
 
     def _gradient_on_outputs(self, outputs: Any, tensors: list[torch.Tensor], found: Sequence[Any]) -> Array | None:  # noqa: ANN401
@@ -319,7 +295,7 @@ class TorchNetwork:
             id(tensor): torch.zeros_like(tensor) if gradient is None else gradient
             for tensor, gradient in zip(tensors, found, strict=False)
         }
-        rows = self.loss.rows(_replaced(outputs, by_tensor))
+        rows = self.loss.rows(each_tensor(outputs, lambda tensor: by_tensor.get(id(tensor), tensor)))
         return as_array(rows).copy() if isinstance(rows, torch.Tensor) else None
 
     def _run(self, inputs: Array, *, gradients: bool) -> tuple[dict[str, list[Call]], Any]:
@@ -342,52 +318,6 @@ class TorchNetwork:
 
     def _tensor(self, inputs: Array) -> torch.Tensor:
         return to_tensor(np.asarray(inputs), self._like)
-
-
-def _joined(seen: Sequence[Seen | None], most: int | None = None) -> Array | None:
-    """Give what was seen as `(samples, units)`; None where any of it has been overwritten, or has other units.
-
-    Where it must be copied, as of a convolution, it may be cut to the first samples: to so many numbers at most.
-    """
-    if len(seen) == 1 and seen[0] and seen[0].axis == -1 and seen[0].tensor.ndim == 2 and seen[0].intact:
-        return as_array(seen[0].tensor)
-    blocks = []
-    for one in seen:
-        if one is None or not one.intact:
-            return None
-        tensor = one.tensor if one.tensor.ndim > 1 else one.tensor[None]
-        if most is not None and one.axis != -1:
-            tensor = tensor[: max(most // max(tensor[:1].numel(), 1), 1)]
-        blocks.append(as_rows(tensor, one.axis))
-    return join_rows(blocks) if len({block.shape[1] for block in blocks}) == 1 else None
-
-
-def _joined_inputs(seen: Sequence[Seen]) -> Array | None:
-    """Give inputs as `(samples, …)`: of a convolution all that a sample has, of anything else what a unit reads."""
-    if not all(one.intact for one in seen):
-        return None
-    blocks = []
-    for one in seen:
-        tensor = one.tensor.detach() if one.tensor.ndim > 1 else one.tensor.detach()[:, None]
-        blocks.append(as_array(tensor.flatten(1)) if one.axis != -1 else as_rows(tensor, -1))
-    return join_rows(blocks) if len({block.shape[1] for block in blocks}) == 1 else blocks[0]
-
-
-def _gradient_rows(seen: Any, gradient: torch.Tensor | None) -> Array:  # noqa: ANN401 - a Seen
-    """Give a gradient as `(samples, units)`: zeros where the loss does not depend on what was seen."""
-    gradient = torch.zeros_like(seen.tensor) if gradient is None else gradient.reshape(seen.tensor.shape)
-    return as_rows(gradient, seen.axis)
-
-
-def _replaced(values: Any, by_tensor: Mapping[int, torch.Tensor]) -> Any:  # noqa: ANN401 - results of any module
-    """Give the same nested structure with other tensors in it."""
-    if isinstance(values, torch.Tensor):
-        return by_tensor.get(id(values), values)
-    if isinstance(values, Mapping):
-        return {key: _replaced(value, by_tensor) for key, value in values.items()}
-    if isinstance(values, tuple | list):
-        return tuple(_replaced(value, by_tensor) for value in values)
-    return values
 
 
 def _structure_of(module: nn.Module) -> list[tuple[str, type, list[torch.Size]]]:

@@ -9,25 +9,30 @@ from typing import Any
 
 import torch
 
-WEIGHTED: Mapping[str, tuple[int, str, int]] = MappingProxyType(
+WEIGHTED: Mapping[str, tuple[int, int, str, int]] = MappingProxyType(
     {
-        "linear": (1, "linear", 1),
-        "bilinear": (2, "linear", 1),
-        "embedding": (1, "embedding", 1),
-        "embedding_bag": (1, "embedding", 1),
-        "matmul": (1, "matmul", 1),
-        "__matmul__": (1, "matmul", 1),
-        "mm": (1, "matmul", 1),
-        "conv1d": (1, "convolution", 2),
-        "conv2d": (1, "convolution", 3),
-        "conv3d": (1, "convolution", 4),
-        "conv_transpose1d": (1, "transposed_convolution", 2),
-        "conv_transpose2d": (1, "transposed_convolution", 3),
-        "conv_transpose3d": (1, "transposed_convolution", 4),
+        "linear": (0, 1, "linear", 1),
+        "bilinear": (0, 2, "linear", 1),
+        "embedding": (0, 1, "embedding", 1),
+        "embedding_bag": (0, 1, "embedding", 1),
+        "matmul": (0, 1, "matmul", 1),
+        "__matmul__": (0, 1, "matmul", 1),
+        "mm": (0, 1, "matmul", 1),
+        "addmm": (1, 2, "matmul", 1),
+        "conv1d": (0, 1, "convolution", 2),
+        "conv2d": (0, 1, "convolution", 3),
+        "conv3d": (0, 1, "convolution", 4),
+        "conv_transpose1d": (0, 1, "transposed_convolution", 2),
+        "conv_transpose2d": (0, 1, "transposed_convolution", 3),
+        "conv_transpose3d": (0, 1, "transposed_convolution", 4),
     }
 )
-"""Operations with a weight: its place among the arguments, how it is laid out, and the axis of the units in inputs and
-outputs, counted from behind."""
+"""Operations with a weight: the places of inputs and weight among the arguments, how the weight is laid out, and the
+axis of the units in inputs and outputs, counted from behind. Others, as `einsum` and `bmm`, are not followed: a weight
+that only they use is in no layer."""
+
+NAMED = ("mat1", "input"), ("mat2", "weight")
+"""What inputs and weight are called where they are given by name; `input` is something else beside a `mat1`."""
 
 FUSED: Mapping[str, str] = MappingProxyType(
     {

@@ -132,9 +132,8 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
             return Call(self._flow.sources(own), own[0], "fused", 1, inputs, result, ops.FUSED[made.name])
         if made.name not in ops.WEIGHTED:
             return None
-        place, layout, behind = ops.WEIGHTED[made.name]
-        weight = made.args[place] if len(made.args) > place else made.kwargs.get("weight")
-        read = made.args[0] if made.args else made.kwargs.get("input")
+        *places, layout, behind = ops.WEIGHTED[made.name]
+        read, weight = (made.argument(*each) for each in zip(places, ops.NAMED, strict=True))
         if not isinstance(weight, torch.Tensor) or self._flow.source(weight) is None or weight.ndim < 2:
             return None
         if not isinstance(read, torch.Tensor) or self._flow.source(read) is not None:
@@ -142,7 +141,7 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
         groups = 1
         if layout == "transposed_convolution":
             groups = int(made.args[6] if len(made.args) > 6 else made.kwargs.get("groups", 1))
-        parameters = self._flow.sources([weight, *made.others])
+        parameters = self._flow.sources([weight, *made.given])
         return Call(parameters, weight, layout, groups, self._see(read, -behind), self._see(made.result, -behind))
 
     def _follow(self, made: Invocation) -> None:

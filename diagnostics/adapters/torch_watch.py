@@ -9,13 +9,15 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import Optimizer
 
+from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
-from gradvitals.diagnostics.adapters.torch_watched import prepare
+from gradvitals.diagnostics.adapters.torch_watched import FEW, prepare
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.validation_set import of_validation_set
 
 
 class TorchMonitor(Monitor):
@@ -47,12 +49,17 @@ class TorchMonitor(Monitor):
         """
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
         self._close, self._seen = close, network
-        self._steps = TorchSteps(network, module, optimizers=optimizers, total_steps=total_steps)
+        self._steps = TorchSteps(network, module, optimizers=optimizers, total_steps=total_steps, note=self._add)
 
     @property
     def never_called(self) -> tuple[str, ...]:
         """Paths of modules with parameters that no forward pass looked at has come by."""
         return self._seen.never_called
+
+    @property
+    def unfollowed(self) -> tuple[str, ...]:
+        """Names of weights that are in no layer, as only `einsum` or `bmm` takes them: nothing is said of them."""
+        return self._seen.unfollowed
 
     def detach(self) -> None:
         """End the training, as far as it is watched, every subscription and every hook, and close the sinks."""
@@ -106,6 +113,7 @@ def watch_module(
             msg = (
                 f"cannot watch this {type(module).__name__}: on the data, no linear, convolutional, recurrent or"
                 " embedding operation reads a parameter of it"
+                + (f"; {', '.join(network.unfollowed)} go another way, as through einsum" if network.unfollowed else "")
             )
             raise TypeError(msg)
     return TorchMonitor(
@@ -129,6 +137,9 @@ def _look_at(
             validation = data.validation_inputs, data.validation_targets
         data = data.inputs, data.targets
     watched, network.loss = prepare(data, loss, network.look, validation=validation)
+    if watched.validation_inputs is not None and watched.validation_targets is not None:
+        with of_validation_set(), kept_states():
+            network.probe(watched.validation_inputs[:FEW], watched.validation_targets[:FEW])
     return watched, getattr(network.loss, "close", None)
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_constant import best_constant
-from gradvitals.diagnostics.adapters.torch_data import MOST_BYTES, SEED, DataArrays, read_data
+from gradvitals.diagnostics.adapters.torch_data import MOST_BYTES, DataArrays, read_data
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss, adapt_loss
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs
+from gradvitals.diagnostics.adapters.torch_rows import sample_of
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.engine.events import Array
 
 FEW = 8
@@ -40,14 +42,16 @@ def prepare(
         ValueError: If there are none, or if data, model and loss do not fit together.
     """
     arrays = read_data(data, most_bytes=most_bytes)
-    unseen = None if validation is None else read_data(validation, most_bytes=most_bytes)
+    with of_validation_set():
+        unseen = None if validation is None else read_data(validation, most_bytes=most_bytes)
     with kept_states():
         inputs, targets = arrays.inputs[:FEW], arrays.targets[:FEW]
         outputs = forward(inputs)
         adapted = None if loss is None else adapt_loss(loss, outputs, targets)
         watched = watch_arrays(arrays, adapted, outputs, most_bytes=most_bytes)
         if unseen is not None:
-            other, rows, _ = _with_rows(unseen, adapted, most_bytes)
+            with of_validation_set():
+                other, rows, _ = _with_rows(unseen, adapted, most_bytes)
             watched = replace(watched, validation_inputs=other, validation_targets=rows)
         return watched, adapted
 
@@ -93,8 +97,7 @@ def _with_rows(arrays: DataArrays, loss: TorchLoss | None, most_bytes: int) -> t
         raise ValueError(msg)
     width = (loss.coding.classes or 0) * np.dtype(np.float32).itemsize
     if width * len(chosen) > most_bytes:
-        generator = np.random.default_rng(SEED)
-        chosen = np.sort(generator.choice(chosen, max(most_bytes // width, 1), replace=False))
+        chosen = sample_of(chosen, max(most_bytes // width, 1))
     whole = len(chosen) == len(inputs)
     if not whole:
         inputs, targets = inputs[chosen], targets[chosen]

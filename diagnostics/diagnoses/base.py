@@ -16,10 +16,16 @@ class Diagnosis(Protocol):
     """A rule. It reads a record and nothing else, so that a replayed run is judged as the live one was.
 
     The docstring of a diagnosis says symptom, cause, cure and source; its fields are its thresholds.
+
+    Attributes:
+        id: Its name.
+        tier: How sure it is.
+        events: What of a training step it must have seen to find nothing (`gradients`); what it finds without stands.
     """
 
     id: ClassVar[str]
     tier: ClassVar[Tier]
+    events: ClassVar[tuple[str, ...]]
 
     def judge(self, record: Record, gate: Gate) -> Judgement:
         """Judge a run, finished or not."""

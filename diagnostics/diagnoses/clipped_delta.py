@@ -38,6 +38,7 @@ class ClippedDelta:
 
     id: ClassVar[str] = "clipped_delta"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.01
     error: float = 0.01
     persistence: int = 3

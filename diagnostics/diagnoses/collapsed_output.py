@@ -42,6 +42,7 @@ class CollapsedOutput:
 
     id: ClassVar[str] = "collapsed_output"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     error: float = 1e-6
     favourite: float = 0.25
     dormant: float = 0.5

@@ -68,6 +68,7 @@ class DataFaults:
 
     id: ClassVar[str] = "data_faults"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.01
     chance: float = 1e-3
     batches: float = 0.8

@@ -1,5 +1,6 @@
 """Diagnosis 2: ReLU units that are silent on every training example."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -20,8 +21,13 @@ from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.notes import Scan
+from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.start_notes import DataFacts
+
+NO_DATA = "no training set was given: add data=(inputs, targets), or data=loader, to watch(…)"
+
+ASK_FOR_SCAN = "add data=loader, or data=(inputs, targets), to watch(…): a scan of the training set tells exactly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class DeadUnits:
     Cause: weights or biases driven (or initialised) so low that no input reaches the active side; usually one update
     that was too long. Below the first layer a unit can still be revived by changes under it.
     Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
-    Info: any dead unit.
+    Info: any dead unit. Without the training set: units silent on all inputs that were observed in the later half of
+    the training, which is not to be judged by.
     Warning: half of a layer, or a share that rose by 25 points since step 0 while most of the loss is still there.
     Error: a whole layer; half of one if the network is impaired.
     Clear: no dead unit left.
@@ -49,6 +56,7 @@ class DeadUnits:
 
     id: ClassVar[str] = "dead_units"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.5
     error: float = 0.5
     rise: float = 0.25
@@ -63,11 +71,40 @@ class DeadUnits:
         if not units:
             return not_applicable(self, "no ReLU layer")
         if not scans:
-            return not_judged(self, "no exact scan of the training set was recorded")
+            reason = NO_DATA if context.samples is None else "no exact scan of the training set was recorded"
+            return Judgement(self.id, "not_judged", reason, self._observed(record, units))
         findings = [self._judge_layer(record, gate, scans, layer, count) for layer, count in units.items()]
         last = scans[-1].dead
         return judged(
             self, findings, *(Reading(len(last[layer]) / count, self.warn, layer) for layer, count in units.items())
+        )
+
+    def _observed(self, record: Record, units: Mapping[str, int]) -> tuple[Finding, ...]:
+        """Say which units no input looked at has made fire; without the training set that is all there is to say."""
+        return tuple(
+            Finding(
+                id=self.id,
+                tier=self.tier,
+                severity=Severity.INFO,
+                layer=layer,
+                first_step=note.since[layer],
+                last_step=note.step,
+                value=len(silent) / units[layer],
+                threshold=1.0,
+                evidence=(
+                    f"{len(silent)} of {units[layer]} units of {layer} were silent on all {note.rows[layer]:,} observed"
+                    f" inputs to them, at the {note.steps[layer]} steps looked at from step {note.since[layer]} on"
+                    f" (units {list_indices(silent)})"
+                ),
+                explanation=(
+                    "Other inputs may make them fire, so nobody knows whether they are dead. If they are, they get no"
+                    " gradient and stop learning."
+                ),
+                prescriptions=(Prescription(ASK_FOR_SCAN),),
+            )
+            for note in record.notes(ObservedSilence)[-1:]
+            for layer, silent in note.silent.items()
+            if silent and layer in units
         )
 
     def _judge_layer(self, record: Record, gate: Gate, scans: list[Scan], layer: str, units: int) -> Finding | None:
@@ -150,6 +187,8 @@ class DeadUnits:
         if not born:
             clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
             return (change_learning_rate(record), clip, leaky)
+        if record.context is None or record.context.config is None:  # nobody knows from what they started
+            return Prescription("start from zero biases, and weights from he_normal"), leaky
         initial = set_key(record, "initialise with he_normal", "model.init", "he_normal")
         biases = set_key(record, "start from zero biases", "model.bias_init", "zeros")
         biased = config_value(record, "model.bias_init.value") is not None

@@ -53,6 +53,7 @@ class ExplodingGradient:
 
     id: ClassVar[str] = "exploding_gradient"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ("gradients",)
     growth: float = 30.0
     spike: float = 100.0
     movement: float = 1.0

@@ -8,7 +8,7 @@ from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_ju
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Movement
+from gradvitals.diagnostics.notes import Movement, StaleGradients
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 
@@ -19,7 +19,8 @@ class FrozenParameters:
     Cause: the optimizer was not given it, or was given a copy; or the program writes the old values back.
     Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
     Info: never.
-    Warning: a layer that no optimizer holds has gradients.
+    Warning: a layer that no optimizer holds has gradients. Or gradients are not cleared: at 3 steps in a row that were
+    looked at, the first backward pass after a step added to what that step had taken.
     Error: an optimizer holds it.
     Clear: it moved by a bit.
     Needs: gradients layer by layer, a whole epoch and at least 20 updates, and 3 steps looked at whose gradient
@@ -34,11 +35,18 @@ class FrozenParameters:
 
     id: ClassVar[str] = "frozen_parameters"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ("gradients",)
     updates: int = 20
     looks: int = 3
 
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
         """Judge every layer of which an array had not moved at some look."""
+        stale = self._judge_clearing(record.notes(StaleGradients))
+        if stale is not None and stale.standing:
+            return judged(self, [stale, *self._judge_movement(record).findings])
+        return self._judge_movement(record)
+
+    def _judge_movement(self, record: Record) -> Judgement:
         context, notes = record.context, record.notes(Movement)
         if context is None:
             return not_judged(self, "not recorded")
@@ -51,6 +59,37 @@ class FrozenParameters:
         if not due and notes[-1].unmoved:
             return not_judged(self, f"{notes[-1].step - notes[-1].since} of {needed} updates since the first look")
         return judged(self, [self._judge_layer(context, record, due, name) for name in context.layer_names()])
+
+    def _judge_clearing(self, notes: Sequence[StaleGradients]) -> Finding | None:
+        """Judge whether what a step has taken is taken again by the next."""
+        checks = [
+            Check(note.step, Severity.WARNING if note.in_a_row >= self.looks else None, float(note.in_a_row))
+            for note in notes
+        ]
+        standing = settle(checks, 1)
+        if standing is None:
+            return None
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None,
+            first_step=standing.first_step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=float(self.looks),
+            evidence=(
+                f"at {standing.value:.0f} steps looked at, one after the other, the gradient was not cleared: the first"
+                " backward pass after a step added to what that step had taken"
+            ),
+            explanation=(
+                "Every step takes the gradients of all batches before it again, as with a momentum of 1: what was"
+                " learned from long ago weighs as much as what is wrong now, and steps grow longer and longer."
+            ),
+            defect="the gradient of a step holds that of the steps before",
+            prescriptions=(Prescription("call optimizer.zero_grad() after every step"),),
+        )
 
     def _judge_layer(self, context: Context, record: Record, notes: Sequence[Movement], layer: str) -> Finding | None:
         severity = Severity.WARNING if layer in context.unheld else Severity.ERROR

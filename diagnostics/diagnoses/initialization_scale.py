@@ -65,6 +65,7 @@ class InitializationScale:
 
     id: ClassVar[str] = "initialization_scale"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     smallest: float = USUAL[0]
     largest: float = USUAL[1]
     growth: float = 100.0

@@ -70,6 +70,7 @@ class LossMismatch:
 
     id: ClassVar[str] = "loss_mismatch"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.05
     error: float = 0.25
     signal: float = 3.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
+from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, ROUNDING
 from gradvitals.diagnostics.diagnoses.base import config_value, set_keys
 from gradvitals.diagnostics.findings import Prescription, Severity
 from gradvitals.diagnostics.gate import Arm
@@ -52,9 +52,15 @@ class Meeting:
 
     @property
     def forced_ratio(self) -> float:
-        """What the bounds of the outputs cost at least, in units of H; 0 where that is not known."""
-        forced, constant = self.fit.forced, self.constant_loss
-        return 0.0 if forced is None or constant is None or not constant > 0.0 else forced / constant
+        """What the bounds of the outputs cost at least, in units of what of H can be learned; 0 if that is not known.
+
+        Outputs without bounds get down to `floor − forced`: under soft targets to their entropy.
+        """
+        floor, forced, constant = self.fit.floor, self.fit.forced, self.constant_loss
+        if floor is None or forced is None or constant is None:
+            return 0.0
+        learnable = constant - (floor - forced)
+        return forced / learnable if learnable > ROUNDING * constant else 0.0
 
     @property
     def floor(self) -> str:

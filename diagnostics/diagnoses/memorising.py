@@ -43,6 +43,7 @@ class Memorising:
 
     id: ClassVar[str] = "memorising"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     persistence: int = 3
     initial_loss: float = 3.0
 

@@ -38,6 +38,7 @@ class NoLearning:
 
     id: ClassVar[str] = "no_learning"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     persistence: int = 3
     signal: float = 3.0
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.skipped_steps import judge_skips
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
-from gradvitals.diagnostics.notes import Incident, Probe
+from gradvitals.diagnostics.notes import Incident, Probe, SkippedSteps
 
 WHERE = {
     "inputs": "the training data hold values that are not finite",
@@ -26,24 +27,36 @@ class NonFinite:
 
     Cause: nearly always steps too long for the loss surface, or weights so large that the forward pass overflows.
     Cure: a lower learning rate, gradient clipping, a smaller initialisation.
-    Info: never.
-    Warning: never.
-    Error: a NaN anywhere, or an infinity in the loss, the parameters, an update taken or a layer's output.
-    Clear: never: nothing after it can undo it.
+    Info: a loss scaler skipped steps, as it does to find out how large a scale there is room for.
+    Warning: it skipped more than 5 % of 200 steps in a row, those that undo a growth of its scale left out.
+    Error: a NaN anywhere, or an infinity in the loss, the parameters, an update taken or a layer's output. Or a scaler
+    skipped the last 20 steps, or more, at a scale of at most 1, so that it is not the scale that makes them overflow.
+    Clear: numbers never, nothing after them can undo them. Skipped steps: 200 in a row of which fewer are.
     Needs: nothing but a record.
-    Source: Pascanu et al. 2013, §2; exact, no statistics. It never clears.
+    Source: Pascanu et al. 2013, §2; Micikevicius et al. 2018, "Mixed precision training", §3.2; exact, no statistics.
+
+    Attributes:
+        window: Steps in a row of which a loss scaler may skip a share.
+        skipped: That share.
+        stuck: Steps in a row that it may skip at a scale of at most 1.
     """
 
     id: ClassVar[str] = "non_finite"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
+    window: int = 200
+    skipped: float = 0.05
+    stuck: int = 20
 
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact needs no gate
         """Look for an incident."""
         incidents = record.notes(Incident)
-        if not incidents:
-            seen = record.notes(Probe) or record.tags()
-            return judged(self, []) if seen else not_judged(self, "not recorded")
-        return judged(self, [self._finding(record, incidents[0])])
+        if incidents:
+            return judged(self, [self._finding(record, incidents[0])])
+        skips = record.notes(SkippedSteps)
+        if not any([skips, record.notes(Probe), record.tags()]):
+            return not_judged(self, "not recorded")
+        return judged(self, [judge_skips(skips, window=self.window, share=self.skipped, stuck=self.stuck)])
 
     def _finding(self, record: Record, incident: Incident) -> Finding:
         where = WHERE[incident.what].format(layer=incident.layer)

@@ -53,6 +53,7 @@ class Numerics:
 
     id: ClassVar[str] = "numerics"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ("gradients",)
     warn: float = 0.01
     error: float = 0.01
     lost: float = 0.5

@@ -41,6 +41,7 @@ class SaturatedOutput:
 
     id: ClassVar[str] = "saturated_output"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.2
     error: float = 0.2
     persistence: int = 3

@@ -43,6 +43,7 @@ class SaturatedUnits:
 
     id: ClassVar[str] = "saturated_units"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.2
     error: float = 0.1
     early: float = 0.2

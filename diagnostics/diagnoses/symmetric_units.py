@@ -44,6 +44,7 @@ class SymmetricUnits:
 
     id: ClassVar[str] = "symmetric_units"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     error: float = 0.5
     updates: int = 20
 

@@ -70,6 +70,7 @@ class UnscaledInputs:
 
     id: ClassVar[str] = "unscaled_inputs"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     smallest: float = 0.05
     largest: float = 20.0
     spread: float = 100.0

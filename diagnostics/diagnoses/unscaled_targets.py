@@ -65,6 +65,7 @@ class UnscaledTargets:
 
     id: ClassVar[str] = "unscaled_targets"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 1.0
     spread: float = 5.0
 

@@ -37,6 +37,7 @@ class VanishingGradient:
 
     id: ClassVar[str] = "vanishing_gradient"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     ratio: float = 1e-3
     movement: float = 0.1
     persistence: int = 3

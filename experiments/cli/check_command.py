@@ -1,6 +1,7 @@
 """`gradvitals check`: judge runs, log folders, sweeps or configs; the command for CI."""
 
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -40,7 +41,7 @@ from gradvitals.experiments.preflight import set_aside
 from gradvitals.experiments.preflight_check import check_before_training
 from gradvitals.experiments.run_folder import CONFIG_FILE, find_runs
 from gradvitals.experiments.run_report import read_report
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 from gradvitals.experiments.sweep import make_plan, run_sweep, with_seeds
 
 BEST_COUNTS = "of a sweep the best run by validation counts"
@@ -236,7 +237,7 @@ def _as_text(outcome: CheckOutcome, *, quiet: bool, plain: bool) -> str:
     with console.capture() as capture:
         for found in outcome.checked:
             print_path(console, found, quiet=quiet, verbose=outcome.verbose, which_count=outcome.which_count)
-    return capture.get()
+    return re.sub(" +$", "", capture.get(), flags=re.MULTILINE)  # blocks are padded to their width
 
 
 def _refuse_output(output: Path | None) -> None:

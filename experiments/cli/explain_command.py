@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradvitals.diagnostics.explain import TIERS, Explanation, explain
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.experiments.cli.options import make_console
 from gradvitals.experiments.diagnosis_guide import (
     DIAGNOSES,
@@ -23,7 +24,6 @@ from gradvitals.experiments.diagnosis_guide import (
 )
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
-from gradvitals.experiments.suggest import did_you_mean
 
 WIDEST = 10_000
 NARROWEST, READABLE = 66, 100

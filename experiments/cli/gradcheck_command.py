@@ -8,7 +8,7 @@ from rich.table import Table
 
 from gradvitals.engine.gradient_check import ParameterCheck, check_gradients, has_kinks
 from gradvitals.experiments.assemble import assemble
-from gradvitals.experiments.cli.options import load, make_console
+from gradvitals.experiments.cli.options import load, make_console, seed_option
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.plan import expand
@@ -22,7 +22,7 @@ LIMIT, LIMIT_WITH_KINKS = 1e-4, 1e-2
 @click.argument("config")
 @click.option("--samples", type=click.IntRange(1, 1024), default=16, show_default=True, help="Training rows to use.")
 @click.option("--entries", type=click.IntRange(min=1), default=100, show_default=True, help="Entries per parameter.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Replace the config's seed.")
+@seed_option
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what disagrees.")
 def command(

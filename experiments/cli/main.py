@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; a misspelt one names the nearest."""
-        from gradvitals.experiments.suggest import did_you_mean
+        from gradvitals.diagnostics.suggest import did_you_mean
 
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):

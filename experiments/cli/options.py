@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from gradvitals.experiments.config.load import LoadedConfig, load_config
+from gradvitals.experiments.config.root import MOST_SEED
 from gradvitals.experiments.executor import allowed_cores
 from gradvitals.experiments.run_folder import Existing
 from gradvitals.experiments.sweep import Plan
@@ -25,7 +26,7 @@ config_argument = click.argument("config")
 logdir_option = click.option(
     "--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Where runs land [logs]."
 )
-seed_option = click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), help="Replace the config's seed.")
+seed_option = click.option("--seed", metavar="N", type=click.IntRange(0, MOST_SEED), help="Replace the config's seed.")
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
 )

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from gradvitals.diagnostics.suggest import did_you_mean, nearest
 from gradvitals.experiments.config.base import Fraction, Model, Positive, fault, one_or_each
 from gradvitals.experiments.config.diagnostics import DIAGNOSIS_IDS, DiagnosisId
-from gradvitals.experiments.suggest import did_you_mean, nearest, show
+from gradvitals.experiments.show import show
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
 SEVERITIES: tuple[str, ...] = get_args(Severity)

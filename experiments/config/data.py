@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from gradvitals.experiments.config.base import Model, NonNegative, fault, word_or_number
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 
 Bundled: TypeAlias = Literal["digits", "iris", "wine", "breast_cancer", "diabetes"]
 Toy: TypeAlias = Literal["moons", "circles", "spiral", "xor", "blobs"]

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.experiments.config.keys import wrong_key
-from gradvitals.experiments.suggest import did_you_mean, show
+from gradvitals.experiments.show import show
 
 NEEDS = {
     "int_type": "a whole number",

@@ -6,7 +6,7 @@ from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
-from gradvitals.experiments.suggest import SYNONYMS, nearest
+from gradvitals.diagnostics.suggest import SYNONYMS, nearest
 
 OPEN_TABLES = ("data.columns", "check.ignore")
 """Tables whose keys are names from the data, or keys of findings: any key in them may be right."""

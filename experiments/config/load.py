@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.experiments.config.explain import explain
 from gradvitals.experiments.config.override import parse_override, set_key
 from gradvitals.experiments.config.root import Config, dotted_keys
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.paths import is_file, is_folder
-from gradvitals.experiments.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

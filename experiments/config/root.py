@@ -12,7 +12,10 @@ from gradvitals.experiments.config.keys import OPEN_TABLES, is_key, known_keys, 
 from gradvitals.experiments.config.model import ModelConfig
 from gradvitals.experiments.config.sweep import Axis
 from gradvitals.experiments.config.training import TrainingConfig
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
+
+MOST_SEED = 2**32 - 1
+"""The largest seed."""
 
 
 def _folder_name(name: str) -> str:
@@ -69,7 +72,7 @@ class Config(Model):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_folder_name)] = "run"
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, le=MOST_SEED)] = 0
     data: DataConfig
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)

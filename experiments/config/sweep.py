@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, JsonValue, Tag
 
 from gradvitals.experiments.config.base import Model, fault
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 
 MAX_RUNS = 10_000
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.experiments.config.data import ScaleValue
 from gradvitals.experiments.data.dataset import Table
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.suggest import did_you_mean, show
+from gradvitals.experiments.show import show
 
 MOST_NAMES = 12
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.experiments.data.dataset import Labels, Table
 from gradvitals.experiments.data.finite import LARGEST
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.suggest import did_you_mean, show
+from gradvitals.experiments.show import show
 
 TARGET_NAMES = ("label", "target", "y", "class")
 

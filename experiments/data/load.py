@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradvitals.diagnostics.suggest import did_you_mean
 from gradvitals.experiments.config.data import BUNDLED, MADE, DataConfig
 from gradvitals.experiments.data.arrays import read_npy, read_npz
 from gradvitals.experiments.data.bundled import load_bundled
@@ -18,7 +19,6 @@ from gradvitals.experiments.data.tasks import Encoded, encode
 from gradvitals.experiments.data.toys import make_toy
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.paths import is_file, is_folder
-from gradvitals.experiments.suggest import did_you_mean
 
 LEAST_ROWS = 10
 

@@ -8,7 +8,7 @@ from gradvitals.experiments.config.data import Task
 from gradvitals.experiments.data.dataset import Labels, Table, Targets
 from gradvitals.experiments.data.finite import as_floats
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.suggest import show
+from gradvitals.experiments.show import show
 
 MOST_OBVIOUS_CLASSES = 50
 LEAST_ROWS_PER_CLASS = 5

@@ -7,7 +7,6 @@ from typing import Any
 
 from gradvitals.diagnostics.findings import Finding
 from gradvitals.experiments.config.check import LIMITS
-from gradvitals.experiments.config.diagnostics import DIAGNOSIS_IDS
 
 
 def key_lines(text: str) -> dict[tuple[str, ...], int]:
@@ -42,7 +41,7 @@ def finding_line(lines: Mapping[tuple[str, ...], int], finding: Finding) -> int:
     """Give the line to look at for a finding; 1 where the file has nothing to do with it.
 
     It is that of the first key, in the order of what is prescribed, that stands in the file or is swept there; else of
-    the nearest table around one.
+    the nearest table around one; else of the diagnosis's own table.
     """
     keys = [key for cure in finding.prescriptions for key in cure.set or ()]
     if finding.id in LIMITS:
@@ -52,8 +51,8 @@ def finding_line(lines: Mapping[tuple[str, ...], int], finding: Finding) -> int:
         candidate for key, path in zip(keys, paths, strict=True) for candidate in (("sweep", key), path)
     ]
     around = [path[:end] for path in paths for end in range(len(path) - 1, 0, -1)]
-    tables = [("diagnostics", finding.id)] if finding.id in DIAGNOSIS_IDS else []
-    return next((lines[path] for path in (*exact, *around, *tables) if path in lines), 1)
+    rule = ("diagnostics", finding.id)
+    return next((lines[path] for path in (*exact, *around, rule) if path in lines), 1)
 
 
 def read_lines(path: Path) -> dict[tuple[str, ...], int]:

@@ -5,22 +5,20 @@ References:
     what is escaped.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.markdown import one_line
 from gradvitals.experiments.checking import CheckedRun
-from gradvitals.experiments.formats.config_lines import finding_line, read_lines
 from gradvitals.experiments.formats.outcome import (
     CheckOutcome,
-    config_file,
     finding_lines,
     path_gaps,
     printable,
     run_gaps,
 )
-from gradvitals.experiments.formats.places import project_root, relative_path
+from gradvitals.experiments.formats.places import Source, find_source, project_root, relative_path
 
 SHOWN = 10
 """Annotations of a level that GitHub shows for a step."""
@@ -80,12 +78,10 @@ def _annotations(outcome: CheckOutcome) -> list[Annotation]:
     findings: list[tuple[bool, bool, Annotation]] = []
     root = project_root()
     for found, run in outcome.counting:
-        config = config_file(found, run)
-        file = None if config is None else relative_path(config, root)
-        lines = read_lines(config) if config is not None and file is not None else {}
+        source = find_source(found, run)
         told += [Annotation("error", f"not judged: {run.name}: {id_}", gap) for id_, gap in run_gaps(run).items()]
         findings += [
-            (finding.key not in run.failing, finding.explained_by is not None, _annotation(run, finding, file, lines))
+            (finding.key not in run.failing, finding.explained_by is not None, _annotation(run, finding, source, root))
             for finding in outcome.shown(run)
             if finding.key not in run.excused
         ]
@@ -93,12 +89,12 @@ def _annotations(outcome: CheckOutcome) -> list[Annotation]:
     return [*told, *(annotation for *_, annotation in findings)]
 
 
-def _annotation(
-    run: CheckedRun, finding: Finding, file: str | None, lines: Mapping[tuple[str, ...], int]
-) -> Annotation:
+def _annotation(run: CheckedRun, finding: Finding, source: Source | None, root: Path) -> Annotation:
     title = f"{finding.key} ({run.name})"
     message = "\n".join(finding_lines(finding))
-    return Annotation(COMMANDS[finding.severity], title, message, file, finding_line(lines, finding))
+    file = None if source is None else relative_path(source.path, root)
+    line = 1 if source is None else source.line_of(finding)
+    return Annotation(COMMANDS[finding.severity], title, message, file, line)
 
 
 def _data(text: str) -> str:

@@ -3,19 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.markdown import one_line, prescription_text, sentence
 from gradvitals.experiments.checking import CheckedPath, CheckedRun, severest
 from gradvitals.experiments.exits import Exit
-from gradvitals.experiments.run_folder import CONFIG_FILE
 
 NO_RUNS = "no runs here: no event files and no run.json"
 """Why there is nothing to say of a folder."""
-
-NO_BEST = "no run of the sweep can be called the best"
-"""Why a sweep whose runs are all there cannot be judged."""
 
 NOTHING_JUDGED = "nothing that applies to the run could be judged"
 """Why a run that was recorded without gaps is not called healthy."""
@@ -84,9 +79,7 @@ class CheckOutcome:
 
 def path_gaps(found: CheckedPath) -> tuple[str, ...]:
     """Say why a path as a whole could not be judged, a sentence each; nothing if it could be, or a run says why."""
-    if not found.runs:
-        return (NO_RUNS,)
-    return found.gaps if found.counting else found.gaps or (NO_BEST,)
+    return found.gaps if found.runs else (NO_RUNS,)
 
 
 def run_gaps(run: CheckedRun) -> Mapping[str, str]:
@@ -97,12 +90,6 @@ def run_gaps(run: CheckedRun) -> Mapping[str, str]:
             before = f"{gaps[judgement.id]}; " if judgement.id in gaps else ""
             gaps[judgement.id] = f"{before}{_status(judgement.status)}: {one_line(judgement.reason)}"
     return gaps or ({"verdict": NOTHING_JUDGED} if run.exit is Exit.NOT_JUDGED else {})
-
-
-def config_file(found: CheckedPath, run: CheckedRun) -> Path | None:
-    """Give the config that a run comes from: the file checked, or the run folder's own copy; None without one."""
-    own = run.folder / CONFIG_FILE
-    return found.source or (own if own.is_file() else None)
 
 
 def finding_lines(finding: Finding) -> list[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gradvitals.experiments.files import json_text
-from gradvitals.experiments.formats.outcome import CheckOutcome
+from gradvitals.experiments.formats.outcome import CheckOutcome, path_gaps
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "markdown")
 """What `check --format` takes."""
@@ -35,4 +35,5 @@ def render(form: str, outcome: CheckOutcome) -> str | None:
 
 
 def _as_json(outcome: CheckOutcome) -> dict[str, Any]:
-    return {"version": 1, "runs": [run.to_json() for _, run in outcome.runs]}
+    gaps = [{"path": str(found.path), "reason": gap} for found in outcome.checked for gap in path_gaps(found)]
+    return {"version": 1, "runs": [run.to_json() for _, run in outcome.runs], "not_judged": gaps}

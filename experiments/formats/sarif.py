@@ -1,12 +1,14 @@
 """A check as SARIF 2.1.0, for code scanning: a rule per diagnosis, a result per finding at the config's line.
 
+Where a training was watched in a loop of the user's own, the line is that of the call.
+
 References:
     OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01", 2023.
 """
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,9 +24,8 @@ from gradvitals.experiments.config.check import LIMITS
 from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text
-from gradvitals.experiments.formats.config_lines import finding_line, read_lines
-from gradvitals.experiments.formats.outcome import CheckOutcome, config_file, finding_lines, path_gaps, run_gaps
-from gradvitals.experiments.formats.places import project_root, relative_path
+from gradvitals.experiments.formats.outcome import CheckOutcome, finding_lines, path_gaps, run_gaps
+from gradvitals.experiments.formats.places import Source, find_source, project_root, relative_path
 from gradvitals.experiments.trials.catalogue import TRIALS
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -46,10 +47,9 @@ def sarif_report(outcome: CheckOutcome) -> str:
     root = project_root()
     results = []
     for found, run in outcome.counting:
-        config = config_file(found, run)
-        lines = {} if config is None else read_lines(config)
+        source = find_source(found, run)
         for finding in outcome.shown(run):
-            place = _place(run, finding, config, lines, root)
+            place = _place(run, finding, source, root)
             results.append({"ruleIndex": index[finding.id], **_result(run, finding), "locations": [place]})
     log = {
         "$schema": SCHEMA,
@@ -143,14 +143,13 @@ def fingerprint(run: CheckedRun, finding: Finding) -> str:
     return hashlib.sha256(f"{origin}\0{finding.key}".encode(errors="replace")).hexdigest()
 
 
-def _place(
-    run: CheckedRun, finding: Finding, config: Path | None, lines: Mapping[tuple[str, ...], int], root: Path
-) -> Json:
-    """Say where to look: in the config, in the run, in the layer."""
-    region = {} if config is None else {"region": {"startLine": finding_line(lines, finding)}}
+def _place(run: CheckedRun, finding: Finding, source: Source | None, root: Path) -> Json:
+    """Say where to look: in the config or the code, in the run, in the layer."""
+    region = {} if source is None else {"region": {"startLine": source.line_of(finding)}}
+    uri = _uri(run.folder if source is None else source.path, root)
     name = run.name if finding.layer is None else f"{run.name}/{finding.layer}"
     return {
-        "physicalLocation": {"artifactLocation": {"uri": _uri(config or run.folder, root)}, **region},
+        "physicalLocation": {"artifactLocation": {"uri": uri}, **region},
         "logicalLocations": [
             {
                 "name": finding.layer or run.name,

@@ -40,6 +40,7 @@ class CannotOverfit:
 
     id: ClassVar[str] = "cannot_overfit"
     tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.5
     error: float = 0.1
     examples: int = 20

@@ -31,6 +31,7 @@ class GradientCheck:
 
     id: ClassVar[str] = "gradient_check"
     tier: ClassVar[Tier] = "fact"
+    events: ClassVar[tuple[str, ...]] = ()
     error: float = 1e-4
 
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact needs no gate

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradvitals.diagnostics.constant_predictor import fit_constant
+from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
 from gradvitals.diagnostics.trial_notes import OverfitTrial
 from gradvitals.engine.training import Trainer
 from gradvitals.experiments.assemble import Experiment, assemble
@@ -36,14 +36,15 @@ def try_overfitting(
         examples: How many examples.
         steps: Most updates of an attempt.
         seeds: Attempts of each way: from other weights, on other examples.
-        target: Loss at which the examples count as learned, in units of H, that of the best constant on them.
+        target: Loss at which the examples count as learned, in units of H, that of the best constant on them; under
+            soft targets both less the loss that no outputs get below.
     """
     plain = unregularised(config)
     generators = [np.random.default_rng([config.seed, attempt]) for attempt in range(seeds)]
     sets = [only_rows(dataset, choose_examples(dataset, examples, generator)) for generator in generators]
     count = len(sets[0].inputs)
-    if any(_constant_loss(assemble(plain, each, check_fit(plain, each))) is None for each in sets):
-        reason = f"the best constant's loss on {count} examples is 0, or not known for this loss"
+    if any(_constant(assemble(plain, each, check_fit(plain, each))) is None for each in sets):
+        reason = f"the best constant's loss on {count} examples is 0, or as low as can be, or not known for this loss"
         return OverfitTrial(0, count, steps, target, "", (), {}, (), reason)
 
     optimizer = ""
@@ -111,7 +112,8 @@ def _attempts(config: Config, sets: Sequence[Dataset], steps: int, target: float
 def _lowest_loss(config: Config, examples: Dataset, steps: int, target: float) -> float:
     """Train on all examples at every step, until the loss is down to target · H; give the lowest, in units of H."""
     experiment = assemble(config, examples, check_fit(config, examples))
-    constant, lowest = _constant_loss(experiment) or np.inf, np.inf
+    constant, lowest = _constant(experiment), np.inf
+    floor, unit = (0.0, np.inf) if constant is None else (constant.floor, constant.reducible)
     trainer = Trainer(experiment.network, experiment.optimizer, clip=experiment.clip)
     rows = np.arange(len(experiment.samples))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -119,17 +121,17 @@ def _lowest_loss(config: Config, examples: Dataset, steps: int, target: float) -
             trainer.step(experiment.samples, rows)
             if not np.isfinite(trainer.mean_loss):
                 break
-            lowest = min(lowest, trainer.mean_loss / constant)
+            lowest = min(lowest, (trainer.mean_loss - floor) / unit)
             if lowest <= target:
                 break
     return float(lowest)
 
 
-def _constant_loss(experiment: Experiment) -> float | None:
-    """Give H of an experiment's examples; None where it is 0, or not known."""
+def _constant(experiment: Experiment) -> ConstantPredictor | None:
+    """Fit the best constant to an experiment's examples; None where nothing can be better, or it is not known."""
     network = experiment.network
     constant = fit_constant(network.loss_name, experiment.samples.targets, network.class_weight)
-    return constant.mean_loss if constant is not None and constant.mean_loss > 0.0 else None
+    return constant if constant is not None and constant.reducible > 0.0 else None
 
 
 def _standardised(examples: Dataset) -> Dataset:

@@ -259,3 +259,22 @@ def test_the_losses_of_a_clipped_delta_are_those_of_the_engine() -> None:
 
 def test_the_constant_of_a_clipped_delta_is_known_for_its_usual_delta_alone() -> None:
     assert fit_constant(ClippedDelta(delta=2.0).title, np.array([[0.0], [3.0]])) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "reducible"),
+    [
+        ("cross_entropy", np.eye(2)[[0, 1]], np.log(2.0)),
+        ("cross_entropy", np.array([[0.9, 0.1], [0.1, 0.9]]), np.log(2.0) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1)),
+        ("cross_entropy", np.tile([0.7, 0.2, 0.1], (97, 1)), 0.0),
+        ("binary_cross_entropy", np.tile([0.3, 0.9], (97, 1)), 0.0),
+        ("binary_cross_entropy", np.tile([0.3, 0.9], (97, 1)).astype(np.float32), 0.0),
+        ("mse", np.full((5, 1), 3.0), 0.0),
+        ("mse", np.array([[1e-9], [-1e-9]]), 1e-18),
+    ],
+    ids=["labels", "smoothed", "all alike", "labels alike", "in float32", "one value", "tiny values"],
+)
+def test_what_can_be_learned_leaves_out_the_entropy_of_soft_targets(
+    loss: str, targets: np.ndarray, reducible: float
+) -> None:
+    assert fitted(loss, targets).reducible == pytest.approx(reducible, rel=1e-9, abs=0.0)

@@ -18,6 +18,7 @@ class Judgeless:
 
     id: ClassVar[str] = "judgeless"
     tier: ClassVar[Tier] = "hint"
+    events: ClassVar[tuple[str, ...]] = ()
     limit: float = 2.0
 
 

@@ -72,6 +72,11 @@ def severity(record: Record) -> str:
     return "clear" if finding is None else str(finding.severity)
 
 
+def bounded(fit: LossFit, activation: str, cost: float, entropy: float = 0.0) -> LossFit:
+    """Make outputs that an activation keeps from the least loss there is, which is that of the targets' entropy."""
+    return replace(fit, activation=activation, floor=entropy + cost, forced=cost)
+
+
 VALUES = replace(FIT, takes="values")
 SQUARED = replace(VALUES, activation="softmax")
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -107,27 +112,42 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "error",
         "error",
     ),
-    "4 % out of reach": ({"fit": replace(VALUES, activation="tanh", forced=0.04), "loss": "mse"}, "info", "info"),
-    "6 % out of reach": ({"fit": replace(VALUES, activation="tanh", forced=0.06), "loss": "mse"}, "warning", "error"),
-    "26 % out of reach": ({"fit": replace(VALUES, activation="tanh", forced=0.26), "loss": "mse"}, "error", "error"),
+    "4 % out of reach": ({"fit": bounded(VALUES, "tanh", 0.04), "loss": "mse"}, "info", "info"),
+    "6 % out of reach": ({"fit": bounded(VALUES, "tanh", 0.06), "loss": "mse"}, "warning", "error"),
+    "26 % out of reach": ({"fit": bounded(VALUES, "tanh", 0.26), "loss": "mse"}, "error", "error"),
     "the last digit out of reach": (
-        {"fit": replace(VALUES, activation="tanh", forced=1e-9), "loss": "mse"},
+        {"fit": bounded(VALUES, "tanh", 1e-9), "loss": "mse"},
         "clear",
         "clear",
     ),
-    "26 % of certainty out of reach": ({"fit": replace(FIT, activation="tanh", forced=0.26)}, "warning", "error"),
+    "26 % of certainty out of reach": ({"fit": bounded(FIT, "tanh", 0.26)}, "warning", "error"),
+    "a tenth of soft labels out of reach": (
+        {"fit": bounded(FIT, "tanh", 0.006, 0.63), "loss": "binary_cross_entropy", "constant_loss": 0.69},
+        "warning",
+        "error",
+    ),
+    "a twentieth of what soft labels cost anyway": (
+        {"fit": bounded(FIT, "tanh", 0.002, 0.63), "loss": "binary_cross_entropy", "constant_loss": 0.69},
+        "info",
+        "info",
+    ),
+    "soft labels that leave nothing to learn": (
+        {"fit": bounded(FIT, "tanh", 0.06, 0.63), "loss": "binary_cross_entropy", "constant_loss": 0.63},
+        "clear",
+        "clear",
+    ),
     "margins out of reach": (
-        {"fit": replace(FIT, takes="scores", activation="sigmoid", forced=0.5), "loss": "binary_hinge"},
+        {"fit": bounded(replace(FIT, takes="scores"), "sigmoid", 0.5), "loss": "binary_hinge"},
         "error",
         "error",
     ),
     "margins out of reach, right answers not": (
-        {"fit": replace(FIT, takes="scores", activation="relu", forced=0.5), "loss": "binary_hinge"},
+        {"fit": bounded(replace(FIT, takes="scores"), "relu", 0.5), "loss": "binary_hinge"},
         "warning",
         "error",
     ),
     "out of reach, of an unknown constant": (
-        {"fit": replace(VALUES, activation="tanh", forced=0.5), "loss": "mse", "constant_loss": None},
+        {"fit": bounded(VALUES, "tanh", 0.5), "loss": "mse", "constant_loss": None},
         "clear",
         "clear",
     ),

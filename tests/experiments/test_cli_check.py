@@ -99,7 +99,7 @@ def report(text: str) -> list[dict[str, Any]]:
         raise ValueError(msg)
 
     data = json.loads(text, parse_constant=refuse)
-    assert data.keys() == {"version", "runs"}
+    assert data.keys() == {"version", "runs", "not_judged"}
     assert data["version"] == 1
     return list(data["runs"])
 
@@ -192,6 +192,9 @@ def test_json_of_what_could_not_be_judged(gradvitals: Callable[..., Any], runs: 
     (runs / "empty").mkdir()
     said = gradvitals("check", "empty", "--format", "json")
     assert (said.code, report(said.out)) == (3, [])
+    assert json.loads(said.out)["not_judged"] == [
+        {"path": "empty", "reason": "no runs here: no event files and no run.json"}
+    ]
     assert said.err == "gradvitals: warning: empty: no runs here: no event files and no run.json\n"
     with SummaryWriter(str(runs / "foreign")) as writer:
         writer.add_scalar("loss", 1.0, 1)
@@ -419,6 +422,54 @@ def test_a_summary_of_a_sweep_that_is_none_is_ignored(gradvitals: Callable[..., 
     for content in ('{"runs": [3, {"name": "../x"}, {"name": 5}]}', '{"runs": 3}', "[]", "x"):
         (runs / "sweep.json").write_text(content, encoding="utf-8")
         assert gradvitals("check", ".").code in {1, 3}
+
+
+def sweep_of(folder: Path, run: Path, **changed: Any) -> None:
+    """Make a sweep of one run, with another summary."""
+    folder.mkdir(parents=True)
+    shutil.copytree(run, folder / "one")
+    (folder / "sweep.json").write_text('{"runs": [{"name": "one"}]}', encoding="utf-8")
+    summary = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    (folder / "one" / "run.json").write_text(json.dumps(summary | changed), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("other", "require", "code", "gap"),
+    [
+        ({"scores": {}}, "best", 3, "logs/b: no run of the sweep can be called the best by its scores"),
+        ({"scores": {}}, "all", 0, None),
+        ({"name": "renamed"}, "best", 0, None),
+        ({"status": "running"}, "best", 3, "logs/b: 1 of 1 runs are missing: the sweep was cut short"),
+        (None, "best", 3, "logs/b: 1 of 1 runs are missing: the sweep was cut short"),
+    ],
+    ids=["no scores", "no scores, all count", "renamed", "running", "no run yet"],
+)
+def test_a_sweep_of_which_no_run_counts_is_named_beside_one_that_passes(  # noqa: PLR0917 - a case's parts
+    other: dict[str, Any] | None,
+    require: str,
+    code: int,
+    gap: str | None,
+    gradvitals: Callable[..., Any],
+    made: Path,
+    tmp_path: Path,
+) -> None:
+    sweep_of(tmp_path / "logs" / "a", made / "healthy")
+    sweep_of(tmp_path / "logs" / "b", made / "healthy", **(other or {}))
+    if other is None:
+        shutil.rmtree(tmp_path / "logs" / "b" / "one")
+    said = gradvitals("check", "logs", "--require", require)
+    assert (said.code, (gap or "not judged:") in said.out) == (code, gap is not None)
+    said = gradvitals("check", "logs", "--require", require, "--format", "json")
+    told = json.loads(said.out)["not_judged"]
+    assert [each["path"] for each in told] == ["logs"] * (gap is not None)
+    assert all(gap is not None and each["reason"].startswith(gap) for each in told)
+    assert gradvitals("check", "logs", made / "sick", "--require", require).code == 1
+
+
+def test_seeds_of_one_config_need_no_best_run(gradvitals: Callable[..., Any], made: Path, tmp_path: Path) -> None:
+    sweep_of(tmp_path / "logs", made / "healthy", scores={})
+    assert gradvitals("check", "logs").code == 3
+    assert gradvitals("check", "logs", "--seeds", "1").code == 0
 
 
 def test_a_config_leaves_nothing_behind_unless_told(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gradvitals.experiments import suggest
+from gradvitals.diagnostics import suggest
 from gradvitals.experiments.config import override
 from gradvitals.experiments.config.load import bundled_configs, load_config, loads
 from gradvitals.experiments.config.override import parse_override, set_key

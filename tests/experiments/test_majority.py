@@ -181,6 +181,23 @@ def test_too_few_seeds_are_not_judged() -> None:
     assert (lacking.exit, lacking.gaps) == (Exit.NOT_JUDGED, ("iris (3 seeds): 3 of 4 seeds are there",))
 
 
+def test_configs_without_scores_have_no_best(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text('{"runs": [{"name": "0"}]}', encoding="utf-8")
+    runs = tuple(
+        replace(
+            checked(seed),
+            folder=tmp_path / f"{source}-{seed}",
+            config=loads(f"seed = {seed}\n[data]\nsource = {source!r}"),
+            scores={},
+        )
+        for source in ("iris", "wine")
+        for seed in (0, 1)
+    )
+    found = judge_by_majority(CheckedPath(tmp_path, runs, Exit.DONE, runs), 2, "best")
+    gap = f"{tmp_path}: no run of the sweep can be called the best by its scores"
+    assert (found.exit, found.counting, found.gaps) == (Exit.NOT_JUDGED, (), (gap,))
+
+
 def test_a_sweep_that_was_cut_short_stays_so() -> None:
     runs = tuple(checked(seed) for seed in range(3))
     cut = judge_by_majority(CheckedPath(Path("logs"), runs, Exit.NOT_JUDGED, (), ("it was cut short",)), 3, "best")

@@ -137,6 +137,14 @@ def test_labels_of_pure_noise_are_learned_by_heart(tmp_path: Path) -> None:
     assert min(tried(config_of(str(tmp_path / "noise.npz"))).own) <= 0.1
 
 
+def test_soft_labels_are_learned_by_heart_when_what_can_be_learned_is(tmp_path: Path) -> None:
+    inputs = np.random.default_rng(0).normal(size=(300, 4))
+    np.savez(tmp_path / "soft.npz", x=inputs, y=1.0 / (1.0 + np.exp(-0.8 * inputs[:, :1])))
+    program = {"model": {"output": "linear"}, "training": {"loss": "binary_cross_entropy", "from_logits": True}}
+    note = tried(config_of(str(tmp_path / "soft.npz"), data={"task": "regression"}, **program))
+    assert 0.0 <= min(note.own) <= 0.1
+
+
 def test_a_random_search_has_no_optimizer_to_blame() -> None:
     config = config_of(training={"gradient": "random_search", "optimizer": {"kind": "sgd", "learning_rate": 0.01}})
     note = tried(config)

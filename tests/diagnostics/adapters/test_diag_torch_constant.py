@@ -25,6 +25,7 @@ TOKENS = GENERATOR.choice(CLASSES, (SAMPLES, LENGTH), p=[0.5, 0.3, 0.15, 0.05])
 PADDED = np.where(np.arange(LENGTH) < 1 + np.arange(SAMPLES)[:, None] % LENGTH, TOKENS, -100)
 VALUES = GENERATOR.normal(3.0, 2.0, (SAMPLES, 3))
 YES = (GENERATOR.random((SAMPLES, 3)) < [0.1, 0.5, 0.8]).astype(np.float64)
+RARE = np.where(np.arange(SAMPLES)[:, None] % 5, 0.0, VALUES)
 SHARES = GENERATOR.dirichlet(np.ones(CLASSES), SAMPLES)
 WEIGHT = torch.tensor([1.0, 2.0, 3.0, 4.0])
 LOGITS, OUTPUTS = (torch.from_numpy(GENERATOR.normal(size=(SAMPLES, width)).astype(np.float32)) for width in (4, 3))
@@ -45,6 +46,10 @@ def nll(outputs: Any, targets: Any) -> Any:
 
 def _many_wells(places: Any) -> Any:
     return (places**2 / 10.0 - torch.cos(4.0 * places)).mean() + 2.0
+
+
+def _absolute(outputs: Any, targets: Any) -> Any:
+    return (outputs - targets.to(outputs)).abs().mean()
 
 
 def adapted_with_rows(loss: Any, outputs: Any, targets: Array) -> tuple[Any, Array]:
@@ -269,8 +274,20 @@ def test_the_best_constant_of_any_other_loss_is_searched_for(
         (lambda outputs, targets: _many_wells(outputs - targets.mean()), OUTPUTS, VALUES),
         (lambda outputs, targets: -(outputs * targets.to(outputs)).mean(), OUTPUTS, VALUES),
         (lambda outputs, targets: F.cross_entropy(outputs[0], targets), (LOGITS, LOGITS), LABELS),
+        (_absolute, OUTPUTS[1:], VALUES[1:]),  # an odd number of them: the median is one
+        (_absolute, OUTPUTS, RARE),
+        (lambda outputs, targets: 100.0 + _absolute(outputs, targets), OUTPUTS[1:], VALUES[1:]),
     ],
-    ids=["no log-probabilities", "the same by hand", "many minima", "no minimum", "several outputs"],
+    ids=[
+        "no log-probabilities",
+        "the same by hand",
+        "many minima",
+        "no minimum",
+        "several outputs",
+        "kinks",
+        "kinks at 0",
+        "kinks on top of a large loss",
+    ],
 )
 def test_where_no_constant_is_surely_best_there_is_none(loss: Any, outputs: Any, targets: Array) -> None:
     adapted, rows = adapted_with_rows(loss, outputs, targets)

@@ -23,7 +23,8 @@ from torch.utils.data import (  # noqa: E402 - only where there is PyTorch
     WeightedRandomSampler,
 )
 
-from gradvitals.diagnostics.adapters.torch_data import read_data, to_array, to_tensor  # noqa: E402
+from gradvitals.diagnostics.adapters.torch_arrays import to_tensor  # noqa: E402 - it needs PyTorch
+from gradvitals.diagnostics.adapters.torch_data import read_data, to_array  # noqa: E402
 
 ROWS = 50
 INPUTS = torch.arange(ROWS * 6, dtype=torch.float32).reshape(ROWS, 2, 3)

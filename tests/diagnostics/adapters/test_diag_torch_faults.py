@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.diagnostics.adapters.torch_models import Functional, Recurrent, Residual, Transformer, blobs, sentences
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity
@@ -51,14 +52,6 @@ class Fault:
     severity: Severity = Severity.ERROR
     also: Sequence[str] = ()
     roots: Sequence[str] = ()
-
-
-def blobs(shape: tuple[int, ...] = (10,), classes: int = 4, rows: int = 400) -> tuple[Any, Any]:
-    """Make samples of a few classes that differ in their means."""
-    generator = torch.Generator().manual_seed(5)
-    labels = torch.randint(0, classes, (rows,), generator=generator)
-    centres = torch.randn((classes, *shape), generator=generator)
-    return centres[labels] + 0.5 * torch.randn((rows, *shape), generator=generator), labels
 
 
 def yes_or_no() -> tuple[Any, Any]:
@@ -152,8 +145,18 @@ def born_dead() -> Loop:
 
 
 def killed_by_long_steps() -> Loop:
-    module = mlp()
-    return train(module, optimizer=sgd(module, lr=30.0))
+    (inputs, labels), module = blobs(), mlp()
+    optimizer = torch.optim.SGD(module.parameters(), lr=30.0)
+
+    def take_step(loss: Any) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if next(count) == 3:
+            optimizer.param_groups[0]["lr"] = 0.05  # with more of the long ones, numbers overflow
+
+    count = itertools.count(1)
+    return train(module, (inputs + 3.0, labels), take_step=take_step)
 
 
 def all_weights_zero() -> Loop:
@@ -319,8 +322,8 @@ def workers_read_gaps() -> Loop:
     return workers(inputs, labels)
 
 
-def amp(finish: Callable[[Any, Any, Any], None]) -> Loop:
-    module = mlp()
+def amp(finish: Callable[[Any, Any, Any], None], module: Any = None) -> Loop:
+    module = module or mlp()
     optimizer, scaler = sgd(module), torch.amp.GradScaler("cpu", init_scale=65536.0)
 
     def take_step(loss: Any) -> None:
@@ -341,7 +344,10 @@ def amp_clips_scaled_gradients() -> Loop:
         scaler.step(optimizer)
         scaler.update()
 
-    return amp(finish)
+    module = mlp()
+    with torch.no_grad():
+        module[4].bias[0] = 3.0  # one answer to everything, so that no network starts with half of them right
+    return amp(finish, module)
 
 
 def accumulating(module: Any, optimizer: Any, finish: Callable[[], None]) -> Loop:
@@ -450,24 +456,6 @@ def in_place_relu_is_dead() -> Loop:
     return train(module)
 
 
-class Residual(nn.Module):  # type: ignore[misc]  # torch has no types for us
-    """A convolutional network with an in-place sum before its activation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(1, 8, 3, padding=1)
-        self.conv1, self.norm1 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
-        self.conv2, self.norm2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
-        self.relu, self.head = nn.ReLU(inplace=True), nn.Linear(8, 4)
-
-    def forward(self, x: Any) -> Any:
-        """Give the logits."""
-        x = functional.relu(self.stem(x))
-        out = self.norm2(self.conv2(self.relu(self.norm1(self.conv1(x)))))
-        out += x
-        return self.head(self.relu(out).mean(dim=(2, 3)))
-
-
 def residual_with_a_dead_stem() -> Loop:
     module = Residual()
     biased(module.stem)
@@ -480,18 +468,6 @@ def residual_with_a_dead_branch() -> Loop:
     return train(module, blobs((1, 6, 6)))
 
 
-class Functional(nn.Module):  # type: ignore[misc]  # torch has no types for us
-    """A network whose activations are functions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second, self.last = nn.Linear(10, 24), nn.Linear(24, 16), nn.Linear(16, 4)
-
-    def forward(self, x: Any) -> Any:
-        """Give the logits."""
-        return self.last(torch.relu(self.second(functional.relu(self.first(x)))))
-
-
 def functional_relu_is_dead() -> Loop:
     module = Functional()
     biased(module.second)
@@ -502,18 +478,6 @@ def functional_units_are_equal() -> Loop:
     module = Functional()
     alike(module.first, module.second, module.last)
     return train(module)
-
-
-class Recurrent(nn.Module):  # type: ignore[misc]  # torch has no types for us
-    """An LSTM that says at the end of a sequence of what class it was."""
-
-    def __init__(self, end: Any) -> None:
-        super().__init__()
-        self.lstm, self.head, self.end = nn.LSTM(3, 16, batch_first=True), nn.Linear(16, 4), end
-
-    def forward(self, x: Any) -> Any:
-        """Give the logits."""
-        return self.end(self.head(self.lstm(x)[0][:, -1]))
 
 
 def lstm_with_two_softmaxes() -> Loop:
@@ -541,31 +505,6 @@ def cnn_whose_norm_silences_it() -> Loop:
 def cnn_on_raw_pixels() -> Loop:
     inputs, labels = blobs((1, 6, 6))
     return train(cnn(nn.Identity()), (5000.0 + 1000.0 * inputs, labels))
-
-
-class Transformer(nn.Module):  # type: ignore[misc]  # torch has no types for us
-    """A causal language model of one block."""
-
-    def __init__(self, words: int = 12, width: int = 16, length: int = 8) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(words, width)
-        self.position = nn.Parameter(0.1 * torch.randn(length, width))
-        self.block = nn.TransformerEncoderLayer(width, 2, 32, batch_first=True, dropout=0.0)
-        self.head = nn.Linear(width, words)
-
-    def forward(self, x: Any) -> Any:
-        """Give the logits."""
-        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
-        hidden = self.block(self.embedding(x) + self.position, src_mask=mask, is_causal=True)
-        return self.head(hidden).transpose(1, 2)
-
-
-def sentences() -> tuple[Any, Any]:
-    """Make sequences of tokens, each of which tells the next."""
-    generator = torch.Generator().manual_seed(6)
-    start = torch.randint(0, 12, (300, 1), generator=generator)
-    tokens = (start + 3 * torch.arange(9)) % 12
-    return tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
 
 def transformer_with_a_dead_layer() -> Loop:
@@ -656,7 +595,7 @@ BLIND = ("collapsed_output", "no_learning")
 
 FAULTS = [
     Fault(born_dead, "dead_units@2", also=BLIND),
-    Fault(killed_by_long_steps, "dead_units@2", also=BLIND),
+    Fault(killed_by_long_steps, "dead_units", also=("no_learning",)),
     Fault(all_weights_zero, "dead_units@0", also=BLIND),
     Fault(all_weights_equal, "symmetric_units@0", also=("symmetric_units",)),
     Fault(blown_up_by_long_steps, "non_finite@0", also=("no_learning",)),
@@ -679,7 +618,7 @@ FAULTS = [
     Fault(prices, "unscaled_targets", also=("dead_units", *BLIND)),
     Fault(inputs_in_units_of_their_own, "unscaled_inputs", also=("dead_units", "no_learning")),
     Fault(gaps_in_the_data, "data_faults", also=("non_finite",)),
-    Fault(gradients_never_cleared, "dead_units@2", also=("no_learning",)),
+    Fault(gradients_never_cleared, "dead_units@2", also=("no_learning",), roots=("frozen_parameters",)),
     Fault(workers_read_gaps, "data_faults", also=("non_finite",)),
     Fault(amp_steps_with_scaled_gradients, "non_finite", also=("no_learning",)),
     Fault(amp_clips_scaled_gradients, "no_learning"),

@@ -148,6 +148,24 @@ MODULES: Mapping[str, tuple[Any, Array, list[tuple[str, str, int, int]]]] = {
         VECTOR,
         [("w", "tanh", 4, 5)],
     ),
+    "matrix product with a sum": (
+        Module(
+            lambda m, x: torch.addmm(m.b, x, m.w).relu(),
+            w=nn.Parameter(torch.randn(4, 5)),
+            b=nn.Parameter(torch.randn(5)),
+        ),
+        VECTOR,
+        [("w", "relu", 4, 5)],
+    ),
+    "matrix product with a sum, by name": (
+        Module(
+            lambda m, x: torch.addmm(input=m.b, mat1=x, mat2=m.w).relu(),
+            w=nn.Parameter(torch.randn(4, 5)),
+            b=nn.Parameter(torch.randn(5)),
+        ),
+        VECTOR,
+        [("w", "relu", 4, 5)],
+    ),
     "weight norm": (
         nn.Sequential(nn.utils.parametrizations.weight_norm(linear()), nn.ReLU()),
         VECTOR,
@@ -415,6 +433,29 @@ def test_weights_on_the_cpu_are_seen_without_a_copy() -> None:
     with torch.no_grad():
         module[0].weight[2, 1] = 7.0
     assert weight[1, 2] == 7.0
+
+
+def test_the_bias_of_a_matrix_product_with_a_sum_is_the_layers() -> None:
+    module = MODULES["matrix product with a sum"][0]
+    arrays = look(module, VECTOR).parameters_by_layer()["w"]
+    np.testing.assert_array_equal(arrays["weight"], module.w.detach().numpy())
+    np.testing.assert_array_equal(arrays["bias"], module.b.detach().numpy())
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda x, w: torch.einsum("ni,io->no", x, w),
+        lambda x, w: torch.bmm(x[None], w[None])[0],
+        lambda x, w: (x[:, :, None] * w).sum(dim=1),
+    ],
+    ids=["einsum", "bmm", "by hand"],
+)
+def test_weights_that_are_not_followed_are_named(product: Any) -> None:
+    module = Module(lambda m, x: m.a(product(x, m.w).relu()), w=nn.Parameter(torch.randn(4, 5)), a=linear(5, 2))
+    network = look(module, VECTOR)
+    assert network.unfollowed == ("w",)
+    assert [info.name for info in network.layers] == ["a"]
 
 
 def test_modules_that_a_forward_does_not_come_by_are_named() -> None:

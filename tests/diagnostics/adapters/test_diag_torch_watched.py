@@ -127,6 +127,26 @@ def test_a_validation_loader_makes_memorising_judgeable_and_a_loss_alone_is_refu
 
 
 @pytest.mark.parametrize(
+    ("validation", "kind", "said"),
+    [
+        ((torch.zeros(40, 7), torch.zeros(40)), ValueError, "mat1 and mat2 shapes cannot be multiplied"),
+        ((torch.zeros(40, 5), torch.zeros(7)), ValueError, "data must have a target for every input"),
+        ((torch.zeros(40, 5), torch.full((40,), 0.5)), ValueError, "class indices must be whole numbers"),
+        ({"x": 1}, TypeError, "data must give"),
+    ],
+    ids=["features", "rows", "targets", "form"],
+)
+def test_a_validation_set_that_does_not_fit_is_told_by_its_name_before_a_file_is_made(
+    validation: Any, kind: type[Exception], said: str, tmp_path: Path
+) -> None:
+    model, loss = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 2)), nn.CrossEntropyLoss()
+    data = (torch.zeros(40, 5), torch.zeros(40, dtype=torch.int64))
+    with pytest.raises(kind, match=f"^the validation set does not fit: {said}"):
+        watch(model, data=data, validation=validation, loss=loss, logdir=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("module", "mistake"),
     [
         (nn.ReLU(), {}),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gradvitals.diagnostics.findings import Prescription
 from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.config.load import bundled_configs
 from gradvitals.experiments.formats.config_lines import finding_line, key_lines, read_lines
@@ -82,15 +83,23 @@ def test_what_is_no_config_has_no_lines(text: str) -> None:
         ('[sweep]\n"model.bias_init" = ["zeros"]\n[model]\nbias_init = "zeros"', 2),
         ("[data]\n[model]\nhidden = [3]", 2),
         ("[data]\n[diagnostics.dead_units]\nwarn = 0.1", 2),
+        ("[diagnostics.dead_units]\nwarn = 0.1\n[model]\nhidden = [3]", 3),
         ('[data]\nsource = "digits"', 1),
         ("", 1),
     ],
-    ids=["key", "axis", "table", "rule", "nowhere", "empty"],
+    ids=["key", "axis", "table", "rule", "table before rule", "nowhere", "empty"],
 )
 def test_a_finding_points_to_the_key_that_its_first_cure_sets(
     text: str, line: int, runs: dict[str, CheckedRun]
 ) -> None:
     assert finding_line(key_lines(text), runs["sick"].verdict.findings[0]) == line
+
+
+def test_of_the_tables_around_a_key_the_nearest_is_pointed_to(runs: dict[str, CheckedRun]) -> None:
+    cure = Prescription("decay it", {"training.schedule.warm_up": 5})
+    late = replace(runs["sick"].verdict.findings[0], prescriptions=(cure,))
+    assert finding_line(key_lines("[training]\nepochs = 3\n[training.schedule]\nkind = 'cosine'"), late) == 3
+    assert finding_line(key_lines("[data]\n[training]\nepochs = 3"), late) == 2
 
 
 def test_a_limit_points_to_itself(runs: dict[str, CheckedRun]) -> None:

@@ -1,12 +1,15 @@
 """Markdown: a table per run that survives what people write."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.formats.markdown import escape, markdown_report
+from gradvitals.experiments.since_baseline import SinceBaseline
 
 
 def rows(document: str) -> list[str]:
@@ -47,6 +50,20 @@ def test_an_ignored_finding_is_marked(make_outcome: Any) -> None:
     assert "### ✓ ignored: healthy (1 ignored)" in document
     assert "| ignored error `dead_units@hidden_1`" in rows(document)[2]
     assert "Ignored until 2030-01-02: sparse codes are meant." in rows(document)[2]
+
+
+def test_what_a_baseline_knows_is_marked_and_what_it_costs_is_said_of_what_is_new(
+    make_outcome: Any, runs: dict[str, CheckedRun]
+) -> None:
+    root = runs["sick"].verdict.findings[0]
+    new = replace(root, id="numerics")
+    since = SinceBaseline(1, {root.key: "known", new.key: "new"}, {root.key: "known from the baseline", new.key: ""})
+    runs["sick"] = replace(runs["sick"], verdict=replace(runs["sick"].verdict, findings=(root, new)), baseline=since)
+    document = markdown_report(make_outcome("sick"))
+    assert "### ✗ sick: error (1 known)" in document
+    known, other = rows(document)[2:]
+    assert known.startswith("| known error `dead_units@hidden_1`")
+    assert ("Costs:" in known, "Costs:" in other) == (False, True)
 
 
 def test_a_sweep_says_how_many_pass(sweep: Any) -> None:

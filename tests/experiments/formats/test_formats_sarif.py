@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator
 
+from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.experiments.checking import CheckedRun
@@ -131,6 +132,35 @@ def test_a_fingerprint_outlives_seed_limits_and_name_but_not_the_config(runs: di
     assert of("[check]\nmax_dead = 0.5") == of("[check]\nmax_dead = 0.1") == of("")
     assert of("") != of("[training]\nepochs = 3")
     assert of("") != of("", layer="hidden_2")
+
+
+def uri_of(outcome: Any) -> str:
+    place = read(sarif_report(outcome))["results"][0]["locations"][0]["physicalLocation"]
+    return str(place["artifactLocation"]["uri"])
+
+
+def test_the_config_that_was_checked_goes_before_the_copy_in_the_runs_folder(
+    make_outcome: Any, runs: dict[str, CheckedRun]
+) -> None:
+    copy = runs["sick"].folder / "config.toml"
+    copy.parent.mkdir(parents=True)
+    copy.touch()
+    assert uri_of(make_outcome("sick")) == "con%20figs/%C3%A4.toml"
+    assert uri_of(make_outcome("sick", source=None)) == "logs/x/config.toml"
+
+
+@pytest.mark.parametrize("file", ["../secret.py", "/etc/hostname", "a\x00b", "nowhere.py", "x" * 5000, ".", ""])
+def test_a_record_cannot_point_outside_of_the_checkout(
+    file: str, make_outcome: Any, runs: dict[str, CheckedRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.py").touch()
+    (tmp_path / "checkout").mkdir()
+    monkeypatch.chdir(tmp_path / "checkout")
+    runs["sick"] = replace(runs["sick"], call_site=CallSite(file, 3))
+    assert uri_of(make_outcome("sick", source=None)) == "logs/x"
+    (tmp_path / "checkout" / "train.py").touch()
+    runs["sick"] = replace(runs["sick"], call_site=CallSite("train.py", 3))
+    assert uri_of(make_outcome("sick", source=None)) == "train.py"
 
 
 def test_a_run_without_a_config_is_found_by_its_folder(make_outcome: Any) -> None:

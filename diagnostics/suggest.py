@@ -1,7 +1,6 @@
-"""What was probably meant: the nearest right name, and values shown as the user wrote them."""
+"""What was probably meant: the nearest right name."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 SYNONYMS = {
     "xavier": "glorot_uniform",
@@ -86,6 +85,8 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     >>> nearest("xavier_uniform", ["he_normal", "glorot_uniform"])
     'glorot_uniform'
     """
+    from difflib import get_close_matches  # for those who have made a mistake
+
     plain = {_plain(candidate): candidate for candidate in candidates}
     synonyms = {_plain(name): _plain(ours) for name, ours in SYNONYMS.items()}
     wanted = _plain(word)
@@ -100,26 +101,6 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return `` — did you mean 'x'?``, or nothing if no candidate is near."""
     found = nearest(word, candidates)
     return f" — did you mean {found!r}?" if found else ""
-
-
-def show(value: object) -> str:
-    """Return a value as a user writes it in TOML, shortened to fit a sentence.
-
-    >>> show(True), show("20"), show([1, 2])
-    ('true', "'20'", '[1, 2]')
-    """
-    match value:
-        case bool():
-            return str(value).lower()
-        case list() | tuple():
-            text = f"[{', '.join(show(item) for item in value[:6])}{', …' * (len(value) > 6)}]"
-        case dict():
-            text = "{" + ", ".join(f"{key} = {show(item)}" for key, item in value.items()) + "}"
-        case str() | float() | int():
-            text = repr(value)
-        case _:
-            text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…{text[-1]}"
 
 
 def _plain(word: str) -> str:

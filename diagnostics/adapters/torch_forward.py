@@ -1,0 +1,122 @@
+"""The forward passes of a user's training, watched from outside: the module is hooked for one pass at a time."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import _get_current_function_mode, _pop_mode
+
+from gradvitals.diagnostics.adapters import torch_ops as ops
+from gradvitals.diagnostics.adapters.torch_calls import Call
+from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_trace import Trace
+
+
+class ForwardWatch:
+    """Watches the first forward pass of a step that gradients will come of, if it is armed for the step.
+
+    Attributes:
+        calls: Of the pass watched, by layer; None while there has been none.
+        samples: Seen in all passes before the first step is taken.
+        is_first: Whether the first step is yet to be taken.
+        is_compiled: Whether the module is, so that nothing in its forward can be seen.
+    """
+
+    def __init__(self, network: TorchNetwork, module: nn.Module, seen: Callable[[], None]) -> None:
+        """Hook the module for its first forward.
+
+        Args:
+            network: The module as the diagnostics see it.
+            module: What the user calls: the network's module, or what `torch.compile` made of it.
+            seen: Is called after a pass that was watched.
+        """
+        self.calls: Mapping[str, Sequence[Call]] | None = None
+        self.samples = 0
+        self.is_first = True
+        self._network, self._module, self._seen = network, module, seen
+        self.is_compiled = is_compiled(module)
+        self._trace: Trace | None = None
+        self._hooks: list[Any] = []
+        self.arm()
+
+    def arm(self) -> None:
+        """Hook the module, if it is not yet."""
+        if not self._hooks and getattr(self._module, "_compiled_call_impl", None) is None:
+            self._hooks = [
+                self._module.register_forward_pre_hook(_ForwardHook(self._before), with_kwargs=True),
+                self._module.register_forward_hook(_ForwardHook(self._after), always_call=True),
+            ]
+
+    def disarm(self) -> None:
+        """Unhook the module."""
+        for handle in self._hooks:
+            handle.remove()
+        self._hooks = []
+
+    def stop(self) -> None:
+        """Leave nothing behind, in the midst of a forward pass either."""
+        self.disarm()
+        if self._trace is not None and _get_current_function_mode() is self._trace:
+            _pop_mode()  # Ctrl-C in a forward: PyTorch calls hooks after an Exception, and this is none
+        self._trace = self.calls = None
+
+    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - torch's own
+        """Watch a pass that gradients will come of: the first of its step; count samples until there is a step.
+
+        What runs inside a `torch.func` transform, as `vmap`, has tensors without values that could be looked at.
+        """
+        if not (module.training and torch.is_grad_enabled()) or self._trace is not None or _is_transforming():
+            return
+        inputs = ops.tensors_in((args, kwargs))
+        if self.is_first and inputs and inputs[0].ndim:
+            self.samples += len(inputs[0])
+        if self.calls is None and not self.is_compiled:
+            self._names = self._network.names
+            self._trace = Trace(self._names.by_identity, self._names.buffers)
+            self._trace.__enter__()
+
+    def _after(self, _: nn.Module, __: Any, outputs: Any) -> None:  # noqa: ANN401 - torch's own
+        """Sort what was seen by layer."""
+        trace, self._trace = self._trace, None
+        if trace is None:
+            return
+        trace.__exit__(None, None, None)
+        if outputs is None or trace.failed is not None:
+            return  # the forward failed, or something in it cannot be followed
+        calls = trace.finish((), outputs)
+        if self.is_first:
+            self._network.compare(calls, self._names, trace.used)
+        self._network.learn_layers(calls, self._names)
+        self.calls = self._network.sort(calls, self._names)
+        self._seen()
+
+
+class _ForwardHook:
+    """A method hooked to the user's module; copies of the module, and pickles of it, get one that does nothing."""
+
+    def __init__(self, method: Callable[..., None]) -> None:
+        self._method = method
+
+    def __call__(self, *args: Any) -> None:  # noqa: ANN401 - what PyTorch gives a hook
+        if not torch.compiler.is_compiling():  # what is compiled around the module must not have us in it
+            self._method(*args)
+
+    def __deepcopy__(self, memo: object) -> Callable[..., None]:
+        return contextlib.nullcontext().__exit__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Tell whether `torch.compile` made a module, or compiled it in place."""
+    return hasattr(module, "_orig_mod") or any(
+        getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
+    )
+
+
+def _is_transforming() -> bool:
+    """Tell whether a transform of `torch.func` is under way."""
+    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - nothing public tells
