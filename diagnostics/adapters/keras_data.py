@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,35 +15,49 @@ MOST_BYTES = 2**30
 """Memory for what is read of a data set; more is not read."""
 
 READABLE = (
-    "data must be (inputs, targets), two arrays with a row per sample, or a keras.utils.PyDataset, a tf.data.Dataset or"
-    " a torch DataLoader of such batches"
+    "data must be (inputs, targets), two arrays with a row per sample, perhaps with weights as a third, or a"
+    " keras.utils.PyDataset, a tf.data.Dataset or a torch DataLoader of such batches"
 )
 
 
-def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> tuple[Array, Array, bool]:
+@dataclass(frozen=True, slots=True)
+class KerasData:
+    """A training set.
+
+    Attributes:
+        inputs: `(samples, …)`.
+        targets: `(samples, …)`.
+        complete: Whether these are all.
+        weighted: Whether samples come with weights of their own, which are not read.
+    """
+
+    inputs: Array
+    targets: Array
+    complete: bool = True
+    weighted: bool = False
+
+
+def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> KerasData:
     """Read a training set.
 
     Args:
-        data: As `fit` takes it, without sample weights.
+        data: As `fit` takes it.
         most_bytes: Memory for it, where it is not there as arrays yet.
-
-    Returns:
-        Inputs and targets, `(samples, …)`, and whether these are all.
 
     Raises:
         TypeError: If it is of another form.
         ValueError: If there are no samples, or not as many targets as inputs.
     """
     if isinstance(data, tuple | list):
-        inputs, targets = _pair(data)
-        complete = True
+        read = _one_batch(data)
     else:
         with kept_generators():
-            inputs, targets, complete = _joined(_batches(data), most_bytes)
+            read = _joined(_batches(data), most_bytes)
+    inputs, targets = read.inputs, read.targets
     if inputs.ndim < 1 or targets.ndim < 1 or len(inputs) != len(targets) or not len(inputs):
         msg = f"data must have a target for every input, got shapes {inputs.shape} and {targets.shape}"
         raise ValueError(msg)
-    return inputs, targets, complete
+    return read
 
 
 def _batches(data: Any) -> Iterator[object]:  # noqa: ANN401 - a data set of any kind
@@ -66,15 +81,16 @@ def _batches(data: Any) -> Iterator[object]:  # noqa: ANN401 - a data set of any
     raise TypeError(msg)
 
 
-def _joined(batches: Iterator[object], most_bytes: int) -> tuple[Array, Array, bool]:
-    parts: list[tuple[Array, Array]] = []
+def _joined(batches: Iterator[object], most_bytes: int) -> KerasData:
+    parts: list[KerasData] = []
     used, complete = 0, True
     for batch in batches:
-        inputs, targets = _pair(batch)
-        if parts and (inputs.shape[1:], targets.shape[1:]) != (parts[0][0].shape[1:], parts[0][1].shape[1:]):
+        part = _one_batch(batch)
+        inputs, targets = part.inputs, part.targets
+        if parts and (inputs.shape[1:], targets.shape[1:]) != (parts[0].inputs.shape[1:], parts[0].targets.shape[1:]):
             complete = False  # padded to another length
             continue
-        parts.append((inputs, targets))
+        parts.append(part)
         used += inputs.nbytes + targets.nbytes
         if used >= most_bytes:
             complete = False
@@ -82,21 +98,23 @@ def _joined(batches: Iterator[object], most_bytes: int) -> tuple[Array, Array, b
     if not parts:
         msg = "data hold no samples"
         raise ValueError(msg)
-    inputs, targets = (np.concatenate(blocks) for blocks in zip(*parts, strict=True))
-    return inputs, targets, complete
+    inputs = np.concatenate([part.inputs for part in parts])
+    targets = np.concatenate([part.targets for part in parts])
+    return KerasData(inputs, targets, complete, weighted=any(part.weighted for part in parts))
 
 
-def _pair(batch: object) -> tuple[Array, Array]:
+def _one_batch(batch: object) -> KerasData:
     """Take a batch apart.
 
     Raises:
-        TypeError: If it is not of two arrays.
+        TypeError: If it is not of two arrays, or of three with weights of samples.
     """
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
+    if not isinstance(batch, tuple | list) or len(batch) not in {2, 3}:
         what = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
         msg = f"{READABLE}; got {what}"
         raise TypeError(msg)
-    return _array(batch[0], "inputs"), _array(batch[1], "targets")
+    weighted = len(batch) == 3 and batch[2] is not None
+    return KerasData(_array(batch[0], "inputs"), _array(batch[1], "targets"), weighted=weighted)
 
 
 def _array(part: Any, what: str) -> Array:  # noqa: ANN401 - whatever the user gives
@@ -107,6 +125,6 @@ def _array(part: Any, what: str) -> Array:  # noqa: ANN401 - whatever the user g
         array = as_array(part) if keras.ops.is_tensor(part) else np.asarray(part)
     if array is None or array.dtype.kind not in "fiub":
         found = f"the {what} are a {type(part).__name__}"
-        msg = f"{READABLE}; {found}, and models of several inputs or outputs cannot be probed"
+        msg = f"{READABLE}; {found}, and models of several inputs or outputs cannot be probed: leave data out"
         raise TypeError(msg)
     return array

@@ -15,7 +15,7 @@ class FitSettings:
     """Arguments of `fit`.
 
     Attributes:
-        batch_size: None where it was left out, or the data come in batches.
+        batch_size: As Keras tells it of the data; None where nobody knows, as of batches from a generator.
         class_weight: By class index; None without one.
         has_sample_weight: Whether samples are weighted one by one.
     """
@@ -31,7 +31,8 @@ def settings_of_fit(model: Any) -> FitSettings:  # noqa: ANN401 - Keras has no t
     while frame is not None:
         known = frame.f_locals if frame.f_code.co_name == "fit" else {}
         if known.get("self") is model and "class_weight" in known:
-            size, weight = known.get("batch_size"), known["class_weight"]
+            adapter = getattr(known.get("epoch_iterator"), "data_adapter", None)
+            size, weight = getattr(adapter, "batch_size", None), known["class_weight"]
             return FitSettings(
                 int(size) if size is not None else None,
                 dict(weight) if weight else None,

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gradvitals.diagnostics.adapters.keras_backend import Tensor
+from gradvitals.diagnostics.adapters.keras_backend import Tensor, in_keras_precision
 from gradvitals.diagnostics.adapters.target_coding import TargetCoding
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.engine.events import Array, LossInfo, Takes
@@ -83,6 +83,7 @@ class KerasLoss:
             self.coding = TargetCoding((), outputs[-1])
         elif family == "binary_hinge" and (targets < 0).any():
             self.coding = SignCoding(targets.shape[1:])
+        self._unweighted = self.name
         self._is_sum = getattr(self._loss, "reduction", "mean") == "sum"
 
     def weigh(self, class_weight: Mapping[int, float] | None, *, by_sample: bool) -> None:
@@ -94,25 +95,32 @@ class KerasLoss:
         """
         of_classes = self.name in OF_ONE_CLASS or (self.name in OF_YES_OR_NO and self.coding.shape in {(), (1,)})
         if by_sample or (class_weight is not None and not of_classes):
-            self.name = f"weighted {self.name}"
+            self.name = f"weighted {self._unweighted}"
         elif class_weight is not None:
             count = getattr(self.coding, "classes", None) or (2 if self.name in OF_YES_OR_NO else self.coding.shape[0])
             self.class_weight = np.array([class_weight.get(index, 1.0) for index in range(count)])
 
-    def sample_losses(self, outputs: Tensor, rows: Array) -> Tensor:
-        """Give the loss of every sample, `(samples,)`: the mean over all that it consists of."""
-        ops = keras.ops
+    def prepare(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Give what `sample_losses` takes: targets; which samples have a loss, `(samples,)`; the factor of each.
+
+        A label beyond the classes has none, whatever the backend would make of it.
+        """
         targets, known = self.coding.decode(rows), np.ones(len(rows), np.bool_)
         if (classes := getattr(self.coding, "classes", None)) is not None:
-            known = targets < outputs.shape[-1]  # of others the loss is NaN, whatever the backend makes of them
+            known = targets < classes
             targets = np.where(known, targets, classes - 1)
-        losses = self._unreduced(ops.convert_to_tensor(targets, dtype=outputs.dtype), outputs)
+        factors = np.ones(len(rows)) if self.class_weight is None else self._weights(rows)
+        return in_keras_precision(targets), known, in_keras_precision(factors)
+
+    def sample_losses(self, outputs: Tensor, targets: Tensor, known: Tensor, factors: Tensor) -> Tensor:
+        """Give the loss of every sample, `(samples,)`: the mean over all that it consists of; NaN where it has none."""
+        ops = keras.ops
+        outputs = ops.cast(outputs, keras.config.floatx())  # as Keras does with those of half precision
+        losses = self._unreduced(ops.cast(targets, outputs.dtype), outputs)
         if not losses.shape:
-            return ops.broadcast_to(losses, (len(rows),))
-        losses = ops.mean(ops.reshape(losses, (len(rows), -1)), axis=1)
-        if not known.all():
-            losses = ops.where(ops.convert_to_tensor(known), losses, np.nan)
-        return losses if self.class_weight is None else losses * ops.cast(self._weights(rows), losses.dtype)
+            return ops.broadcast_to(losses, (len(known),))
+        losses = ops.mean(ops.reshape(losses, (len(known), -1)), axis=1)
+        return ops.where(known, losses * ops.cast(factors, losses.dtype), np.nan)
 
     def total(self, losses: Tensor) -> Tensor:
         """Give the scalar that is minimised."""

@@ -1,17 +1,18 @@
 """A Keras model as an `Observable`: its layers, its parameters, and frozen passes through it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
 from gradvitals.diagnostics.adapters import keras_kinds as kinds
-from gradvitals.diagnostics.adapters.keras_backend import Meet, Tensor, as_array, as_rows, frozen, run_with_gradients
+from gradvitals.diagnostics.adapters.keras_backend import Tensor, as_array, as_rows, frozen
 from gradvitals.diagnostics.adapters.keras_loss import KerasLoss
+from gradvitals.diagnostics.adapters.keras_passes import FrozenPasses, Look, Pass
 from gradvitals.diagnostics.adapters.keras_trace import Call, Trace, layer_names, operations_of
-from gradvitals.diagnostics.adapters.torch_hooks import StepHooks
+from gradvitals.diagnostics.adapters.keras_unused import is_trained_by_keras, unused_parts
+from gradvitals.diagnostics.adapters.step_hooks import StepHooks
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
@@ -30,33 +31,22 @@ MIXED, UNKNOWN = "mixed", "unknown"
 """The activation of a layer called with several; of one whose outputs something unseen turns into the model's."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """A frozen pass: its calls, all that was seen as arrays, and gradients by place."""
-
-    calls: Sequence[Call]
-    arrays: Sequence[Array]
-    outputs: Array
-    losses: Array | None = None
-    gradients: Mapping[int, Array] = field(default_factory=dict)
-    grad_outputs: Array | None = None
-
-
 class KerasNetwork:
     """A model that can be watched.
 
     Attributes:
         model: The model.
         hooks: Where observers subscribe; `KerasMonitor` sends them the events of `fit`.
-        loss: What it is trained with; None where nobody says.
+        never_called: Paths of parts with weights that a look at examples did not come by.
     """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - Keras has no types for us
         """Take a model that is built; without examples to look at, its layers are in the order they were made in."""
         self.model = model
         self.hooks = StepHooks()
-        self.loss: KerasLoss | None = None
+        self.never_called: tuple[str, ...] = ()
         self._names = layer_names(model)
+        self._passes = FrozenPasses(model, self._names)
         by_name = {self._names[id(layer)]: layer for layer in operations_of(model) if id(layer) in self._names}
         found = {name: kinds.weighted(layer) for name, layer in by_name.items()}
         self._kinds = {name: kind for name, kind in found.items() if kind is not None}
@@ -77,6 +67,15 @@ class KerasNetwork:
     def reads_names(self) -> bool:
         """Whether it takes names, such as token ids, and no quantities: there is an embedding."""
         return any(isinstance(layer, keras.layers.Embedding) for layer in operations_of(self.model))
+
+    @property
+    def loss(self) -> KerasLoss | None:
+        """What it is trained with; None where nobody says."""
+        return self._passes.loss
+
+    def take_loss(self, loss: KerasLoss) -> None:
+        """Take the loss."""
+        self._passes.loss = loss
 
     @property
     def loss_name(self) -> str:
@@ -103,27 +102,31 @@ class KerasNetwork:
             [name for name in self._layers if any(each.trainable for each in self._kinds[name].variables.values())]
         )
 
-    def look(self, examples: Array) -> Array:
-        """Run a few examples, frozen, to see which layers there are, in which order; give the model's outputs.
+    def look(self, examples: Array) -> tuple[int, ...]:
+        """Run a few examples, frozen, to see which layers there are, in which order; give the shape of the outputs.
 
         Raises:
             TypeError: If the model gives several outputs.
             ValueError: If it cannot be run on them.
         """
         try:
-            with frozen(self.model):
-                trace, outputs = self._trace(lambda tensor: tensor, self._tensor(examples))
+            look = self._passes.look(examples)
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             msg = f"{type(self.model).__name__} fails on the data's inputs, of shape {examples.shape}: {first}"
             raise ValueError(msg) from error
-        if not keras.ops.is_tensor(outputs):
+        if not keras.ops.is_tensor(look.outputs):
             msg = f"a model of several outputs cannot be probed: watch this {type(self.model).__name__} without data"
             raise TypeError(msg)
-        self._learn_layers(trace, outputs)
-        plain = len(trace.calls) == len(self._layers) and self._is_chain(trace, outputs)
-        self._activations = [call.apply for call in trace.calls] if plain else []
-        return as_array(outputs)
+        self._learn_layers(look.trace, look.outputs)
+        plain = len(look.trace.calls) == len(self._layers) and self._is_chain(look.trace, look.outputs)
+        self._activations = [call.apply for call in look.trace.calls] if plain else []
+        self.never_called = self._find_unused(look, examples)
+        return tuple(look.outputs.shape)
+
+    def check(self, examples: Array, targets: Array) -> None:
+        """Run a few examples with their targets, for the error where they or the loss do not fit."""
+        self._passes.check(examples, targets)
 
     def probe(self, inputs: Array, targets: Array, observer: Observer | None = None, *, step: int = 0) -> ProbeResult:
         """Run frozen on some samples; for an observer backward too.
@@ -135,7 +138,7 @@ class KerasNetwork:
                 that this pass did not come by, and no LayerBackward of those of which only the outputs are seen.
             step: The step the events carry.
         """
-        seen = self._run(inputs, targets if self.loss is not None else None, gradients=observer is not None)
+        seen = self._passes.take(inputs, targets, gradients=observer is not None)
         if observer is not None:
             self._emit(seen, observer, step)
         outputs = seen.outputs.reshape(len(inputs), -1)
@@ -146,7 +149,7 @@ class KerasNetwork:
 
     def observe(self, inputs: Array, observer: Observer, *, step: int = 0) -> None:
         """Run forward only, frozen: the observer receives a LayerForward per layer that the pass comes by."""
-        self._emit(self._run(inputs, None, gradients=False), observer, step)
+        self._emit(self._passes.take(inputs, None, gradients=False), observer, step)
 
     def layer_outputs(self, index: int, inputs: Array, units: Array | None = None) -> Array:
         """Compute the outputs `(samples, units)` of one layer, or of some units only, from that layer's inputs.
@@ -161,7 +164,9 @@ class KerasNetwork:
         arrays = self._lay_out([name])[name]
         ops, apply = keras.ops, self._activations[index]
         with frozen(self.model):
-            outputs = ops.add(ops.matmul(self._tensor(inputs), arrays["weight"].copy()), arrays["bias"].copy())
+            outputs = ops.add(
+                ops.matmul(ops.convert_to_tensor(np.array(inputs)), arrays["weight"].copy()), arrays["bias"].copy()
+            )
             found = as_array(outputs if apply is None else apply(outputs))
         return found if units is None else found[:, units]  # other shapes would have to be compiled anew
 
@@ -199,6 +204,19 @@ class KerasNetwork:
         reads_inputs = bool(trace.calls) and trace.tensors[trace.calls[0].inputs] is trace.tensors[0]
         return reads_inputs and trace.source(outputs) is trace.calls[-1]
 
+    def _find_unused(self, look: Look, examples: Array) -> tuple[str, ...]:
+        """Name the parts that neither a look nor one in training mode comes by; none where the user's code calls some.
+
+        A look in training mode is taken only where there is a doubt, as it may be made of other parts.
+        """
+        if not is_trained_by_keras(self.model) or not unused_parts(self.model, look.read):
+            return ()
+        try:
+            in_training = self._passes.look(examples, training=True)
+        except Exception:  # noqa: BLE001 - the user's code; what is not known is not told
+            return ()
+        return unused_parts(self.model, look.read | in_training.read)
+
     def _lay_out(self, layers: Sequence[str] | Mapping[str, Any]) -> LayerArrays:
         return {
             layer: {
@@ -208,44 +226,7 @@ class KerasNetwork:
             for layer in layers
         }
 
-    def _run(self, inputs: Array, targets: Array | None, *, gradients: bool) -> _Pass:
-        """Run the model, frozen; backward too if it is asked for and there are targets."""
-        calls: list[Call] = []
-        met: list[int] = []
-        loss = self.loss if targets is not None else None
-
-        def run(meet: Meet, given: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
-            trace, outputs = self._trace(meet, given)
-            outputs = meet(outputs)
-            calls[:], met[:] = trace.calls, trace.met
-            losses = None if loss is None or targets is None else loss.sample_losses(outputs, targets)
-            scalar = None if losses is None or loss is None else loss.total(losses)
-            return scalar, [*trace.tensors, outputs, *([] if losses is None else [losses])]
-
-        with frozen(self.model):
-            tensor = self._tensor(inputs)
-            if not gradients or loss is None:
-                _, further = run(lambda each: each, tensor)
-                found: list[Tensor | None] = []
-            else:
-                further, found = run_with_gradients(run, tensor)
-            arrays = [as_array(each) for each in further]
-            own = [None if each is None else as_array(each) for each in found]
-        losses = None if loss is None else arrays.pop()
-        outputs = arrays.pop()
-        by_place = {place: own[index] for index, place in enumerate(met) if own}
-        known = {place: np.zeros_like(arrays[place]) if each is None else each for place, each in by_place.items()}
-        return _Pass(calls, arrays, outputs, losses, known, own[-1] if own else None)
-
-    def _trace(self, meet: Meet, inputs: Tensor) -> tuple[Trace, Any]:
-        trace = Trace(self._names, meet)
-        trace.keep(inputs)
-        with trace.watching(self.model):
-            given = {"training": False} if getattr(self.model, "_call_has_training_arg", True) else {}
-            outputs = self.model(inputs, **given)
-        return trace, outputs[0] if isinstance(outputs, tuple | list) and len(outputs) == 1 else outputs
-
-    def _emit(self, seen: _Pass, observer: Observer, step: int) -> None:
+    def _emit(self, seen: Pass, observer: Observer, step: int) -> None:
         """Send the events of a pass; several calls of a layer are samples of one."""
         by_layer: dict[str, list[Call]] = {}
         for call in seen.calls:
@@ -265,11 +246,6 @@ class KerasNetwork:
             before, behind = (_joined(seen.gradients, own, side) for side in ("before", "outputs"))
             if before is not None and behind is not None:
                 observer(LayerBackward(info.name, step, before, behind, "probe"))
-
-    def _tensor(self, inputs: Array) -> Tensor:
-        """Give inputs as `fit` does: floats in the precision of Keras, whole numbers as they are."""
-        dtype = keras.config.floatx() if inputs.dtype.kind == "f" else None
-        return keras.ops.convert_to_tensor(np.array(inputs), dtype=dtype)
 
 
 def _units(shape: Sequence[int], kind: kinds.Weighted) -> int:

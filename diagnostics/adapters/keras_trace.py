@@ -13,7 +13,8 @@ from typing import Any
 import keras
 
 from gradvitals.diagnostics.adapters import keras_kinds as kinds
-from gradvitals.diagnostics.adapters.keras_backend import Meet, Tensor
+from gradvitals.diagnostics.adapters.keras_backend import Tensor
+from gradvitals.diagnostics.adapters.keras_gradients import Meet
 
 
 @dataclass(slots=True, eq=False)
@@ -158,8 +159,21 @@ def operations_of(model: Any) -> list[Any]:  # noqa: ANN401 - as above
             continue
         found[id(each)] = each
         if isinstance(each, keras.Layer) and not kinds.hides_its_parts(each):
-            waiting = [*_parts(each), *waiting]
+            waiting = [*parts_of(each), *waiting]
     return [each for each in found.values() if each is not model]
+
+
+def layers_of(model: Any) -> list[Any]:  # noqa: ANN401 - as above
+    """List the layers among them."""
+    return [each for each in operations_of(model) if isinstance(each, keras.Layer)]
+
+
+def parts_of(layer: Any) -> list[Any]:  # noqa: ANN401 - as above
+    """Give the parts of a layer; of a functional graph the operations that are no layers too."""
+    parts = list(getattr(layer, "_layers", ()))
+    if isinstance(layer, keras.Model):
+        parts += [each for each in getattr(layer, "operations", ()) if not isinstance(each, keras.Layer)]
+    return parts
 
 
 def layer_names(model: Any) -> dict[int, str]:  # noqa: ANN401 - as above
@@ -168,7 +182,7 @@ def layer_names(model: Any) -> dict[int, str]:  # noqa: ANN401 - as above
     taken: set[str] = set()
 
     def visit(layer: Any, path: str) -> None:  # noqa: ANN401 - as above
-        for part in _parts(layer):
+        for part in parts_of(layer):
             own = f"{path}{part.name}"
             if isinstance(part, keras.Layer) and id(part) not in names:
                 if kinds.weighted(part) is not None:
@@ -178,14 +192,6 @@ def layer_names(model: Any) -> dict[int, str]:  # noqa: ANN401 - as above
 
     visit(model, "")
     return names
-
-
-def _parts(layer: Any) -> list[Any]:  # noqa: ANN401 - as above
-    """Give the parts of a layer; of a functional graph the operations that are no layers too."""
-    parts = list(getattr(layer, "_layers", ()))
-    if isinstance(layer, keras.Model):
-        parts += [each for each in getattr(layer, "operations", ()) if not isinstance(each, keras.Layer)]
-    return parts
 
 
 def _as_tag(name: str) -> str:

@@ -16,7 +16,7 @@ from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import NOTES, Ending, Movement, Rounding
+from gradvitals.diagnostics.notes import NOTES, Ending, Generalisation, Movement, Rounding
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.tensorboard.run_record import read_record
@@ -118,9 +118,13 @@ def train_ours(data: WatchedData, activations: Sequence[str], loss: str) -> tupl
     return monitor.record, start
 
 
+def activation_named(name: str) -> Any:
+    return layers.LeakyReLU(negative_slope=0.01) if name == "leaky_relu" else name  # by its name it has .2
+
+
 def train_theirs(data: WatchedData, activations: Sequence[str], loss: str, start: Any) -> Record:
     model = keras.Sequential([layers.Input((7,))])
-    for name, activation in zip(start, [*activations, None], strict=True):
+    for name, activation in zip(start, [*map(activation_named, activations), None], strict=True):
         model.add(layers.Dense(len(start[name]["bias"]), activation=activation, name=name))
         model.layers[-1].set_weights([start[name]["weight"], start[name]["bias"]])
     model.compile(keras.optimizers.SGD(0.05), LOSSES[loss]())
@@ -142,8 +146,6 @@ def train_theirs(data: WatchedData, activations: Sequence[str], loss: str, start
     ids=lambda value: "-".join(value) if isinstance(value, list) else value,
 )
 def test_keras_and_our_engine_give_the_same_record(activations: list[str], loss: str) -> None:
-    if "leaky_relu" in activations:
-        activations = [name if name != "leaky_relu" else "elu" for name in activations]  # its slope in Keras is .2
     data = make_data(loss)
     ours, start = train_ours(data, activations, loss)
     theirs = train_theirs(data, activations, loss, start)
@@ -158,7 +160,7 @@ def test_keras_and_our_engine_give_the_same_record(activations: list[str], loss:
         )
     assert ours.context is not None
     assert theirs.context is not None
-    assert differences(ours.context, dataclasses.replace(theirs.context, unobserved={})) == []
+    assert differences(ours.context, dataclasses.replace(theirs.context, unobserved={}, call_site=None)) == []
     kinds = [kind for kind in NOTES.values() if kind not in {BatchLabels, Rounding}]  # of the true batch
     found = [line for kind in kinds for line in differences(ours.notes(kind), theirs.notes(kind), kind.__name__)]
     assert found == []
@@ -259,6 +261,12 @@ def bias_gradients(model: Any, data: tuple[Array, Array], biases: Sequence[Any])
 
         loss = criterion(targets, model(inputs, training=False))
         return [each.detach().numpy() for each in torch.autograd.grad(loss, [bias.value for bias in biases])]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = criterion(targets, model(inputs, training=False))
+        return [np.asarray(each) for each in tape.gradient(loss, [bias.value for bias in biases])]
     import jax
 
     trainable = [each.value for each in model.trainable_variables]
@@ -376,6 +384,7 @@ def test_a_subclassed_model_is_watched_and_left_as_it_was() -> None:
     monitor = watch(model, data=data)
     attributes = {id(part): set(vars(part)) for part in model._flatten_layers()}
     fit(model, data, monitor, epochs=2)
+    assert monitor.verdict.never_called == ("unused",)
     assert [(info.name, info.activation) for info in monitor.record.context.layers] == [
         ("block/first", "relu"),
         ("block/second", "linear"),
@@ -383,6 +392,43 @@ def test_a_subclassed_model_is_watched_and_left_as_it_was() -> None:
     ]
     for part in model._flatten_layers():
         assert {"call", "activation"}.isdisjoint(set(vars(part)) - attributes[id(part)])
+
+
+class Forgetful(keras.Model):  # type: ignore[misc]
+    """Builds all its parts, calls one of them in training only and one never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.training_only = layers.Dense(3, name="last"), layers.Dense(3, name="training_only")
+        self.spare, self.norm = layers.GRU(4, name="spare"), layers.BatchNormalization(name="norm")
+
+    def build(self, shape: Any) -> None:  # noqa: D102 - Keras's own
+        for part in (self.last, self.training_only, self.norm):
+            part.build(shape)
+        self.spare.build((None, *shape))
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:  # noqa: D102 - Keras's own
+        return self.last(inputs) + (self.training_only(inputs) if training else 0.0)
+
+
+class SelfTrained(Forgetful):
+    """Overrides the training step, which may call anything."""
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102 - Keras's own
+        return super().compute_loss(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("kind", "parts"), [(Forgetful, ("norm", "spare")), (SelfTrained, ())])
+def test_parts_that_no_pass_comes_by_are_told(kind: Any, parts: tuple[str, ...], tmp_path: Path) -> None:
+    data, model = make_classes(), kind()
+    model.compile(keras.optimizers.SGD(0.1), sparse(from_logits=True), run_eagerly=True)
+    monitor = watch(model, data=data, logdir=tmp_path)
+    monitor.set_model(model)
+    monitor.on_epoch_begin(0)
+    monitor.detach()
+    assert tuple(sorted(monitor.verdict.never_called)) == parts
+    assert judge(read_record(tmp_path).record).never_called == monitor.verdict.never_called
 
 
 def test_layers_are_put_back_when_the_pass_fails() -> None:
@@ -413,6 +459,62 @@ def test_several_steps_in_one_execution_are_counted() -> None:
     assert monitor.record.notes(Ending)[0].step == 3 * 13
     assert monitor.record.series("update_ratio/dense").steps.tolist() == list(range(1, 40))
     assert int(keras.ops.convert_to_numpy(model.optimizer.iterations.value)) == 3 * 13
+
+
+@pytest.mark.parametrize("fits", [1, 2], ids=["fresh", "in the middle of a step"])
+def test_gradients_accumulated_over_batches_are_one_step(fits: int) -> None:
+    data, model = make_classes(200), make_classifier()
+    model.compile(keras.optimizers.SGD(0.5, gradient_accumulation_steps=4), model.loss)
+    for _ in range(fits - 1):
+        fit(model, data)  # 7 batches, three of which wait for a fourth
+    kernel = np.array(keras.ops.convert_to_numpy(model.layers[0].kernel.value))
+    monitor = watch(model, data=data, every=1)
+    fit(model, data, monitor, epochs=4)
+    steps = 7 * (fits + 3) // 4 - 7 * (fits - 1) // 4
+    assert (monitor.record.context.total_steps, monitor.record.context.batch_size) == (steps, 4 * 32)
+    assert monitor.record.notes(Ending)[0].step == steps
+    ratios = monitor.record.series("update_ratio/dense")
+    assert ratios.steps.tolist() == list(range(1, steps + 1))
+    assert (ratios.values > 0.0).all()
+    assert not np.array_equal(kernel, keras.ops.convert_to_numpy(model.layers[0].kernel.value))
+
+
+def test_batches_that_a_loss_scaler_leaves_out_are_no_steps() -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        data, model = make_classes(320), make_classifier()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.05), initial_scale=2.0**24)
+    model.compile(optimizer, model.loss)
+    monitor = watch(model, data=data, every=1)
+    fit(model, data, monitor, epochs=6)
+    taken = int(keras.ops.convert_to_numpy(optimizer.inner_optimizer.iterations))
+    assert 30 < taken < 60
+    assert monitor.record.notes(Ending)[0].step == taken
+    ratios = monitor.record.series("update_ratio/dense")
+    assert ratios.steps.tolist() == list(range(1, taken + 1))
+    assert (ratios.values > 0.0).all()
+    assert [finding for finding in monitor.verdict.standing if finding.severity > Severity.INFO] == []
+
+
+def test_gradients_too_small_for_half_precision_are_not_taken_for_vanished() -> None:
+    inputs, labels = make_classes(256)
+    small = keras.initializers.RandomNormal(stddev=1e-4, seed=1)
+    found: list[dict[str, Array]] = []
+    weights: list[Array] | None = None
+    for policy in ("float32", "mixed_float16"):
+        hidden = [layers.Dense(8, activation="tanh", name=f"hidden_{place}", dtype=policy) for place in range(3)]
+        last = layers.Dense(1, kernel_initializer=small, name="last", dtype=policy)
+        model = keras.Sequential([layers.Input((7,)), *hidden, last])
+        model.compile("sgd", "mse")
+        weights = model.get_weights() if weights is None else weights
+        model.set_weights(weights)
+        _, events, _ = probe_events(model, (inputs, labels.astype(np.float32)[:, np.newaxis]))
+        found.append({each.layer: each.grad_pre_activations for each in events if isinstance(each, LayerBackward)})
+    for name, gradient in found[0].items():
+        assert found[1][name].dtype == np.float32
+        np.testing.assert_allclose(found[1][name], gradient, atol=0.02 * np.abs(gradient).max(), err_msg=name)
 
 
 def test_class_weights_count_and_weights_of_samples_leave_the_loss_unjudged() -> None:
@@ -542,6 +644,43 @@ def test_a_data_set_of_batches_is_read() -> None:
     assert (context.samples, context.batch_size, context.total_steps) == (400, 100, 8)
 
 
+def test_samples_with_weights_of_their_own_leave_the_loss_unjudged() -> None:
+    inputs, labels = make_classes()
+    weights = np.ones(len(labels))
+    monitor = watch(make_classifier(), data=(inputs, labels, weights))
+    assert monitor._keras.loss_name == "weighted cross_entropy"
+
+
+def test_a_validation_set_is_scored_with_every_probe() -> None:
+    (inputs, labels), model = make_classes(360), make_classifier()
+    unseen = inputs[200:], labels[200:]
+    monitor = watch(model, data=(inputs[:200], labels[:200]), validation=unseen)
+    fit(model, (inputs[:200], labels[:200]), monitor, epochs=2)
+    notes = monitor.record.notes(Generalisation)
+    right = model.predict(unseen[0], verbose=0).argmax(axis=1) == unseen[1]
+    assert (notes[-1].samples, notes[-1].score) == (160, pytest.approx(right.mean()))
+    assert notes[0].score != notes[-1].score
+    with pytest.raises(ValueError, match="the validation set does not fit"):
+        watch(model, data=(inputs, labels), validation=(inputs[:, :5], labels))
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="only JAX compiles passes")
+def test_a_pass_is_compiled_once() -> None:
+    import jax
+
+    compiled: list[str] = []
+    data = make_classes(20, (6, 4))
+    model = keras.Sequential([layers.Input((6, 4)), layers.LSTM(5), layers.Dense(3)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network, _, first = probe_events(model, data)
+    rows = network.loss.coding.encode(data[1])
+    model.layers[-1].bias.assign([50.0, 0.0, 0.0])
+    jax.monitoring.register_event_duration_secs_listener(lambda event, _, **_unused: compiled.append(event))
+    again = network.probe(data[0], rows, lambda _event: None)
+    assert [event for event in compiled if "backend_compile" in event] == []
+    assert again.losses.mean() > first.losses.mean() + 1.0  # of the weights as they are now
+
+
 def test_a_second_fit_and_another_model_are_refused() -> None:
     data, model = make_classes(), make_classifier()
     monitor = watch(model, data=data)
@@ -564,6 +703,13 @@ def test_what_cannot_be_watched_is_said_in_a_sentence() -> None:
         watch(bare, optimizer="sgd")
     with pytest.raises(ValueError, match="a target for every input"):
         watch(make_classifier(), data=(inputs, labels[:5]))
+    for validation, said in (
+        ((inputs, labels[:5]), "data must have a target for every input"),
+        ((inputs[:, :5], labels), r"\S"),  # the first line of what Keras says
+        ((inputs, labels + 0.5), "class indices must be whole numbers"),
+    ):
+        with pytest.raises(ValueError, match=f"^the validation set does not fit: (?!Exception encountered){said}"):
+            watch(make_classifier(), data=(inputs, labels), validation=validation)
     with pytest.raises(ValueError, match=r"fails on the data's inputs, of shape \(8, 5\)"):
         watch(make_classifier(), data=(inputs[:, :5], labels))
     with pytest.raises(ValueError, match="the loss fails on outputs"):
