@@ -66,7 +66,9 @@ def test_unset_a_cell_is_tanh_and_recurrent_weights_are_orthogonal() -> None:
     np.testing.assert_allclose(weight @ weight.T, np.eye(5), atol=1e-6)
 
 
-@pytest.mark.parametrize(("loss", "reduce"), [("mse", np.mean), ("huber", np.mean), ("mae", np.median)], ids=str)
+@pytest.mark.parametrize(
+    ("loss", "reduce"), [("mse", np.mean), ("huber", np.mean), ("mae", np.median)], ids=["mse", "huber", "mae"]
+)
 def test_a_prior_of_quantities_is_the_value_that_the_loss_likes_best(loss: str, reduce: Any) -> None:
     experiment, _ = build('output_bias = "prior"', f'loss = "{loss}"', source="diabetes")
     bias = experiment.network.parameters_by_layer()["output"]["bias"]
