@@ -1,11 +1,13 @@
 """What watching costs: whole trainings with monitor and event files at the default rhythm, against the same without.
 
-    python benchmarks/diagnostics.py [--quick] [--parts] [--json FILE]
+    python benchmarks/diagnostics.py [--quick] [--parts] [--floor] [--json FILE]
 
 Two trainings of one network take turns, some steps each, one of them watched; times are CPU seconds of this process,
 float32, one BLAS thread, one core. What the monitor does before the first step and after the last is reported apart.
 The default rhythm follows the planned length; of the long trainings, the first part is timed. With `--parts` the time
 of watching is taken apart, by a clock around its methods: medians of wall time, with what the clocks themselves cost.
+With `--floor`, what no watching of this rhythm can be below is measured too: the bare arithmetic of the step's metrics
+and the frozen passes of the looks, without an event, a record, a rule or a file.
 """
 
 import argparse
@@ -25,11 +27,12 @@ from threadpoolctl import threadpool_limits
 
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
+from gradvitals.diagnostics.schedule import FROZEN_COST, StepRhythm, plan_probes
 from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
-from gradvitals.engine.events import TrainingEnded, TrainingStarted
+from gradvitals.engine.events import Array, LayerForward, TrainingEnded, TrainingStarted
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
@@ -159,11 +162,8 @@ def print_parts(training: Training) -> None:
 
 def measure(training: Training) -> Cost:
     """Run both trainings to their end, in turns."""
-    generator = np.random.default_rng(1)
-    inputs = generator.standard_normal((training.rows, training.sizes[0]), np.float32)
-    teacher = generator.standard_normal((training.sizes[0], training.sizes[-1]), np.float32)
-    targets = np.eye(training.sizes[-1], dtype=np.float32)[(inputs @ teacher).argmax(axis=1)]
-    samples = Samples(inputs, targets)
+    samples = make_samples(training)
+    inputs, targets = samples.inputs, samples.targets
     plain, watched = Runner(training, samples), Runner(training, samples)
     with tempfile.TemporaryDirectory() as folder:
         held_out = slice(0, max(training.rows // 5, 2))
@@ -194,6 +194,105 @@ def measure(training: Training) -> Cost:
     )
 
 
+class Floor:
+    """The arithmetic alone, into arrays made before: at sampled steps and at looks, as often as a monitor has them."""
+
+    def __init__(self, training: Training, runner: Runner, samples: Samples) -> None:
+        """Make every array and view."""
+        network = runner.network
+        self._runner, self._samples, self._network = runner, samples, network
+        seen: list[Array] = []
+        network.probe(samples.inputs[: training.batch], samples.targets[: training.batch], self._keep(seen))
+        self._outputs = [outputs.copy() for outputs in seen]
+        self._sums = [np.zeros(outputs.shape[1], outputs.dtype) for outputs in seen]
+        self._ones = np.ones(training.batch, network.dtype)
+        self._parameters, self._gradients = network.parameters, network.gradients
+        self._updates = np.zeros_like(self._parameters)
+        sizes = [sum(array.size for array in group.values()) for group in network.parameters_by_layer().values()]
+        self._layers = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes).tolist(), strict=True)]
+        self._norms = np.zeros(3 * len(sizes), network.dtype)
+        self._squares = [self._norms[i : i + 1].reshape(()) for i in range(len(self._norms))]
+        rhythm, total, held_out = StepRhythm("auto", training.planned), training.planned, max(training.rows // 5, 2)
+        self._sampled = {step for step in range(1, total + 1) if rhythm.next_after(step - 1) == step}
+        cost = PROBE_ROWS + FROZEN_COST * min(PROBE_ROWS, held_out)
+        self._looks = set(plan_probes(total, training.batch, cost)) - {0, total}
+        self._unseen = slice(0, min(PROBE_ROWS, held_out))
+
+    def take(self, steps: int, done: int) -> None:
+        """Take some steps, and what a monitor has to compute at them."""
+        started, runner = time.process_time(), self._runner
+        for step in range(done + 1, done + steps + 1):
+            sampled = step in self._sampled
+            if sampled:
+                self._before_update()
+            runner.take(1)
+            if sampled:
+                self._after_update()
+            if step in self._looks:
+                self._network.probe(*self._rows(slice(0, PROBE_ROWS)), _ignore)
+                self._network.probe(*self._rows(self._unseen))
+        runner.seconds = time.process_time() - started
+
+    def _rows(self, rows: slice) -> tuple[Array, Array]:
+        return self._samples.inputs[rows], self._samples.targets[rows]
+
+    def _before_update(self) -> None:
+        for outputs, sums in zip(self._outputs, self._sums, strict=True):
+            self._ones.dot(outputs, sums)
+        for layer, square in zip(self._layers, self._squares, strict=False):
+            gradient = self._gradients[layer]
+            gradient.dot(gradient, square)
+        np.copyto(self._updates, self._parameters)
+
+    def _after_update(self) -> None:
+        np.subtract(self._parameters, self._updates, out=self._updates)
+        count = len(self._layers)
+        for index, layer in enumerate(self._layers):
+            weight, update = self._parameters[layer], self._updates[layer]
+            weight.dot(weight, self._squares[count + index])
+            update.dot(update, self._squares[2 * count + index])
+
+    @staticmethod
+    def _keep(seen: list[Array]) -> Callable[[Any], None]:
+        return lambda event: seen.append(event.outputs) if isinstance(event, LayerForward) else None
+
+
+def _ignore(_: object) -> None:
+    """Take an event of a probe."""
+
+
+def measure_floor(training: Training) -> float:
+    """Run a bare training and one with the bare arithmetic, in turns; give its share."""
+    samples = make_samples(training)
+    plain, watched = Runner(training, samples), Runner(training, samples)
+    floor = Floor(training, watched, samples)
+    plain.take(5)
+    turn = max(5, round(TURN_SECONDS / (plain.seconds / 5)))
+    floor.take(5, 0)
+    seconds, done = [0.0, 0.0], 5
+    while done < training.steps:
+        steps = min(turn, training.steps - done)
+        for place in (0, 1) if (done // turn) % 2 else (1, 0):
+            if place:
+                floor.take(steps, done)
+                seconds[1] += watched.seconds
+            else:
+                plain.seconds = 0.0
+                for _ in range(steps):
+                    plain.take(1)
+                seconds[0] += plain.seconds
+        done += steps
+    return seconds[1] / seconds[0] - 1.0
+
+
+def make_samples(training: Training) -> Samples:
+    """Draw inputs, and labels of a linear teacher."""
+    generator = np.random.default_rng(1)
+    inputs = generator.standard_normal((training.rows, training.sizes[0]), np.float32)
+    teacher = generator.standard_normal((training.sizes[0], training.sizes[-1]), np.float32)
+    return Samples(inputs, np.eye(training.sizes[-1], dtype=np.float32)[(inputs @ teacher).argmax(axis=1)])
+
+
 def _timed(network: Network, event: TrainingStarted | TrainingEnded) -> float:
     started = time.process_time()
     network.hooks.emit(event)
@@ -205,6 +304,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
     parser.add_argument("--parts", action="store_true", help="take the time of watching apart")
+    parser.add_argument("--floor", action="store_true", help="measure the bare arithmetic of watching too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     options = parser.parse_args()
     machine = describe_machine()
@@ -232,6 +332,9 @@ def main() -> None:
                 f"{cost.training:<10}{cost.planned:>8}{cost.steps:>7}{cost.step_microseconds:>10.1f}"
                 f"{100 * cost.during:>7.1f} %{limit:>7}{100 * cost.at_start:>6.1f} %{100 * cost.at_end:>6.1f} %"
             )
+        for training in TRAININGS if options.floor else ():
+            share = statistics.median(measure_floor(training) for _ in range(1 if options.quick else 5))
+            print(f"{training.name:<10} the arithmetic alone: {100 * share:.1f} %")
         for training in TRAININGS if options.parts else ():
             print_parts(training)
     if options.json is not None:

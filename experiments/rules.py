@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
@@ -20,6 +20,7 @@ class SwitchedOff:
     id: str
     tier: Tier
     why: str
+    events: ClassVar[tuple[str, ...]] = ()
 
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - it looks at nothing
         """Say that it is switched off."""

@@ -61,7 +61,7 @@ class Place:
 
 
 class OpenRun:
-    """A run whose folder is begun: watch and train its experiment, then close it, whatever has happened.
+    """A run: begin its folder, train its experiment, then close it, whatever has happened.
 
     Attributes:
         experiment: With its initial weights.
@@ -69,7 +69,7 @@ class OpenRun:
     """
 
     def __init__(self, planned: PlannedRun, place: Place, *, at_once: int = 1) -> None:
-        """Begin the folder.
+        """Assemble the experiment; nothing is written yet.
 
         Args:
             planned: What to run.
@@ -77,7 +77,7 @@ class OpenRun:
             at_once: Runs that are trained at once and share the time it takes.
 
         Raises:
-            UserError: If data and config do not fit; nothing is written then.
+            UserError: If data and config do not fit.
         """
         self.planned, self._place, self._at_once = planned, place, at_once
         config, dataset = planned.config, load_dataset(planned, place)
@@ -87,23 +87,22 @@ class OpenRun:
         self._monitor: Monitor | None = None
         self._result: tuple[RunSummary, Verdict] | None = None
         self._error = ""
-
-        place.folder.mkdir(parents=True, exist_ok=True)
-        write_text(place.folder / CONFIG_FILE, dump(config))
+        self._writer: RunWriter | None = None
         versions = {"gradvitals": __version__, "numpy": np.__version__, "python": platform.python_version()}
         model = _describe(self.experiment)
         self._summary = RunSummary(place.folder.name, "running", planned.axes, model=model, versions=versions)
-        write_summary(place.folder, self._summary)
-        self._started = time.perf_counter()
-        self._writer = RunWriter(place.folder)
+        self._started: float | None = None
 
-    def watch(self) -> None:
-        """Write what TensorBoard wants to know at the start, and put the monitor on the experiment."""
+    def begin(self) -> None:
+        """Make the folder, write what TensorBoard wants to know at the start, and put the monitor on the experiment."""
+        self._started, folder, config = time.perf_counter(), self._place.folder, self.planned.config
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / CONFIG_FILE, dump(config))
+        write_summary(folder, self._summary)
+        self._writer = RunWriter(folder)
         _write_hparams(self._writer, self.planned, self._place)
         self._writer.top.graph(graph_def(network_nodes(self.experiment.network.circuit)))
-        self._monitor = watch_experiment(
-            self.planned.config, self.experiment, sinks=(self._writer,), diagnoses=self._diagnoses
-        )
+        self._monitor = watch_experiment(config, self.experiment, sinks=(self._writer,), diagnoses=self._diagnoses)
 
     def fail(self, problem: BaseException) -> None:
         """Say what stopped it, also before the first step and after the last one; a run that is closed has ended."""
@@ -117,18 +116,20 @@ class OpenRun:
             self.close()
 
     def close(self) -> tuple[RunSummary, Verdict]:
-        """Write what became of it, once."""
+        """Write what became of it, once it has begun."""
         if self._result is not None:
             return self._result
         history, folder = self.history, self._place.folder
         finished = history.reason in FINISHED
-        self._writer.top.summary(history.steps, hparams.session_end("success" if finished else "failure"))
-        self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.top.summary(history.steps, hparams.session_end("success" if finished else "failure"))
+            writer.close()
         verdict = judge(Record() if self._monitor is None else self._monitor.record, self._diagnoses)
         summary = replace(
             self._summary,
             status=history.reason,
-            seconds=round((time.perf_counter() - self._started) / self._at_once, 3),
+            seconds=0.0 if self._started is None else round((time.perf_counter() - self._started) / self._at_once, 3),
             steps=history.steps,
             forward_passes=history.forward_passes,
             scores=_last_scores(history),
@@ -136,8 +137,9 @@ class OpenRun:
             findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
             error=self._error,
         )
-        write_json(folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
-        write_summary(folder, summary)
+        if self._started is not None:
+            write_json(folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
+            write_summary(folder, summary)
         self._result = summary, verdict
         return self._result
 
@@ -152,7 +154,7 @@ def run_one(
     """
     run = OpenRun(planned, place)
     try:
-        run.watch()
+        run.begin()
         if on_epoch is not None:
             run.experiment.network.hooks.on(EpochEnded, on_epoch)
         train_experiment(planned.config, run.experiment, history=run.history)

@@ -1,7 +1,7 @@
 """Runs a block of runs at once: one stack of networks, and each run with a folder, a monitor and an end of its own."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from gradvitals.engine.events import TrainingEnded
 from gradvitals.engine.stacked_optimizer import NotStackableError
@@ -27,7 +27,7 @@ def run_stacked(runs: Sequence[tuple[PlannedRun, Place]]) -> list[tuple[RunSumma
         for index, (planned, place) in enumerate(runs):
             with _told(errors, index):
                 opened[index] = OpenRun(planned, place, at_once=len(runs))
-                opened[index].watch()
+                opened[index].begin()
         watched = {index: run for index, run in opened.items() if index not in errors}
         for run in watched.values():
             run.experiment.network.hooks.on(TrainingEnded, run.ended)
@@ -37,10 +37,11 @@ def run_stacked(runs: Sequence[tuple[PlannedRun, Place]]) -> list[tuple[RunSumma
             run.fail(problem)
         raise
     finally:
-        for index, run in opened.items():
-            if index in errors:
-                run.fail(errors[index])
-            run.close()
+        with ExitStack() as closing:  # one that cannot be closed, as on a full disk, keeps no other from it
+            for index, run in opened.items():
+                if index in errors:
+                    run.fail(errors[index])
+                closing.callback(run.close)
     return [
         (None, sentence_of(errors[index])) if index in errors else (opened[index].close()[0], "")
         for index in range(len(runs))
