@@ -88,11 +88,13 @@ def _convolution(width: int) -> list[Any]:
 class Turns:
     """Lets trainings, each in a thread of its own, take turns of some steps, and counts their seconds.
 
-    A training calls `step` before every step; it is held there until its turn.
+    A training calls `step` before every step; it is held there until its turn. JAX computes while Python goes on: so
+    that nobody pays for what another has begun, a turn ends when all is computed.
     """
 
-    def __init__(self, trainings: list[Callable[[Callable[[], None]], None]]) -> None:
-        """Start the trainings, up to their first step."""
+    def __init__(self, trainings: list[Callable[[Callable[[], None]], None]], settle: Callable[[], object]) -> None:
+        """Make the threads; `settle` waits for what is still being computed."""
+        self._settle = settle
         self._left = [0] * len(trainings)
         self._may = [threading.Semaphore(0) for _ in trainings]
         self._done = [threading.Semaphore(0) for _ in trainings]
@@ -124,6 +126,7 @@ class Turns:
     def _run(self, place: int, training: Callable[[Callable[[], None]], None]) -> None:
         def step() -> None:
             if self._left[place] == 0:
+                self._settle()
                 self._done[place].release()
                 self._may[place].acquire()
             if self._ended[place]:
@@ -227,11 +230,19 @@ class Cost:
     at_end: float
 
 
+def wait_for_jax() -> None:
+    """Wait until every array that JAX has promised is there."""
+    import jax
+
+    jax.block_until_ready(jax.live_arrays())
+
+
 def measure(case: Case, make: Callable[..., Callable[[Callable[[], None]], None]]) -> Cost:
     """Run the two trainings in turns."""
+    settle = wait_for_jax if keras.backend.backend() == "jax" else lambda: None
     data = make_data(case)
     with tempfile.TemporaryDirectory() as folder:
-        turns = Turns([make(case, data, None), make(case, data, folder)])
+        turns = Turns([make(case, data, None), make(case, data, folder)], settle)
         bare_start, watched_start = (turns.take(place, WARM_STEPS) for place in (0, 1))
         steps = max(5, round(TURN_SECONDS / (turns.take(0, 20) / 20)))
         turns.take(1, 20)
