@@ -68,7 +68,7 @@ def run_many(runs: Sequence[Run], workers: int) -> Generator[Outcome, None, None
         try:
             with _ctrl_c_held_back():  # the workers inherit this: Ctrl-C is the parent's, also while they start
                 futures: dict[Future[list[Outcome]], list[Run]] = {
-                    pool.submit(_attempt, block): block for block in blocks
+                    pool.submit(_attempt_in_worker, block): block for block in blocks
                 }
             for future in as_completed(futures):
                 try:
@@ -80,6 +80,12 @@ def run_many(runs: Sequence[Run], workers: int) -> Generator[Outcome, None, None
             pool.shutdown(wait=False, cancel_futures=True)
             _stop_children()
             raise
+
+
+def _attempt_in_worker(block: Sequence[Run]) -> list[Outcome]:
+    """Attempt a block; from here on there are folders to be written before this worker may end."""
+    signal.signal(signal.SIGTERM, _end_worker)
+    return _attempt(block)
 
 
 def _attempt(block: Sequence[Run]) -> list[Outcome]:
@@ -98,7 +104,6 @@ def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequ
     Without the pin, two fresh processes often share one core for half a second and more.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_worker)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with turns.get_lock():
         turn = turns.value
