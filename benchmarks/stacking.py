@@ -52,36 +52,23 @@ SHAPES = (
     Shape("mnist", (784, 256, 128, 10), 128, 5000, 1, (2, 4)),
 )
 
+SWEEP = """
+    [data]
+    {data}
+    [model]
+    hidden = {hidden}
+    [training]
+    optimizer = {{kind = "sgd", learning_rate = 0.1, momentum = 0.9}}
+    batch_size = {batch}
+    epochs = {epochs}
+    [sweep]
+    "training.optimizer.learning_rate" = [0.001, 0.01, 0.1, 0.3]
+    "model.init" = ["he_normal", "glorot_uniform", "lecun_normal", "he_uniform"]
+    seed = [0, 1, 2, 3]
+"""
 SWEEPS = {
-    "64 toy runs × 5,000 steps": """
-        [data]
-        source = "moons"
-        n = 1250
-        [model]
-        hidden = [16, 16]
-        [training]
-        optimizer = {kind = "sgd", learning_rate = 0.1, momentum = 0.9}
-        batch_size = 32
-        epochs = 157
-        [sweep]
-        "training.optimizer.learning_rate" = [0.001, 0.01, 0.1, 0.3]
-        "model.init" = ["he_normal", "glorot_uniform", "lecun_normal", "he_uniform"]
-        seed = [0, 1, 2, 3]
-    """,
-    "64 digits runs × 2,000 steps": """
-        [data]
-        source = "digits"
-        [model]
-        hidden = [64, 32]
-        [training]
-        optimizer = {kind = "sgd", learning_rate = 0.1, momentum = 0.9}
-        batch_size = 64
-        epochs = 87
-        [sweep]
-        "training.optimizer.learning_rate" = [0.001, 0.01, 0.1, 0.3]
-        "model.init" = ["he_normal", "glorot_uniform", "lecun_normal", "he_uniform"]
-        seed = [0, 1, 2, 3]
-    """,
+    "64 toy runs × 5,000 steps": SWEEP.format(data='source = "moons"\nn = 1250', hidden=[16, 16], batch=32, epochs=157),
+    "64 digits runs × 2,000 steps": SWEEP.format(data='source = "digits"', hidden=[64, 32], batch=64, epochs=87),
 }
 
 FEW = 4

@@ -75,7 +75,7 @@ class DeadUnitScanner:
             if info.activation in RECTIFIED
         }
         if not self._network.layerwise:
-            return self._scan_by_events(suspects, seen=set(silent))
+            return self._scan_by_events(suspects)
         return self._scan_by_layers(suspects)
 
     @property
@@ -88,9 +88,10 @@ class DeadUnitScanner:
         return network.parameters_by_layer()[network.layers[0].name]["weight"].dtype
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _scan_by_events(self, silent: dict[str, Array], seen: set[str]) -> ScanResult:
+    def _scan_by_events(self, silent: dict[str, Array]) -> ScanResult:
         """Run the whole network, chunk by chunk until every unit has fired: its layers cannot be run by themselves."""
         network, inputs = self._network, self._inputs
+        seen: set[str] = set()
 
         def note(event: LayerForward) -> None:
             if event.layer in silent:

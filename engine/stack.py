@@ -213,13 +213,12 @@ class Stack:
 
     def _due(self, losses: Sequence[float]) -> dict[int, Due]:
         """Ask who wants this step; mostly nobody does, and nobody need be asked."""
-        step, finite = self.steps, math.isfinite(sum(losses))
-        if finite and step < self._quiet_until:
-            return {}
-        self._quiet_until = min(network.hooks.next_wanted for network in self.networks)
-        if finite and step < self._quiet_until:
-            return {}
-        self._quiet_until = 0.0  # whoever is told something now may want something else from now on
+        step = self.steps
+        if math.isfinite(sum(losses)):
+            if step >= self._quiet_until:
+                self._quiet_until = min(network.hooks.next_wanted for network in self.networks)
+            if step < self._quiet_until:
+                return {}
         asked = {run: self.networks[run].hooks.due(step, loss) for run, loss in enumerate(losses)}
         return {run: due for run, due in asked.items() if due is not None}
 

@@ -64,12 +64,12 @@ class CompiledPasses(Generic[Plan]):
 
     def __call__(self, given: Sequence[Tensor], *, gradients: bool) -> Seen[Plan]:
         """Run a pass; see `run_pass`."""
-        values = [variable.value for variable in self._variables]
-        key = (gradients, len(values), *((each.shape, str(each.dtype)) for each in given))
+        variables = self._variables  # in another order once a part has been frozen
+        key = (gradients, *map(id, variables), *((each.shape, str(each.dtype)) for each in given))
         if key not in self._known:
             self._known[key] = self._compile(gradients=gradients)
         compiled, plans = self._known[key]
-        further, found = compiled(values, *given)
+        further, found = compiled([variable.value for variable in variables], *given)
         return further, found, plans[-1]
 
     @property

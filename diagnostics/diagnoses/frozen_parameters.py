@@ -1,7 +1,7 @@
 """Diagnosis 24: parameters that have a gradient and do not move."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
@@ -42,9 +42,12 @@ class FrozenParameters:
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
         """Judge every layer of which an array had not moved at some look."""
         stale = self._judge_clearing(record.notes(StaleGradients))
-        if stale is not None and stale.standing:
-            return judged(self, [stale, *self._judge_movement(record).findings])
-        return self._judge_movement(record)
+        movement = self._judge_movement(record)
+        if stale is None:
+            return movement
+        if stale.standing:
+            return judged(self, [stale, *movement.findings])
+        return replace(movement, findings=(stale, *movement.findings))
 
     def _judge_movement(self, record: Record) -> Judgement:
         context, notes = record.context, record.notes(Movement)

@@ -150,6 +150,25 @@ def test_without_data_a_divergence_is_seen_all_the_same(digits: WatchedData, mak
     assert monitor.record.notes(Incident)
 
 
+def test_a_scan_does_not_look_again_at_what_the_probe_has_seen_fire(
+    digits: WatchedData, make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, computed = make_network(digits), []
+    own = network.layer_outputs
+
+    def compute(index: int, *arguments: Any) -> Any:
+        computed.append(index)
+        return own(index, *arguments)
+
+    monkeypatch.setattr(network, "layer_outputs", compute)
+    with Monitor(network, digits) as monitor:
+        run(network, digits, Sgd(0.01), epochs=2)
+    scans = monitor.record.notes(Scan)
+    assert len(scans) >= 2
+    assert all(units == () for scan in scans for units in scan.dead.values())
+    assert computed == []
+
+
 def test_detaching_leaves_no_hook(digits: WatchedData, make_network: MakeNetwork) -> None:
     network = make_network(digits)
     with Monitor(network, digits) as monitor:

@@ -194,6 +194,18 @@ def test_layers_of_two_optimizers_are_looked_at_each_at_its_own_steps(trainee: T
     assert note.unmoved == expected
 
 
+def test_an_array_that_another_optimizer_holds_is_not_pushed_by_this_one(trainee: Trainee) -> None:
+    trainee.take({})
+    ones = trainee.network.views(np.ones_like(trainee.network.parameters))
+    still = trainee.network.views(np.zeros_like(trainee.network.parameters))
+    weights = {"hidden_1": {"weight": still["hidden_1"]["weight"]}}
+    trainee.watcher.gradients(GradientsReady(2, {"hidden_1": ones["hidden_1"]}))
+    trainee.watcher.ended(StepEnded(2, 1.0, 1.0, 0.1, weights, trainee.network.parameters_by_layer()))
+    note = trainee.watcher.look(2)
+    assert note is not None
+    assert note.unmoved["hidden_1"] == {"weight": 1, "bias": 0}
+
+
 def test_a_layer_whose_optimizer_joins_late_is_looked_at_from_then_on(trainee: Trainee) -> None:
     for _ in range(3):
         trainee.take(ALL, held=("hidden_1", "hidden_2"))

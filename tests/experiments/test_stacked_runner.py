@@ -11,7 +11,7 @@ from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.engine.events import StepEnded
 from gradvitals.experiments import runner
-from gradvitals.experiments.blocks import CACHE, Run, cut_into_blocks
+from gradvitals.experiments.blocks import Run, cut_into_blocks
 from gradvitals.experiments.config.load import load_config
 from gradvitals.experiments.runner import run_one
 from gradvitals.experiments.stacked_runner import run_stacked
@@ -209,6 +209,23 @@ def test_balanced_class_weights_follow_from_the_data_and_so_from_the_seed(plan: 
     assert [len(block) for block in cut_into_blocks(runs, 1)] == [1, 1, 1]
 
 
+def test_a_sequence_counts_at_every_time_step(plan: Plan) -> None:
+    def block_of(steps: int) -> int:
+        runs = plan(f"""
+            [data]
+            source = "digits"
+            [model]
+            kind = "rnn"
+            hidden = [32]
+            sequence_length = {steps}
+            [sweep]
+            seed = {list(range(200))}
+        """)
+        return len(cut_into_blocks(runs, 1)[0])
+
+    assert block_of(64) < block_of(1) / 10
+
+
 @pytest.mark.parametrize(
     ("hidden", "count", "workers", "expected"),
     [
@@ -227,4 +244,3 @@ def test_blocks_keep_all_workers_busy_and_fit_the_cache(
     blocks = cut_into_blocks(runs, workers)
     assert [len(block) for block in blocks] == expected
     assert sorted(planned.config.seed for block in blocks for planned, _ in block) == list(range(count))
-    assert CACHE > 1_000_000

@@ -176,6 +176,9 @@ def test_one_that_is_cleared_from_some_step_on_is_told_no_longer() -> None:
             (never_clears if step < 8 else clears_before)(module, optimizer)
     assert said(monitor) == []
     assert [note.in_a_row for note in monitor.record.notes(StaleGradients)] == [1, 2, 3, 4, 5, 6, 7, 0]
+    (cleared,) = (finding for finding in monitor.verdict.findings if finding.id == "frozen_parameters")
+    assert cleared.cleared
+    assert "was not cleared" in cleared.evidence
 
 
 def test_what_happens_twice_is_no_habit() -> None:
