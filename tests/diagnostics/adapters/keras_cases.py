@@ -681,6 +681,17 @@ def test_a_pass_is_compiled_once() -> None:
     assert again.losses.mean() > first.losses.mean() + 1.0  # of the weights as they are now
 
 
+def test_a_pass_compiled_once_is_not_mixed_up_when_a_part_is_frozen() -> None:
+    """The variables then come in another order; here all have the same shapes."""
+    data = make_classes(20, (5,))
+    model = keras.Sequential([layers.Input((5,)), layers.Dense(5, "relu"), layers.Dense(5, "tanh"), layers.Dense(5)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network, _, before = probe_events(model, data)
+    model.layers[0].trainable = False
+    after = network.probe(data[0], network.loss.coding.encode(data[1]), lambda _event: None)
+    np.testing.assert_allclose(after.outputs, before.outputs, rtol=1e-5)
+
+
 def test_a_second_fit_and_another_model_are_refused() -> None:
     data, model = make_classes(), make_classifier()
     monitor = watch(model, data=data)
