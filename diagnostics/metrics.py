@@ -43,6 +43,14 @@ def sums_of_squares(vectors: Sequence[Array]) -> list[float]:
     return [sum_of_squares(vector) for vector in vectors]
 
 
+def sums_of_squares_by_run(matrix: Array) -> Array:
+    """Sum of squares of every row of `(R, n)`, to the bit as `sum_of_squares` gives it, `(R,)` float64."""
+    totals: Array = np.vecdot(matrix, matrix).astype(np.float64)
+    for run in np.flatnonzero(~((totals > SAFE[0]) & (totals < SAFE[1]))):
+        totals[run] = sum_of_squares(matrix[run])
+    return totals
+
+
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is measured, not warned about
 def norm(*arrays: Array) -> float:
     """‖·‖₂ of all entries of all arrays taken together."""
@@ -90,6 +98,16 @@ def tanh_slope(outputs: Array) -> float:
 def slope(outputs: Array, activation: str) -> float:
     """Slope on the sigmoid's scale, [0, .25], of a layer whose activation is in `SLOPED`."""
     return sigmoid_slope(outputs) if activation == "sigmoid" else tanh_slope(outputs)
+
+
+def slope_by_run(outputs: Array, activation: str) -> Array:
+    """`slope` of the outputs `(R, samples, units)` of many runs, to the bit, `(R,)` float64."""
+    flat = outputs.reshape(len(outputs), -1)
+    if activation == "sigmoid":
+        sums: Array = np.vecdot(flat, 1.0 - flat).astype(np.float64)
+        return sums / flat.shape[1]
+    sums = np.vecdot(1.0 - flat, 1.0 + flat).astype(np.float64)
+    return 0.25 * sums / flat.shape[1]
 
 
 def relative_slope(outputs: Array, activation: str) -> Array:

@@ -17,6 +17,7 @@ from gradvitals.diagnostics.data_signal import measure_signal
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
@@ -33,7 +34,7 @@ from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.starting_point import measure_start
-from gradvitals.diagnostics.step_metrics import Fault, StepMetrics
+from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
 from gradvitals.engine.events import (
     Array,
@@ -105,6 +106,7 @@ class Monitor:
         self._last_finite_step = 0
         self._live_step = 0
         self._reported: tuple[object, ...] = ()
+        self._final: Verdict | None = None
         hooks = network.hooks
         self._handles: list[Removable] = [
             hooks.on(TrainingStarted, self._started),
@@ -115,7 +117,7 @@ class Monitor:
     @property
     def verdict(self) -> Verdict:
         """What the diagnoses say of everything recorded so far."""
-        return judge(self.record, self._diagnoses)
+        return self._final or judge(self.record, self._diagnoses)
 
     def detach(self) -> None:
         """End every subscription and close the sinks."""
@@ -218,16 +220,16 @@ class Monitor:
         self._lost_updates.leave_out(event.unheld)
         hooks, rhythm = self._network.hooks, StepRhythm(self._every, total)
         self._handles += [
-            hooks.on(LayerForward, self._step_metrics.forward, every=rhythm),
-            hooks.on(GradientsReady, self._step_metrics.gradients, every=rhythm),
+            hooks.on(LayerForward, self._step_metrics, every=rhythm),
+            hooks.on(GradientsReady, self._step_metrics, every=rhythm),
             hooks.on(GradientsReady, self._movement.gradients, every=rhythm),
             hooks.on(GradientsReady, self._lost_updates.gradients, every=self._looks),
+            hooks.on(StepEnded, self._step_metrics, every=rhythm),
             hooks.on(StepEnded, self._step_ended, every=rhythm),
             hooks.on(StepEnded, self._look_due, every=self._looks),
         ]
 
     def _step_ended(self, event: StepEnded) -> None:
-        self._step_metrics.ended(event)
         self._movement.ended(event)
         self._batches.see(event)
         self._add_once(self._batches.take())
@@ -269,6 +271,7 @@ class Monitor:
         self._add_once(self._batches.take(ended=True))
         self._add_once(None if self._silence is None else self._silence.take(event.step))
         self._add(Ending(event.step, event.reason))
+        self._final = self.verdict  # nothing is recorded any more
         self._report(event.step)
 
     def _look(self, step: int, *, draw: bool = True) -> Mapping[str, Array] | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
+from gradvitals.diagnostics.faults import Fault, forward_fault
 from gradvitals.diagnostics.generalisation import Comparer, gains_over, mean_and_error
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.layer_activity import ActivityCollector
@@ -14,7 +15,6 @@ from gradvitals.diagnostics.loss_fit import output_activation
 from gradvitals.diagnostics.notes import Note, Probe
 from gradvitals.diagnostics.output_facts import measure_outputs
 from gradvitals.diagnostics.schedule import FROZEN_COST
-from gradvitals.diagnostics.step_metrics import Fault, forward_fault
 from gradvitals.engine.events import (
     Array,
     LayerArrays,

@@ -102,7 +102,7 @@ class SeenCircuit(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class RunOfStack:
     """One run of a circuit connected for a stack of runs."""
 

@@ -179,6 +179,24 @@ Event: TypeAlias = (
 Observer: TypeAlias = Callable[[Any], None]
 
 
+@runtime_checkable
+class StackObserver(Protocol):
+    """An observer of one run that can be shown a step of many runs at once, where they are trained as a stack."""
+
+    def __call__(self, event: Any, /) -> None:  # noqa: ANN401 - one of any step
+        """See an event of its own run."""
+        ...
+
+    def see_stack(self, event: Any, observers: Sequence[Any], /) -> None:  # noqa: ANN401 - likewise
+        """See an event of many runs: arrays `(R, …)`, loss, clip factor and rate `(R,)`.
+
+        Args:
+            event: As one run's, but for the axis that leads.
+            observers: Those of the runs, of this one's type and in the event's order; this is the first of them.
+        """
+        ...
+
+
 class Rhythm(Protocol):
     """Which steps an observer wants to see."""
 

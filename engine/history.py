@@ -39,7 +39,8 @@ class History:
 
     def should_stop(self, rule: EarlyStopping | None) -> bool:
         """Tell whether the last `patience` epochs brought no improvement of at least `min_delta`."""
-        losses = [scores.loss for scores in self.validation or self.training]
-        if rule is None or len(losses) <= rule.patience:
+        known = self.validation or self.training
+        if rule is None or len(known) <= rule.patience:
             return False
+        losses = [scores.loss for scores in known]
         return not min(losses[-rule.patience :]) < min(losses[: -rule.patience]) - rule.min_delta

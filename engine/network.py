@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -82,7 +83,9 @@ class Network:
         self._arrays = self.views(parameters)
         self._seen_parameters, self._seen_gradients = self.readonly_views(parameters), self.readonly_views(gradients)
         self._connected: dict[tuple[int, Purpose], ConnectedCircuit] = {}
-        self._shown_before: dict[SeenCircuit, list[tuple[str, Array, Array, Array, str]]] = {}
+        self._shown_before: WeakKeyDictionary[SeenCircuit, list[tuple[str, Array, Array, Array, str]]] = (
+            WeakKeyDictionary()
+        )
 
     @property
     def loss_name(self) -> str:
@@ -303,4 +306,6 @@ def loss_gate(circuit: ConnectedCircuit) -> Loss:
 
 def _over_time(arrays: Mapping[str, Array], names: Sequence[str]) -> Array:
     """Give a value `(samples, units)`, or all time steps of one behind each other, `(time · samples, units)`."""
-    return arrays[names[0]] if len(names) == 1 else readonly(np.concatenate([arrays[name] for name in names]))
+    if len(names) == 1:
+        return arrays[names[0]]
+    return readonly(np.concatenate([arrays[name] for name in names], axis=-2))

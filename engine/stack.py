@@ -5,32 +5,22 @@ once for all of them, which is most of it where networks are small. The networks
 parameters are a row of the stack's, and it can be watched, probed and evaluated by itself.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradvitals.engine.circuit import ConnectedCircuit, RunOfStack
+from gradvitals.engine.circuit import ConnectedCircuit
 from gradvitals.engine.clipping import Clip
 from gradvitals.engine.dropout import Dropout
-from gradvitals.engine.events import (
-    Array,
-    GradientsReady,
-    LayerBackward,
-    LayerForward,
-    RecurrentBackward,
-    Scores,
-    StepEnded,
-)
+from gradvitals.engine.events import Array, Scores
 from gradvitals.engine.gates import Gate
 from gradvitals.engine.history import EarlyStopping, History
-from gradvitals.engine.hooks import Due
 from gradvitals.engine.network import Network, Purpose, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.regularizers import Penalty
 from gradvitals.engine.schedules import Schedule
+from gradvitals.engine.stack_show import StackShow
 from gradvitals.engine.stacked_optimizer import NotStackableError, StackedOptimizer
 from gradvitals.engine.training import Samples, score, scores_over
 
@@ -106,33 +96,28 @@ class Stack:
         gate = loss_gate(circuit)
         correct = gate.count_correct()
         mean = losses if gate.reduction == "mean" else gate.sample_losses.mean(axis=-1).astype(np.float64)
-        result = StackStep(losses, mean, None if correct is None else np.asarray(correct), {})
         circuit.backward()
         for run, penalty in self._penalties:
             penalty.add_gradient(self._parameters[run], self._gradients[run])
         self.steps += 1
-        due = self._due(losses.tolist())
-        for run, wanted in due.items():
-            with _kept(result.errors, run):
-                self._show_before_update(run, wanted, circuit)
-        factors = {run: clip(self._gradients[run]) for run, clip in self._clips}
+        audience = self._show.audience(self.steps, losses)
+        if audience is not None:
+            self._show.before_update(self.steps, audience, circuit)
+        factors = np.ones(len(self.networks))
+        for run, clip in self._clips:
+            factors[run] = clip(self._gradients[run])
         rates = self._optimizer.step(self._parameters, self._gradients, self._rate_factors())
-        for run, wanted in due.items():
-            if wanted.wants(StepEnded) and run not in result.errors:
-                with _kept(result.errors, run):
-                    self._show_after_update(
-                        run,
-                        wanted,
-                        circuit,
-                        loss=losses[run].item(),
-                        clip_factor=factors.get(run, 1.0),
-                        rate=rates[run].item(),
-                    )
-        return result
+        if audience is not None:
+            targets = circuit.readonly_values["targets"]
+            self._show.after_update(
+                self.steps, audience, targets, losses=losses, clip_factors=factors, rates=rates[:, 0]
+            )
+        errors = {} if audience is None else self._show.errors
+        return StackStep(losses, mean, None if correct is None else np.asarray(correct), errors)
 
     def validate(self) -> list[Scores | None]:
         """Score every network on its validation set, as `score` does, all at once where the sets are of one size."""
-        self._quiet_until = 0.0  # an epoch ends: whoever is told may want something else from now on
+        self._show.ask_anew()  # an epoch ends: whoever is told may want something else from now on
         sets = [training.validation for training in self._trainings]
         samples = [one for one in sets if one is not None]
         if len(samples) < len(sets) or len({len(one) for one in samples}) > 1:
@@ -181,16 +166,14 @@ class Stack:
     def _pile(self) -> None:
         """Allocate what has a row per run, and move the networks there."""
         first, shape = self.networks[0], (len(self.networks), self.networks[0].parameters.size)
-        self._parameters, self._gradients, self._updates = np.zeros((3, *shape), first.dtype)
+        self._parameters, self._gradients = np.zeros((2, *shape), first.dtype)
         for network, parameters, gradients in zip(self.networks, self._parameters, self._gradients, strict=True):
             network.move_to(parameters, gradients)
-        self._seen_updates = [first.readonly_views(update) for update in self._updates]
+        self._show = StackShow(self.networks, self._parameters, self._gradients)
         self._sets = _shared([training.samples for training in self._trainings])
-        self._quiet_until = 0.0
         self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
         self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
         self._circuits: dict[tuple[int, Purpose], ConnectedCircuit] = {}
-        self._seen: dict[tuple[int, int], RunOfStack] = {}
 
     def _circuit(self, batch: int, purpose: Purpose) -> ConnectedCircuit:
         """Connect the circuit for a batch size and a purpose, once."""
@@ -211,17 +194,6 @@ class Stack:
             self._circuits[batch, purpose] = circuit
         return self._circuits[batch, purpose]
 
-    def _due(self, losses: Sequence[float]) -> dict[int, Due]:
-        """Ask who wants this step; mostly nobody does, and nobody need be asked."""
-        step = self.steps
-        if math.isfinite(sum(losses)):
-            if step >= self._quiet_until:
-                self._quiet_until = min(network.hooks.next_wanted for network in self.networks)
-            if step < self._quiet_until:
-                return {}
-        asked = {run: self.networks[run].hooks.due(step, loss) for run, loss in enumerate(losses)}
-        return {run: due for run, due in asked.items() if due is not None}
-
     @staticmethod
     def _feed(circuit: ConnectedCircuit, sets: Sequence[tuple[slice, Samples]], rows: Array) -> None:
         """Gather the batches, the rows `(R, batch)` of each run's set."""
@@ -234,40 +206,6 @@ class Stack:
         if not any(self._schedules):
             return 1.0
         return np.array([[1.0 if schedule is None else schedule(self.steps)] for schedule in self._schedules])
-
-    def _show_before_update(self, run: int, due: Due, circuit: ConnectedCircuit) -> None:
-        """Show what was computed, and keep the parameters to tell the update afterwards."""
-        network, batch = self.networks[run], circuit.values["inputs"].shape[1]
-        seen = self._seen.setdefault((run, batch), circuit.run(run))
-        if due.wants(LayerForward):
-            network.emit_forward(seen, due.emit, self.steps, "training")
-        if due.wants(LayerBackward):
-            network.emit_backward(seen, due.emit, self.steps, "training")
-        if due.wants(RecurrentBackward):
-            network.emit_recurrent_backward(seen, due.emit, self.steps, "training")
-        if due.wants(GradientsReady):
-            due.emit(GradientsReady(self.steps, network.gradients_by_layer()))
-        if due.wants(StepEnded):
-            np.copyto(self._updates[run], self._parameters[run])
-
-    def _show_after_update(
-        self, run: int, due: Due, circuit: ConnectedCircuit, *, loss: float, clip_factor: float, rate: float
-    ) -> None:
-        """Show the update really taken."""
-        update, network = self._updates[run], self.networks[run]
-        np.subtract(self._parameters[run], update, out=update)
-        targets = circuit.readonly_values["targets"][run]
-        updates, parameters = self._seen_updates[run], network.parameters_by_layer()
-        due.emit(StepEnded(self.steps, loss, clip_factor, rate, updates, parameters, targets))
-
-
-@contextmanager
-def _kept(errors: dict[int, Exception], run: int) -> Iterator[None]:
-    """Keep what a run's observer raises in a `with` block: the other runs have nothing to do with it."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told of that run
-        errors[run] = error
 
 
 def _shared(sets: Sequence[Samples]) -> list[tuple[slice, Samples]]:

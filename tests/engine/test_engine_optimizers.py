@@ -303,3 +303,16 @@ def test_gradients_that_are_not_finite_stay_where_they_are(name: str) -> None:
             optimizer.step(parameters, np.array(gradients))
     assert np.isfinite(parameters[:2]).all()
     assert np.isnan(parameters[2])
+
+
+@EVERY
+@DTYPES
+def test_what_is_remembered_of_a_dead_unit_does_not_stay_subnormal(name: str, dtype: DTypeLike) -> None:
+    optimizer, parameters = ALL[name](0.01), np.ones(8, dtype)
+    least = float(np.finfo(parameters.dtype).smallest_normal)
+    for gradient in (math.sqrt(least), 4.0 * least, least):
+        optimizer.step(parameters, np.full(8, gradient, parameters.dtype))
+    for _ in range(1000):
+        optimizer.step(parameters, np.zeros_like(parameters))
+    remembered = [array for what, array in optimizer.state_arrays().items() if what != "steps"]
+    assert not [array for array in remembered if ((array != 0.0) & (np.abs(array) < least)).any()]

@@ -1,7 +1,7 @@
 """Many trainings at once: each to the bit what it is alone, whatever becomes of the others."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -272,6 +272,85 @@ def test_so_does_what_is_raised_between_the_steps(kind: type[Any]) -> None:
     histories = train_many(stacked)
     assert [history.reason for history in histories] == ["failed", "completed", "completed"]
     assert isinstance(histories[0].error, RuntimeError)
+
+
+class Together:
+    """An observer that takes an event of all runs apart, and counts those."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.at_once = 0
+
+    def __call__(self, event: Any) -> None:
+        """Keep an event of the run."""
+        self.seen.append((type(event).__name__, {one.name: plain(getattr(event, one.name)) for one in fields(event)}))
+
+    def see_stack(self, event: Any, observers: Sequence["Together"]) -> None:
+        """Hand out what is each run's own."""
+        for run, observer in enumerate(observers):
+            observer.at_once += 1
+            observer(replace(event, **{one.name: of_run(getattr(event, one.name), run) for one in fields(event)}))
+
+
+def of_run(value: Any, run: int) -> Any:
+    """Take what is one run's: of arrays a row, numbers of which there is one for each as numbers."""
+    if isinstance(value, Mapping):
+        return {key: of_run(item, run) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value[run].item() if value.ndim == 1 else value[run]
+    return value
+
+
+STEP_EVENTS = (events.LayerForward, events.LayerBackward, events.GradientsReady, events.StepEnded)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(Case(), id="all"),
+        pytest.param(Case(cell="tanh"), id="through time"),
+        pytest.param(Case(rates=(0.1, 1e30, 0.03, 0.1), loss="mse"), id="one diverges"),
+        pytest.param(Case(options={0: {"clip": clip_norm(0.1)}, 1: {"schedule": Cosine()}}), id="own numbers"),
+    ],
+)
+def test_who_can_is_shown_all_runs_at_once_and_sees_what_each_shows_alone(case: Case) -> None:
+    stacked = [make_training(case, run) for run in range(len(case.rates))]
+    told = [Together() for _ in stacked]
+    for training, observer in zip(stacked, told, strict=True):
+        for kind in STEP_EVENTS:
+            training.network.hooks.on(kind, observer, every=3)
+    train_many(stacked)
+    for run, observer in enumerate(told):
+        twin, expected = make_training(case, run), Together()
+        for kind in STEP_EVENTS:
+            twin.network.hooks.on(kind, expected, every=3)
+        alone(twin)
+        assert observer.seen == expected.seen
+    assert any(observer.at_once for observer in told)
+
+
+def test_runs_that_are_watched_at_other_steps_are_shown_theirs_alone() -> None:
+    stacked = [make_training(Case(), run) for run in range(4)]
+    told = [Together() for _ in stacked]
+    for run, (training, observer) in enumerate(zip(stacked, told, strict=True)):
+        training.network.hooks.on(events.StepEnded, observer, every=2 + run % 2)
+    train_many(stacked)
+    steps = stacked[0].history.steps
+    assert [len(observer.seen) for observer in told] == [steps // 2, steps // 3] * 2
+    assert {observer.at_once for observer in told} == {steps // 6}
+
+
+def test_what_is_raised_where_all_are_shown_ends_all() -> None:
+    class Failing(Together):
+        def see_stack(self, event: Any, observers: Sequence[Together]) -> None:  # noqa: ARG002 - as the protocol has it
+            raise ZeroDivisionError
+
+    stacked = [make_training(Case(), run) for run in range(4)]
+    for training in stacked:
+        training.network.hooks.on(events.GradientsReady, Failing(), every=4)
+    assert [(one.reason, one.steps, type(one.error)) for one in train_many(stacked)] == [
+        ("failed", 4, ZeroDivisionError)
+    ] * 4
 
 
 def test_ctrl_c_ends_all_of_them() -> None:
