@@ -22,7 +22,7 @@ Moment: TypeAlias = tuple[float, int, Mapping[str, float] | Sequence[Summary.Val
 """What one event holds: wall time in seconds since 1970, step, and scalars by tag or values made by `summaries`."""
 
 FILE_VERSION = "brain.Event:2"
-TEMPLATES_KEPT = 32  # a run has a handful of sets of tags: each step's, each probe's, each epoch's
+TEMPLATES_KEPT = 32  # runs have a handful of sets of tags, those of a sweep the same: each step's, probe's, epoch's
 
 
 class EventFile:
@@ -49,7 +49,6 @@ class EventFile:
         self.path = Path(self._file.name)
         self._pid = os.getpid()
         self._size = 0
-        self._template = lru_cache(TEMPLATES_KEPT)(_checked_template)
         version = Event(wall_time=time.time(), file_version=FILE_VERSION)
         start = Event(wall_time=time.time(), step=resume_step, session_log=SessionLog(status=SessionLog.START))
         try:
@@ -117,7 +116,7 @@ class EventFile:
 
     def _encode(self, wall_time: float, step: int, values: Mapping[str, float] | Sequence[Summary.Value]) -> bytes:
         if isinstance(values, Mapping):
-            return self._template(tuple(values)).encode(wall_time, _check_step(step), values.values())
+            return _checked_template(tuple(values)).encode(wall_time, _check_step(step), values.values())
         for value in values:
             check_tag(value.tag)
         event = Event(wall_time=wall_time, step=_check_step(step), summary=Summary(value=values))
@@ -146,6 +145,7 @@ class EventFile:
             raise RuntimeError(msg)
 
 
+@lru_cache(TEMPLATES_KEPT)
 def _checked_template(tags: tuple[str, ...]) -> ScalarTemplate:
     return ScalarTemplate(tuple(check_tag(tag) for tag in tags))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -9,12 +10,16 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from gradvitals.diagnostics.tensorboard.file_names import find_event_files
-from gradvitals.diagnostics.tensorboard.records import DamagedRecordError, DamageKind, read_records
+from gradvitals.diagnostics.tensorboard.layouts import RecordLayout
+from gradvitals.diagnostics.tensorboard.records import HEADER, DamagedRecordError, DamageKind, read_record
 from gradvitals.diagnostics.tensorboard.series import Series, SeriesCollector
 from gradvitals.diagnostics.tensorboard.tensors import read_number, read_string
-from gradvitals.diagnostics.tensorboard.wide_events import ScalarTemplate, split_event
+from gradvitals.diagnostics.tensorboard.wide_events import encode_varint
 
-WIDE = 8  # tags; with fewer, decoding the protocol buffer is as fast as matching a template
+WIDE = 8
+"""Tags; with fewer, a layout is worth its making only where the next event has the same tags."""
+
+LAYOUTS_KEPT = 64  # those of several runs, which have the same tags in a sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +85,26 @@ class _Collector:
         self._scalars = SeriesCollector()
         self._strings: dict[str, list[tuple[int, bytes]]] = {}
         self._plugins: dict[str, str] = {}  # writers may name a tag's plugin only the first time
-        self._templates: dict[int, ScalarTemplate] = {}  # by the length of the encoded summary
+        self._layouts: dict[bytes, RecordLayout] = {}  # the last one met of every length
+        self._last_tags: tuple[str, ...] = ()
 
     def read(self, content: bytes) -> None:
-        for offset, data in read_records(content):
-            if self._take_known_layout(data):
+        start = 0
+        while start < len(content):
+            layout = self._layouts.get(content[start : start + HEADER.size])
+            stretch = None if layout is None else layout.read(content, start)
+            if layout is not None and stretch is not None:
+                self._scalars.add_stretch(layout.tags, stretch.steps, stretch.values)
+                start = stretch.end
                 continue
+            data, end = read_record(content, start)
             try:
                 event = Event.FromString(data)
             except DecodeError as error:
                 reason = "a record with the right checksums is no event"
-                raise DamagedRecordError(kind="corrupt", offset=offset, reason=reason) from error
+                raise DamagedRecordError(kind="corrupt", offset=start, reason=reason) from error
             self._take(event)
-            self._learn_layout(event, data)
+            start = end
 
     def log(self, files: tuple[Path, ...], damage: Iterable[Damage]) -> RunLog:
         filled = {tag: points for tag, points in self._strings.items() if points}
@@ -120,6 +132,7 @@ class _Collector:
         if numbers:
             tags, scalars = zip(*numbers, strict=True)
             self._scalars.add(tags, step, scalars)
+            self._expect(tags, step)
 
     def _take_string(self, step: int, value: Summary.Value) -> None:
         self._plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
@@ -133,20 +146,14 @@ class _Collector:
         for points in self._strings.values():
             points[:] = [point for point in points if point[0] < step]
 
-    def _take_known_layout(self, data: bytes) -> bool:
-        """Take an event whose bytes differ from those of an earlier one only in time, step and values."""
-        split = split_event(data) if self._templates else None
-        template = self._templates.get(len(split[1])) if split else None
-        values = template.decode(split[1]) if split and template else None
-        if split is None or template is None or values is None:
-            return False
-        self._scalars.add(template.tags, split[0], values)
-        return True
+    def _expect(self, tags: tuple[str, ...], step: int) -> None:
+        """Expect more events of these scalars and nothing else."""
+        if (len(tags) >= WIDE or tags == self._last_tags) and step >= 0:
+            layout = _layout_of(tags, len(encode_varint(step)))
+            self._layouts[layout.header] = layout
+        self._last_tags = tags
 
-    def _learn_layout(self, event: Event, data: bytes) -> None:
-        values = event.summary.value
-        split = split_event(data) if len(values) >= WIDE else None
-        if split and all(value.WhichOneof("value") == "simple_value" for value in values):
-            template = ScalarTemplate(tuple(value.tag for value in values))
-            if template.decode(split[1]) is not None:
-                self._templates[len(split[1])] = template
+
+@lru_cache(LAYOUTS_KEPT)
+def _layout_of(tags: tuple[str, ...], step_bytes: int) -> RecordLayout:
+    return RecordLayout(tags, step_bytes)

@@ -59,22 +59,32 @@ def read_records(content: bytes) -> Iterator[tuple[int, bytes]]:
     """
     start = 0
     while start < len(content):
-        data_start = start + HEADER.size
-        if data_start > len(content):
-            raise DamagedRecordError(kind="truncated", offset=start, reason="the file ends inside a record's header")
-        length, length_crc = HEADER.unpack_from(content, start)
-        if masked_crc(content[start : start + LENGTH.size]) != length_crc:
-            raise _failed_check(content, start, start + LENGTH.size, "length")
-        if length > LARGEST_RECORD:
-            raise DamagedRecordError(kind="corrupt", offset=start, reason=f"a record of {length} bytes is not possible")
-        data_end = data_start + length
-        if data_end + CHECKSUM.size > len(content):
-            raise DamagedRecordError(kind="truncated", offset=start, reason="the file ends inside a record's data")
-        data = content[data_start:data_end]
-        if masked_crc(data) != CHECKSUM.unpack_from(content, data_end)[0]:
-            raise _failed_check(content, start, data_end, "data")
+        data, end = read_record(content, start)
         yield start, data
-        start = data_end + CHECKSUM.size
+        start = end
+
+
+def read_record(content: bytes, start: int) -> tuple[bytes, int]:
+    """Read the record at `start`; return its data and where it ends.
+
+    Raises:
+        DamagedRecordError: If it is not whole, or was changed.
+    """
+    data_start = start + HEADER.size
+    if data_start > len(content):
+        raise DamagedRecordError(kind="truncated", offset=start, reason="the file ends inside a record's header")
+    length, length_crc = HEADER.unpack_from(content, start)
+    if masked_crc(content[start : start + LENGTH.size]) != length_crc:
+        raise _failed_check(content, start, start + LENGTH.size, "length")
+    if length > LARGEST_RECORD:
+        raise DamagedRecordError(kind="corrupt", offset=start, reason=f"a record of {length} bytes is not possible")
+    data_end = data_start + length
+    if data_end + CHECKSUM.size > len(content):
+        raise DamagedRecordError(kind="truncated", offset=start, reason="the file ends inside a record's data")
+    data = content[data_start:data_end]
+    if masked_crc(data) != CHECKSUM.unpack_from(content, data_end)[0]:
+        raise _failed_check(content, start, data_end, "data")
+    return data, data_end + CHECKSUM.size
 
 
 def _failed_check(content: bytes, start: int, checksum_start: int, part: str) -> DamagedRecordError:

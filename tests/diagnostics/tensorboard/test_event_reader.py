@@ -16,6 +16,7 @@ from tensorboardX import SummaryWriter
 from gradvitals.diagnostics.histogram import reduce_histogram
 from gradvitals.diagnostics.tensorboard import reader
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
+from gradvitals.diagnostics.tensorboard.layouts import RecordLayout
 from gradvitals.diagnostics.tensorboard.reader import RunLog, read_run
 from gradvitals.diagnostics.tensorboard.records import encode_record, masked_crc, read_records
 from gradvitals.diagnostics.tensorboard.summaries import histogram, json_tensor, text
@@ -115,6 +116,50 @@ def test_layouts_of_equal_length_are_told_apart(tmp_path: Path) -> None:
     assert ours == tensorboard_points(tmp_path)
     assert ours["a00"] == [(0, 0.0), (2, 2.0)]
     assert ours["b00"] == [(1, 1.0), (3, 3.0)]
+
+
+def write_many(folder: Path, rng: np.random.Generator) -> None:
+    """Write stretches of some sets of tags, through every length of a step, with restarts into the midst of them."""
+    sets = [{f"{letter}{n}": 0.0 for n in range(count)} for letter, count in (("a", 12), ("b", 12), ("c", 3), ("d", 1))]
+    step = int(rng.choice([0, 100, 16_300, 2**35 - 50]))
+    for _ in range(3):
+        with EventFile(folder, resume_step=step) as sink:
+            for _ in range(int(rng.integers(1, 6))):
+                tags = sets[rng.integers(len(sets))]
+                for _ in range(int(rng.choice([1, 2, 60]))):
+                    sink.scalars(step, dict(zip(tags, rng.normal(size=len(tags)).tolist(), strict=True)))
+                    step += int(rng.integers(0, 3))
+        step = max(step - int(rng.integers(0, 80)), 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_stretches_and_restarts_are_read_as_tensorboard_reads_them(tmp_path: Path, seed: int) -> None:
+    write_many(tmp_path, np.random.default_rng(seed))
+    log = read_run(tmp_path)
+    assert points(log) == tensorboard_points(tmp_path)
+    assert log.damage == ()
+
+
+@pytest.mark.parametrize("tags", [2, 12])
+def test_damage_within_a_stretch_is_found_as_record_by_record(
+    tmp_path: Path, tags: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(tags)
+    with EventFile(tmp_path / "whole") as sink:
+        for step in range(120, 140):
+            sink.scalars(step, dict(zip([f"metric_{n}" for n in range(tags)], rng.normal(size=tags), strict=True)))
+    whole = sink.path.read_bytes()
+    contents = [whole[: rng.integers(len(whole))] for _ in range(100)]
+    for place in rng.integers(len(whole), size=300):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << rng.integers(8)
+        contents.append(bytes(changed))
+    by_layout = [read_bytes(tmp_path, content) for content in contents]
+    monkeypatch.setattr(RecordLayout, "read", lambda *_: None)
+    for content, found in zip(contents, by_layout, strict=True):
+        expected = read_bytes(tmp_path, content)
+        assert found.damage == expected.damage
+        assert points(found) == points(expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -232,10 +277,13 @@ def test_random_bytes_are_reported_and_never_raise(tmp_path: Path, size: int) ->
         assert damage.kind == ("truncated" if size < 12 else "corrupt")
 
 
-def test_changed_events_in_valid_records_are_read_alike_by_layout_and_by_protocol_buffer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [3, 300, 2**62])
+def test_changed_events_in_valid_records_are_read_alike_by_layout_and_by_protocol_buffer(
+    tmp_path: Path, step: int
+) -> None:
     rng = np.random.default_rng(0)
     with EventFile(tmp_path / "wide") as sink:
-        sink.scalars(300, {f"metric_{n}": 1.0 for n in range(10)})
+        sink.scalars(step, {f"metric_{n}": 1.0 for n in range(10)})
     wide = [data for _, data in read_records(sink.path.read_bytes())][-1]
     kinds = set()
     for _ in range(500):
