@@ -1,16 +1,15 @@
-"""What stacking runs gains: steps of R networks at once against as many one after the other, and whole watched runs.
+"""What stacking runs gains: steps of R networks at once against as many one after the other.
 
     python benchmarks/stacking.py [--quick] [--json FILE]
 
 CPU seconds of this process, float32, SGD with momentum, one BLAS thread, one core; contenders take turns, medians of
-five rounds. The first table is of the engine alone: microseconds per run and step, and how many times faster that is.
-The second trains a sweep with monitors and event files, in blocks and run by run, up to the closed folder.
+five rounds. It is of the engine alone: microseconds per run and step, and how many times faster that is.
+`sweeps.py` has whole sweeps, watched and logged.
 """
 
 import argparse
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,11 +25,6 @@ from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.stack import Training
 from gradvitals.engine.train_many import train_many
 from gradvitals.engine.training import Samples, train
-from gradvitals.experiments.blocks import Run, cut_into_blocks
-from gradvitals.experiments.config.load import load_config
-from gradvitals.experiments.runner import run_one
-from gradvitals.experiments.stacked_runner import run_stacked
-from gradvitals.experiments.sweep import make_plan, place_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +45,6 @@ SHAPES = (
     Shape("deep", (64, *[64] * 10, 10), 128, 1437, 3, (2, 4)),
     Shape("mnist", (784, 256, 128, 10), 128, 5000, 1, (2, 4)),
 )
-
-SWEEP = """
-    [data]
-    {data}
-    [model]
-    hidden = {hidden}
-    [training]
-    optimizer = {{kind = "sgd", learning_rate = 0.1, momentum = 0.9}}
-    batch_size = {batch}
-    epochs = {epochs}
-    [sweep]
-    "training.optimizer.learning_rate" = [0.001, 0.01, 0.1, 0.3]
-    "model.init" = ["he_normal", "glorot_uniform", "lecun_normal", "he_uniform"]
-    seed = [0, 1, 2, 3]
-"""
-SWEEPS = {
-    "64 toy runs × 5,000 steps": SWEEP.format(data='source = "moons"\nn = 1250', hidden=[16, 16], batch=32, epochs=157),
-    "64 digits runs × 2,000 steps": SWEEP.format(data='source = "digits"', hidden=[64, 32], batch=64, epochs=87),
-}
-
-FEW = 4
-"""Runs of a sweep that are trained one by one, to know what one takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,28 +114,8 @@ def measure_steps(shape: Shape, rounds: int) -> list[Gain]:
     return [Gain(shape.name, count, alone, statistics.median(times[count])) for count in shape.stacks]
 
 
-def place_sweep(text: str, folder: Path) -> list[Run]:
-    """Plan a sweep's runs, in a folder of their own."""
-    path = folder / "sweep.toml"
-    path.write_text(text, encoding="utf-8")
-    return place_runs(make_plan(load_config(path), folder / "logs"), "refuse")[0]
-
-
-def measure_sweep(name: str, rounds: int) -> Gain:
-    """Time the runs of a sweep, watched and logged, in blocks against run by run; seconds per run."""
-    alone, stacked = [], []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            few = place_sweep(SWEEPS[name], Path(folder))[:: 64 // FEW]
-            alone.append(cpu_seconds(lambda: [run_one(*run) for run in few]) / len(few))  # noqa: B023
-        with tempfile.TemporaryDirectory() as folder:
-            blocks = cut_into_blocks(place_sweep(SWEEPS[name], Path(folder)), workers=1)
-            stacked.append(cpu_seconds(lambda: [run_stacked(block) for block in blocks]) / 64)  # noqa: B023
-    return Gain(name, len(blocks[0]), statistics.median(alone), statistics.median(stacked))
-
-
 def main() -> None:
-    """Measure and print both tables."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
@@ -181,11 +133,6 @@ def main() -> None:
                 gains.append(gain)
                 times = f"{gain.alone:>12.1f}{gain.stacked:>13.1f}{gain.ratio:>8.2f}×"
                 print(f"{gain.what:<10}{gain.at_once:>9}{times}")
-        print(f"\n{'watched sweep':<32}{'block':>7}{'alone, s':>11}{'in blocks, s':>14}{'faster':>9}")
-        for name in SWEEPS:
-            gain = measure_sweep(name, rounds)
-            gains.append(gain)
-            print(f"{name:<32}{gain.at_once:>7}{gain.alone:>11.3f}{gain.stacked:>14.3f}{gain.ratio:>8.2f}×")
     if options.json is not None:
         record = {"machine": machine, "gains": [{**asdict(gain), "ratio": gain.ratio} for gain in gains]}
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

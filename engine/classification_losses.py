@@ -64,7 +64,7 @@ class CategoricalLoss(Loss):
         self._outputs_by_class = self._outputs.swapaxes(-1, -2)
         self._targets_by_class = self._targets[..., :classes].swapaxes(-1, -2)
         self._beyond = self._targets[..., classes:]
-        self._spoils = self.labels_beyond == "nan"
+        self._spoils = self.labels_beyond == "nan" and self._beyond.size > 0
         if self._grad_outputs is not None:
             self._grad_by_class = self._grad_outputs.swapaxes(-1, -2)
         self._costs = np.empty(self._outputs_by_class.shape, self._outputs.dtype)
