@@ -105,9 +105,9 @@ class CategoricalLoss(Loss):
         """Make NaN what belongs to samples with a label beyond the outputs."""
         by_sample[np.any(self._beyond != 0.0, axis=-1)] = np.nan
 
-    def right_answers(self) -> Array:
+    def right_answers(self, likeliest: Array | None = None) -> Array:
         """Tell for which samples the largest output is that of the likeliest target."""
-        return right_classes(self._outputs, self._targets)
+        return right_classes(self._outputs, self._targets, likeliest)
 
 
 class BinaryLoss(ElementwiseLoss):
@@ -157,14 +157,14 @@ class BinaryLoss(ElementwiseLoss):
         np.multiply(self._total, negative, out=self._total)
         np.add(self._total, self._positive, out=self._total)
 
-    def right_answers(self) -> Array:
+    def right_answers(self, likeliest: Array | None = None) -> Array:  # noqa: ARG002 - a label is no class
         """Tell which outputs are above the threshold where the target is above ½, or neither."""
         return np.asarray((self._outputs > self.threshold) == (self._targets > 0.5))
 
 
-def right_classes(outputs: Array, targets: Array) -> Array:
-    """Tell for which samples the largest output is at the largest target, `(…, batch)`."""
-    return np.asarray(outputs.argmax(-1) == targets.argmax(-1))
+def right_classes(outputs: Array, targets: Array, likeliest: Array | None) -> Array:
+    """Tell for which samples the largest output is at the largest target, the first of several, `(…, batch)`."""
+    return np.asarray(outputs.argmax(-1) == (targets.argmax(-1) if likeliest is None else likeliest))
 
 
 def checked_weights(loss: str, class_weight: ArrayLike) -> Array:

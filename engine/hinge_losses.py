@@ -81,9 +81,9 @@ class Hinge(Loss):
         """Tell which classes have a margin."""
         return np.greater(self._margins, 0.0)
 
-    def right_answers(self) -> Array:
+    def right_answers(self, likeliest: Array | None = None) -> Array:
         """Tell for which samples the largest output is that of the likeliest target."""
-        return right_classes(self._outputs, self._targets)
+        return right_classes(self._outputs, self._targets, likeliest)
 
 
 class BinaryHinge(BinaryLoss):

@@ -126,7 +126,7 @@ class Hooks:
             return None
         if step == self._asked and finite:
             return self._answer
-        if step != self._asked + 1:
+        if not self._asked < step <= self._next:
             self._wanted = [rhythm.next_after(step - 1) for rhythm in self._rhythms]
         now = tuple([not finite or wanted == step for wanted in self._wanted])
         for index, wanted in enumerate(self._wanted):

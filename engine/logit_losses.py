@@ -24,6 +24,8 @@ class SoftmaxCrossEntropy(CategoricalLoss):
         self._probs = np.empty_like(self._costs)
         self._largest = np.empty_like(self._costs[..., :1, :], order="C")
         self._sums = np.empty_like(self._largest)
+        self._is_largest = np.empty(self._costs.shape, bool)
+        self._places = np.arange(self._costs.size).reshape(self._costs.shape)[..., 0, :]
         self._is_plain = self.sums_to_one and self._weights is None and self.labels_beyond != "ignore"
 
     def compute_costs(self) -> None:
@@ -36,6 +38,19 @@ class SoftmaxCrossEntropy(CategoricalLoss):
         np.divide(self._probs, self._sums, out=self._probs)
         np.log(self._sums, out=self._sums)
         np.subtract(self._sums, self._shifted, out=self._costs)  # −log p, class by class
+
+    def right_answers(self, likeliest: Array | None = None) -> Array:
+        """Tell for which samples the largest logit is that of the likeliest target.
+
+        Of a stack, whose samples are many, it is asked which logit was shifted to 0: that is faster than looking for
+        the largest, and the same where it is the only one.
+        """
+        if likeliest is None or likeliest.ndim == 1 or self._beyond.size:
+            return super().right_answers(likeliest)
+        np.equal(self._shifted, 0.0, out=self._is_largest)
+        if (np.add.reduce(self._is_largest, axis=-2) != 1).any():
+            return super().right_answers(likeliest)
+        return np.asarray(self._is_largest.reshape(-1).take(self._places + likeliest * likeliest.shape[-1]))
 
     def compute_grad_outputs(self, grad_outputs: Array) -> None:
         """Write (softmax(logits) · Σ targets − targets) / batch, the sum being 1 as a rule."""

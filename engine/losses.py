@@ -100,16 +100,19 @@ class Loss(Gate):
         """Write the gradient on the targets."""
         raise NotImplementedError
 
-    def right_answers(self) -> Array | None:
+    def right_answers(self, likeliest: Array | None = None) -> Array | None:  # noqa: ARG002 - for those of classes
         """Tell which answers are right: `(…, batch)`, or of every label `(…, batch, outputs)` where it `scores_labels`.
 
         None for a regression, which has none.
+
+        Args:
+            likeliest: The targets' likeliest class of each sample, `(…, batch)`, where the caller knows it.
         """
         return None
 
-    def count_correct(self) -> int | Array | None:
+    def count_correct(self, likeliest: Array | None = None) -> int | Array | None:
         """Count the samples (`scores_labels`: the labels) answered rightly, per run `(R,)`; None for a regression."""
-        right = self.right_answers()
+        right = self.right_answers(likeliest)
         if right is None:
             return None
         axes = 2 if self.scores_labels else 1

@@ -65,7 +65,7 @@ class RegressionLoss(ElementwiseLoss):
     def _shape_of_terms(self) -> tuple[int, ...]:
         return np.broadcast_shapes(self._outputs.shape, self._targets_as_met.shape)
 
-    def right_answers(self) -> Array | None:
+    def right_answers(self, likeliest: Array | None = None) -> Array | None:  # noqa: ARG002 - targets may be classes
         """Tell where the largest output, or the whole number next to the only one, is the target's class."""
         if not self.of_classes:
             return None

@@ -94,7 +94,7 @@ class Stack:
         circuit.forward()
         losses = circuit.values["loss"].astype(np.float64)
         gate = loss_gate(circuit)
-        correct = gate.count_correct()
+        correct = gate.count_correct(self._likeliest(rows))
         mean = losses if gate.reduction == "mean" else gate.sample_losses.mean(axis=-1).astype(np.float64)
         circuit.backward()
         for run, penalty in self._penalties:
@@ -171,6 +171,7 @@ class Stack:
             network.move_to(parameters, gradients)
         self._show = StackShow(self.networks, self._parameters, self._gradients)
         self._sets = _shared([training.samples for training in self._trainings])
+        self._largest_targets = [samples.targets.argmax(axis=1) for _, samples in self._sets]
         self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
         self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
         self._circuits: dict[tuple[int, Purpose], ConnectedCircuit] = {}
@@ -193,6 +194,13 @@ class Stack:
                     gate.generators = [_generator_of(network, name) for network in self.networks]
             self._circuits[batch, purpose] = circuit
         return self._circuits[batch, purpose]
+
+    def _likeliest(self, rows: Array) -> Array:
+        """Gather the column of every sample's largest target, of one-hot targets its class, `(R, batch)`."""
+        likeliest = np.empty(rows.shape, np.intp)
+        for (runs, _), columns in zip(self._sets, self._largest_targets, strict=True):
+            likeliest[runs] = columns.take(rows[runs])
+        return likeliest
 
     @staticmethod
     def _feed(circuit: ConnectedCircuit, sets: Sequence[tuple[slice, Samples]], rows: Array) -> None:

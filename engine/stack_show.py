@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -61,7 +60,7 @@ class StackShow:
         self._updates_of = [first.readonly_views(update) for update in self._updates]
         self._runs: dict[tuple[int, int], RunOfStack] = {}
         self._quiet_until = 0.0
-        self._audience: tuple[list[Due | None], Audience] | None = None
+        self._audiences: dict[tuple[int, ...], tuple[list[Due | None], Audience]] = {}
         self.errors: dict[int, Exception] = {}
 
     def ask_anew(self) -> None:
@@ -76,9 +75,10 @@ class StackShow:
             if step < self._quiet_until:
                 return None
         dues = [network.hooks.due(step, loss) for network, loss in zip(self._networks, losses.tolist(), strict=True)]
-        if self._audience is None or not all(map(is_, dues, self._audience[0])):  # who is due together mostly stays so
-            self._audience = dues, _seat(dues)
-        return self._audience[1]
+        key = tuple(map(id, dues))
+        if key not in self._audiences:  # who is due together recurs
+            self._audiences[key] = dues, _seat(dues)  # kept with the dues, so that no other can have their ids
+        return self._audiences[key][1]
 
     def before_update(self, step: int, audience: Audience, circuit: ConnectedCircuit) -> None:
         """Show what was computed, and keep the parameters to tell the update afterwards."""
