@@ -156,6 +156,11 @@ class LayerViews:
         self._key: list[tuple[str, int, int]] | None = None
         self._arrays: LayerArrays = {}
 
+    @property
+    def are_views(self) -> bool:
+        """Whether those given last all view the tensors' own memory."""
+        return self._key is not None
+
     def of(self, layers: Sequence[Layer], tensors: Mapping[str, torch.Tensor]) -> LayerArrays:
         """Give the arrays, read-only.
 

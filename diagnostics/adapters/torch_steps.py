@@ -10,7 +10,7 @@ What a user's loop does not tell: its loss (but where the optimizer is given a c
 and by how much it clipped its gradients: they are seen as the optimizer gets them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,10 +20,11 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch
-from gradvitals.diagnostics.adapters.torch_layers import LayerViews, layer_arrays
+from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers, Share
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
+from gradvitals.diagnostics.adapters.torch_updates import UpdateMeter
 from gradvitals.diagnostics.notes import Note
 from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded, TrainingEnded, TrainingStarted
 from gradvitals.engine.hooks import Due
@@ -63,8 +64,7 @@ class TorchSteps:
         self._started = self._ended = False
         self._present: _Step | None = None
         self._wanted: Due | None = None
-        self._updates: dict[str, torch.Tensor] = {}
-        self._views, self._views_of_updates = LayerViews(), LayerViews()
+        self._updates = UpdateMeter()
         self._forward = ForwardWatch(network, module, self._seen_forward)
         self._note, self._clearing = note, ClearingWatch()
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
@@ -152,17 +152,7 @@ class TorchSteps:
             due.emit(GradientsReady(self.steps + 1, layer_arrays(share.layers, gradients)))
         self._present = _Step(due, share)
         if due.wants(StepEnded):
-            self._copy(share.moved)
-
-    def _copy(self, parameters: Mapping[str, torch.Tensor]) -> None:
-        """Copy parameters into memory that is kept: to ask for as much at every wanted step takes longer."""
-        with torch.no_grad():
-            for name, each in parameters.items():
-                own = self._updates.get(name)
-                if own is None or (own.shape, own.dtype, own.device) != (each.shape, each.dtype, each.device):
-                    self._updates[name] = each.clone()
-                else:
-                    own.copy_(each)
+            self._updates.before(share)
 
     def _after_step(self, optimizer: Optimizer, _: Any, __: Any) -> None:  # noqa: ANN401 - torch's own
         """Count a step; show the update of a wanted one, and get ready if the next is wanted too."""
@@ -184,23 +174,16 @@ class TorchSteps:
 
     @UNWARNED
     def _show_update(self, present: "_Step", optimizer: Optimizer) -> None:
-        """Subtract what the parameters were, and send what that gives."""
-        share = present.share
-        with torch.no_grad():
-            for name, after in share.moved.items():
-                own = self._updates[name]
-                if own.shape == after.shape and own.device == after.device:
-                    torch.sub(after, own, out=own)
-                else:
-                    self._updates[name] = torch.zeros_like(after)  # it has got other data
+        """Send what the parameters are, and by how much they moved."""
+        updates, parameters = self._updates.after(present.share)
         present.due.emit(
             StepEnded(
                 step=self.steps,
                 loss=present.loss,
                 clip_factor=1.0,
                 learning_rate=self._optimizers.learning_rate(optimizer),
-                updates=self._views_of_updates.of(share.moving, self._updates),
-                parameters=self._views.of(share.moving, share.moved),
+                updates=updates,
+                parameters=parameters,
             )
         )
 
