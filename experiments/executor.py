@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing import connection
 from types import FrameType
 from typing import NoReturn
 
@@ -21,6 +22,7 @@ from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.run_folder import RunSummary
 from gradvitals.experiments.runner import run_one
+from gradvitals.experiments.shared_data import SharedData, by_data
 from gradvitals.experiments.stacked_runner import run_stacked
 
 
@@ -47,14 +49,15 @@ def limited_blas(threads: int | None) -> Iterator[None]:
         yield
 
 
-def run_many(runs: Sequence[Run], workers: int) -> Generator[Outcome, None, None]:
+def run_many(runs: Sequence[Run], workers: int, *, pin: bool = True) -> Generator[Outcome, None, None]:
     """Run all, yielding each outcome as it comes; one that fails does not stop the others.
 
-    Runs that are alike are trained at once, in blocks.
+    Runs that are alike are trained at once, in blocks. A large data set is in memory once for all workers.
 
     Args:
         runs: What to run, and where.
         workers: Processes; 1 runs everything here.
+        pin: Whether each worker keeps to one of the allowed cores, or is left to the system.
     """
     blocks = cut_into_blocks(runs, max(workers, 1))
     if workers <= 1 or len(blocks) <= 1:
@@ -63,23 +66,47 @@ def run_many(runs: Sequence[Run], workers: int) -> Generator[Outcome, None, None
                 yield from _attempt(block)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy BLAS threads and locks half alive
-    turns = context.Value("i", 0)
-    with ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(turns, allowed_cores())) as pool:
+    turns, cores = context.Value("i", 0), allowed_cores() if pin else []
+    with (
+        closing(SharedData(blocks)) as shared,
+        ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(turns, cores)) as pool,
+    ):
         try:
-            with _ctrl_c_held_back():  # the workers inherit this: Ctrl-C is the parent's, also while they start
-                futures: dict[Future[list[Outcome]], list[Run]] = {
-                    pool.submit(_attempt_in_worker, block): block for block in blocks
-                }
-            for future in as_completed(futures):
-                try:
-                    yield from future.result()
-                except BrokenProcessPool:
-                    sentence = "a worker process died (out of memory?); --resume does the rest"
-                    yield from (Outcome(planned, None, sentence) for planned, _ in futures[future])
+            yield from _spread(by_data(blocks), pool, shared, most=workers + 1)  # the one more waits for a worker
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _stop_children()
             raise
+
+
+def _spread(
+    blocks: Sequence[Sequence[Run]], pool: ProcessPoolExecutor, shared: SharedData, *, most: int
+) -> Iterator[Outcome]:
+    """Hand out the blocks, so many at a time, and with them the files of the data that they share."""
+    waiting = deque(blocks)
+    started: dict[Future[list[Outcome]], Sequence[Run]] = {}
+    while waiting or started:
+        while waiting and len(started) < most:
+            block = waiting.popleft()
+            placed = shared.placed(block)
+            try:
+                with _ctrl_c_held_back():  # the workers inherit this: Ctrl-C is the parent's, also while they start
+                    started[pool.submit(_attempt_in_worker, placed)] = block
+            except BrokenProcessPool:
+                yield from _lost(block)
+        done, _ = wait(started, return_when=FIRST_COMPLETED)
+        for future in done:
+            block = started.pop(future)
+            shared.release(block)
+            try:
+                yield from future.result()
+            except BrokenProcessPool:
+                yield from _lost(block)
+
+
+def _lost(block: Sequence[Run]) -> Iterator[Outcome]:
+    sentence = "a worker process died (out of memory?); --resume does the rest"
+    return (Outcome(planned, None, sentence) for planned, _ in block)
 
 
 def _attempt_in_worker(block: Sequence[Run]) -> list[Outcome]:
@@ -99,16 +126,16 @@ def _attempt(block: Sequence[Run]) -> list[Outcome]:
 
 
 def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequence[int]) -> None:
-    """Pin this worker to a core of its own, limit BLAS to one thread, and end when the parent does or asks to.
+    """Pin this worker to one of the cores, limit BLAS to one thread, and end when the parent does or asks to.
 
-    Without the pin, two fresh processes often share one core for half a second and more.
+    Without the pin, which no cores stand for, two fresh processes often share one core for half a second and more.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with turns.get_lock():
         turn = turns.value
         turns.value += 1
-    if hasattr(os, "sched_setaffinity"):
+    if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cores[turn % len(cores)]})
     threadpool_limits(1)
 
@@ -126,7 +153,7 @@ def _end_with_parent() -> None:
     """Wait for the parent's end, however sudden: a pool's workers would outlive a kill -9 for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait([parent.sentinel])
+        connection.wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -26,6 +26,7 @@ from gradvitals.experiments.config.data import DataConfig
 from gradvitals.experiments.config.dump import dump
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.data.load import load_data
+from gradvitals.experiments.data.mapped import as_trained, read_mapped
 from gradvitals.experiments.files import write_json, write_text
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.network_graph import network_nodes
@@ -52,12 +53,14 @@ class Place:
         origin: The config's file, for errors.
         base_dir: What relative paths in the config are relative to.
         axes: All values of every swept key, for the hyperparameter table.
+        mapped: The folder of its data set, where that is in files for several processes (`data.mapped`).
     """
 
     folder: Path
     origin: str
     base_dir: Path
     axes: Mapping[str, Sequence[Any]]
+    mapped: Path | None = None
 
 
 class OpenRun:
@@ -125,7 +128,7 @@ class OpenRun:
         if writer is not None:
             writer.top.summary(history.steps, hparams.session_end("success" if finished else "failure"))
             writer.close()
-        verdict = judge(Record() if self._monitor is None else self._monitor.record, self._diagnoses)
+        verdict = judge(Record(), self._diagnoses) if self._monitor is None else self._monitor.verdict
         summary = replace(
             self._summary,
             status=history.reason,
@@ -168,13 +171,34 @@ def run_one(
 
 def load_dataset(planned: PlannedRun, place: Place) -> Dataset:
     """Load a run's data; the runs of one process that share data and seed load them once."""
+    if place.mapped is not None:
+        return _read_mapped(place.mapped)
     config = planned.config
-    return _load(config.data, config.seed, place.base_dir, place.origin, config.model.sequence_length)
+    return _load(
+        config.data,
+        config.seed,
+        place.base_dir,
+        place.origin,
+        sequence_length=config.model.sequence_length,
+        dtype=config.training.dtype,
+    )
+
+
+def forget_datasets() -> None:
+    """Let go of the data that this process has loaded."""
+    _load.cache_clear()
 
 
 @lru_cache(maxsize=2)
-def _load(data: DataConfig, seed: int, base_dir: Path, origin: str, sequence_length: int | None) -> Dataset:
-    return load_data(data, seed, base_dir, origin=origin, sequence_length=sequence_length)
+def _load(
+    data: DataConfig, seed: int, base_dir: Path, origin: str, *, sequence_length: int | None, dtype: str
+) -> Dataset:
+    return as_trained(load_data(data, seed, base_dir, origin=origin, sequence_length=sequence_length), dtype)
+
+
+@lru_cache(maxsize=2)
+def _read_mapped(folder: Path) -> Dataset:
+    return read_mapped(folder)
 
 
 def _describe(experiment: Experiment) -> dict[str, Any]:

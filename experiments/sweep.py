@@ -96,7 +96,7 @@ def place_runs(plan: Plan, existing: Existing) -> tuple[list[tuple[PlannedRun, P
 
 
 def run_sweep(
-    plan: Plan, existing: Existing, workers: int, on_outcome: Callable[[Outcome], None]
+    plan: Plan, existing: Existing, workers: int, on_outcome: Callable[[Outcome], None], *, pin: bool = True
 ) -> tuple[list[RunSummary], list[Outcome]]:
     """Run a sweep. Its summary lists all runs from the start on; its map is drawn at the end or when interrupted.
 
@@ -113,7 +113,7 @@ def run_sweep(
     plan.folder.mkdir(parents=True, exist_ok=True)
     _write_sweep(plan, summaries, folders)
     try:
-        with closing(run_many(pending, workers)) as outcomes:  # ends the workers first, whatever stops us
+        with closing(run_many(pending, workers, pin=pin)) as outcomes:  # ends the workers first, whatever stops us
             for outcome in outcomes:
                 if outcome.summary is None:
                     failed.append(outcome)

@@ -21,6 +21,7 @@ from gradvitals.experiments.cli.options import (
     WIDTH_OF_FILES,
     load,
     make_console,
+    no_pin_option,
     preflight_options,
     print_plan,
     seed_option,
@@ -39,7 +40,7 @@ from gradvitals.experiments.majority import judge_by_majority
 from gradvitals.experiments.paths import is_file, is_folder
 from gradvitals.experiments.preflight import set_aside
 from gradvitals.experiments.preflight_check import check_before_training
-from gradvitals.experiments.run_folder import CONFIG_FILE, find_runs
+from gradvitals.experiments.run_folder import CONFIG_FILE, Existing, find_runs
 from gradvitals.experiments.run_report import read_report
 from gradvitals.experiments.show import show
 from gradvitals.experiments.sweep import make_plan, run_sweep, with_seeds
@@ -88,6 +89,7 @@ MOST_SHOWN = 10
 @click.option("--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the runs of a config here.")
 @preflight_options
 @workers_option("Processes for the runs of a config [one per core].")
+@no_pin_option
 @seed_option
 @set_option
 @click.option("--dry-run", is_flag=True, help="Print what would be run and judged, and do nothing.")
@@ -105,6 +107,7 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     *,
+    no_pin: bool,
     preflight: bool,
     overfit: bool,
     dry_run: bool,
@@ -142,7 +145,8 @@ def command(
             elif is_folder(Path(path)):
                 found = _by_majority(check_path(Path(path), wanted, require, prefix=prefix), seeds, require)
             else:
-                found = _run_and_check(_load(path, overrides, seed, seeds), wanted, require, seeds, logdir, workers)
+                loaded = _load(path, overrides, seed, seeds)
+                found = _run_and_check(loaded, wanted, require, seeds, logdir, workers, pin=not no_pin)
         except UserError as error:
             for sentence in error.sentences:
                 click.echo(f"gradvitals: {sentence}", err=True)
@@ -304,11 +308,14 @@ def _run_and_check(
     seeds: int | None,
     logdir: Path | None,
     workers: int | None,
+    *,
+    pin: bool,
 ) -> CheckedPath:
     """Run a config, in a temporary folder unless told, and judge what comes of it."""
     with tempfile.TemporaryDirectory(prefix="gradvitals-") if logdir is None else nullcontext(str(logdir)) as root:
         plan = make_plan(loaded, Path(root))
-        _, failed = run_sweep(plan, "refuse" if logdir is None else "resume", worker_count(workers), lambda _: None)
+        folders: Existing = "refuse" if logdir is None else "resume"
+        _, failed = run_sweep(plan, folders, worker_count(workers), lambda _: None, pin=pin)
         for outcome in failed:
             click.echo(f"gradvitals: {loaded.origin}: {outcome.planned.name}: {outcome.error}", err=True)
         found = check_path(plan.folder, limits, require if plan.axes else "all", prefix=plan.folder.name)

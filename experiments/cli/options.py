@@ -37,6 +37,11 @@ def workers_option(text: str) -> Callable[[F], F]:
     return click.option("--workers", metavar="N", type=click.IntRange(min=1), help=text)
 
 
+no_pin_option = click.option(
+    "--no-pin", is_flag=True, help="Leave the processes where the system puts them, instead of each on one core."
+)
+
+
 def plan_options(command: F) -> F:
     """Add what commands understand that plan runs, some of which may exist already."""
     for option in (

@@ -15,6 +15,7 @@ from gradvitals.experiments.cli.options import (
     load,
     logdir_option,
     make_console,
+    no_pin_option,
     plan_options,
     print_plan,
     seed_option,
@@ -34,6 +35,7 @@ from gradvitals.experiments.sweep_map import best_run, draw_map
 @config_argument
 @logdir_option
 @workers_option("Processes [one per core].")
+@no_pin_option
 @seed_option
 @set_option
 @plan_options
@@ -45,6 +47,7 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     *,
+    no_pin: bool,
     quiet: bool,
     dry_run: bool,
     resume: bool,
@@ -78,7 +81,8 @@ def command(
             text = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
             progress.update(task, advance=1, counts=text)
 
-        summaries, failed = run_sweep(plan, existing(resume=resume, force_new=force_new), worker_count(workers), follow)
+        folders = existing(resume=resume, force_new=force_new)
+        summaries, failed = run_sweep(plan, folders, worker_count(workers), follow, pin=not no_pin)
     _sum_up(console, plan, summaries, quiet=quiet)
     for outcome in failed:
         click.echo(f"gradvitals: {outcome.planned.name}: {outcome.error}", err=True)

@@ -45,7 +45,7 @@ class Dataset:
     Attributes:
         name: The source, without folders.
         task: What the targets are.
-        inputs: Training inputs, `(n, features)`.
+        inputs: Training inputs, `(n, features)`; of a large set as `data.mapped` says, in the dtype of the training.
         targets: Class indices `(n,)` for a classification; otherwise floats `(n, outputs)`.
         validation_inputs: Held-out inputs, `(m, features)`.
         validation_targets: Held-out targets.

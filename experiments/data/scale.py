@@ -25,7 +25,8 @@ class Scaler:
 
     def __call__(self, values: Floats) -> Floats:
         """Return scaled values `(n, columns)`."""
-        scaled: Floats = (values - self.shift) * self.factor
+        scaled: Floats = values - self.shift
+        scaled *= self.factor  # in place: a large set need not be there once more
         return scaled
 
 
