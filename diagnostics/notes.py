@@ -4,7 +4,7 @@ Their fields are numbers, text, None, and tuples and mappings of these; every no
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
@@ -316,7 +316,14 @@ def kind_of(note: type[Note]) -> str:
 
 def note_to_json(note: Any) -> dict[str, Any]:  # noqa: ANN401 - any note dataclass, and the context
     """Give a note as plain data."""
-    return asdict(note)
+    return {name: _plain(getattr(note, name)) for name in note.__dataclass_fields__}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of a note
+    """Give a field as plain data: some of the context's are dataclasses, or tuples of them."""
+    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+        return [note_to_json(item) for item in value]
+    return note_to_json(value) if is_dataclass(value) else value
 
 
 def note_from_json(kind: str, data: Mapping[str, Any]) -> Note:

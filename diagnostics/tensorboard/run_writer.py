@@ -29,7 +29,7 @@ FINDINGS = "gradvitals/findings"
 
 PARTS = ("train", "validation")
 
-MOST_HELD, LONGEST_HELD = 32, 1.0
+MOST_HELD, LONGEST_HELD = 256, 1.0
 """Scalars and notes are held back until there are so many, or for so many seconds, and written together.
 
 That costs a third of writing each.

@@ -18,7 +18,11 @@ def encode_json(value: Json) -> bytes:
     >>> encode_json({"loss": float("nan"), "steps": [1, 2]})
     b'{"loss":"NaN","steps":[1,2]}'
     """
-    return json.dumps(_words_for_floats(value), allow_nan=False, separators=(",", ":")).encode("ascii")
+    try:
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # there is something that is not finite
+        text = json.dumps(_words_for_floats(value), allow_nan=False, separators=(",", ":"))
+    return text.encode("ascii")
 
 
 def decode_json(data: bytes | str) -> Json:
