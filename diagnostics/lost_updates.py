@@ -56,16 +56,18 @@ def measure_rounding(
     Returns:
         None where gradients are not finite, or all 0.
     """
-    asked = lost = 0
-    total = lost_total = 0.0
+    lost = 0
+    lost_total = 0.0
+    total = sum(map(sum_of_squares, gradients))
+    if not np.isfinite(total) or total == 0.0:
+        return None
     for gradient, update in zip(gradients, updates, strict=True):
-        total += sum_of_squares(gradient)
-        asked += int(np.count_nonzero(gradient != 0.0))  # of floats themselves it takes five times as long
         moved = update != 0.0
         if not moved.all():
             unmoved = gradient[~moved]
             lost += int(np.count_nonzero(unmoved))
             lost_total += sum_of_squares(unmoved)
-    if not asked or not np.isfinite(total) or total == 0.0:
-        return None
+    if not lost:
+        return Rounding(step, learning_rate, 0.0, 0.0)
+    asked = sum(int(np.count_nonzero(gradient != 0.0)) for gradient in gradients)  # of floats: five times as long
     return Rounding(step, learning_rate, lost / asked, lost_total / total)

@@ -27,13 +27,12 @@ class Adagrad(Stateful):
         initial_accumulator: float = 0.0,
         epsilon: float = 1e-10,
     ) -> None:
-        super().__init__("squares")
+        super().__init__("squares", initial=initial_accumulator)
         self.learning_rate, self.learning_rate_decay = learning_rate, learning_rate_decay
         self.initial_accumulator, self.epsilon = initial_accumulator, epsilon
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
-        squares, scratch = self._begin(parameters, self.initial_accumulator)
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        squares, scratch = arrays
         np.multiply(gradients, gradients, out=scratch)
         squares += scratch
         np.sqrt(squares, out=scratch)
@@ -55,9 +54,8 @@ class Adadelta(Stateful):
         super().__init__("squares", "squared_updates", scratch=2)
         self.learning_rate, self.rho, self.epsilon = learning_rate, rho, epsilon
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
-        squares, squared_updates, update, scratch = self._begin(parameters)
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        squares, squared_updates, update, scratch = arrays
         add_to_mean_square(squares, self.rho, gradients, scratch)
         np.add(squares, self.epsilon, out=scratch)
         np.add(squared_updates, self.epsilon, out=update)
@@ -88,10 +86,9 @@ class AdamW(Adam):
         super().__init__(learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
         self.weight_decay = weight_decay
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
         parameters *= as_rate(1.0 - self.learning_rate * self.weight_decay, parameters)
-        super().step(parameters, gradients)
+        super()._update(parameters, gradients, *arrays)
 
 
 class Adamax(Stateful):
@@ -107,9 +104,8 @@ class Adamax(Stateful):
         super().__init__("mean", "largest")
         self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
-        mean, largest, scratch = self._begin(parameters)
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        mean, largest, scratch = arrays
         add_to_mean(mean, self.beta1, gradients, scratch)
         np.abs(gradients, out=scratch)
         scratch += self.epsilon
@@ -146,15 +142,18 @@ class Nadam(Stateful):
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Change the parameters in place."""
-        mean, squares, denominator, scratch = self._begin(parameters)
+        self._product *= self._momentum(self._steps + 1)
+        super().step(parameters, gradients)
+
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        mean, squares, denominator, scratch = arrays
         add_to_mean(mean, self.beta1, gradients, scratch)
         add_to_mean_square(squares, self.beta2, gradients, scratch)
         np.sqrt(squares, out=denominator)
         denominator *= 1.0 / math.sqrt(1.0 - self.beta2**self._steps)
         denominator += self.epsilon
-        now, ahead = self._momentum(self._steps), self._momentum(self._steps + 1)
-        self._product *= now
-        shares = (gradients, (1.0 - now) / (1.0 - self._product)), (mean, ahead / (1.0 - self._product * ahead))
+        now, ahead, product = self._momentum(self._steps), self._momentum(self._steps + 1), self._product
+        shares = (gradients, (1.0 - now) / (1.0 - product)), (mean, ahead / (1.0 - product * ahead))
         for values, share in shares:
             np.divide(values, denominator, out=scratch)
             scratch *= as_rate(self.learning_rate * share, scratch)

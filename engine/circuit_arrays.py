@@ -55,7 +55,7 @@ class CircuitArrays:
             if placed.output.name in back_to or any(value.name in self.gradients for value in placed.inputs):
                 add(placed.output, self.gradients, self._whole_gradients, 0.0)
         self._gathered = {
-            value.name: np.zeros_like(self.values[value.name], order="C")
+            value.name: np.empty_like(self.values[value.name], order="C")
             if value.name in with_ones
             else self.values[value.name]
             for value in circuit.inputs

@@ -21,6 +21,11 @@ itself. Arithmetic on them is slower by two orders on some processors.
 """
 
 
+PART = 2**16
+"""Parameters of a run that are updated at once: a quarter of a megabyte of each array, so that they stay in the cache
+from one pass over them to the next."""
+
+
 class Optimizer(Protocol):
     """What the training loop and a checkpoint need of an optimizer."""
 
@@ -42,8 +47,8 @@ class Optimizer(Protocol):
 class Stateful:
     """What the optimizers share: a count of steps, and named arrays of the parameters' shape."""
 
-    def __init__(self, *names: str, scratch: int = 1) -> None:
-        self._names, self._scratch = names, scratch
+    def __init__(self, *names: str, scratch: int = 1, initial: float = 0.0) -> None:
+        self._names, self._scratch, self._initial = names, scratch, initial
         self._steps = 0
         self._arrays: tuple[Array, ...] = ()
 
@@ -77,25 +82,39 @@ class Stateful:
         if steps:
             self._arrays = (*(arrays[name].copy() for name in names), *self._make_scratch(parameters))
 
-    def _begin(self, parameters: Array, initial: float = 0.0) -> tuple[Array, ...]:
-        """Count a step and give the arrays, which begin with this value, and scratch space behind them."""
+    def step(self, parameters: Array, gradients: Array) -> None:
+        """Change the parameters in place."""
         self._steps += 1
         if not self._steps % FLUSH_EVERY:
             self._flush()
-        return self._arrays or self._make_arrays(parameters, initial)
+        arrays = self._arrays or self._make_arrays(parameters)
+        count = parameters.shape[-1]
+        if count <= PART:
+            self._update(parameters, gradients, *arrays)
+            return
+        for start in range(0, count, PART):
+            part = slice(start, start + PART)
+            kept, scratch = arrays[: len(self._names)], arrays[len(self._names) :]
+            width = min(PART, count - start)
+            own = (*(array[..., part] for array in kept), *(array[..., :width] for array in scratch))
+            self._update(parameters[..., part], gradients[..., part], *own)
+
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        """Change some parameters in place, with the arrays of the same ones by name and scratch space behind them."""
+        raise NotImplementedError
 
     def _flush(self) -> None:
         """Make 0 of what is subnormal: too little to move a parameter, and slow to compute with."""
         for _, array in zip(self._names, self._arrays, strict=False):
             np.copyto(array, 0.0, where=np.abs(array) < np.finfo(array.dtype).tiny)
 
-    def _make_arrays(self, parameters: Array, initial: float = 0.0) -> tuple[Array, ...]:
-        state = (np.full_like(parameters, initial) for _ in self._names)
+    def _make_arrays(self, parameters: Array) -> tuple[Array, ...]:
+        state = (np.full_like(parameters, self._initial) for _ in self._names)
         self._arrays = (*state, *self._make_scratch(parameters))
         return self._arrays
 
     def _make_scratch(self, parameters: Array) -> list[Array]:
-        return [np.empty_like(parameters) for _ in range(self._scratch)]
+        return [np.empty_like(parameters[..., :PART], order="C") for _ in range(self._scratch)]
 
 
 class Sgd(Stateful):
@@ -112,16 +131,11 @@ class Sgd(Stateful):
         super().__init__(*["velocity"] if momentum else [])
         self.learning_rate, self.momentum, self.nesterov = learning_rate, momentum, nesterov
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
-        self._steps += 1
-        if not self._steps % FLUSH_EVERY:
-            self._flush()
-        arrays = self._arrays or self._make_arrays(parameters)  # as `_begin`: a call counts where networks are small
-        scratch = arrays[-1]
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        *velocity, scratch = arrays
         direction = gradients
-        if self._names:
-            direction = arrays[0]
+        if velocity:
+            direction = velocity[0]
             direction *= self.momentum
             direction += gradients
             if self.nesterov:
@@ -145,9 +159,8 @@ class RmsProp(Stateful):
         super().__init__("squares", *["velocity"] if momentum else [])
         self.learning_rate, self.alpha, self.epsilon, self.momentum = learning_rate, alpha, epsilon, momentum
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
-        squares, *velocity, scratch = self._begin(parameters)
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        squares, *velocity, scratch = arrays
         add_to_mean_square(squares, self.alpha, gradients, scratch)
         np.sqrt(squares, out=scratch)
         scratch += self.epsilon
@@ -173,16 +186,15 @@ class Adam(Stateful):
         super().__init__("mean", "squares")
         self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place."""
-        mean, squares, scratch = self._begin(parameters)
+    def _update(self, parameters: Array, gradients: Array, *arrays: Array) -> None:
+        mean, squares, scratch = arrays
         add_to_mean(mean, self.beta1, gradients, scratch)
         add_to_mean_square(squares, self.beta2, gradients, scratch)
         np.sqrt(squares, out=scratch)
-        scratch *= 1.0 / math.sqrt(1.0 - self.beta2**self._steps)
-        scratch += self.epsilon
+        unbiased = math.sqrt(1.0 - self.beta2**self._steps)  # is left on both sides of the fraction, to save a pass
+        scratch += self.epsilon * unbiased
         np.divide(mean, scratch, out=scratch)
-        scratch *= as_rate(self.learning_rate / (1.0 - self.beta1**self._steps), scratch)
+        scratch *= as_rate(self.learning_rate * unbiased / (1.0 - self.beta1**self._steps), scratch)
         parameters -= scratch
 
 

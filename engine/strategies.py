@@ -130,12 +130,16 @@ class RandomSearch(Stateful):
         self.learning_rate = learning_rate
         self._generator = generator
         self._better = False
+        self._move: Array | None = None
 
     def compute(self, network: Network, circuit: ConnectedCircuit, penalty: Penalty | None) -> int:
         """Try a step and go back, two forward passes with the one that was taken here."""
         parameters = network.parameters
         here = parameters.copy()
-        (move,) = self._begin(parameters)
+        self._steps += 1
+        if self._move is None:
+            self._move = np.empty_like(parameters)
+        move = self._move
         self._generator.standard_normal(out=move, dtype=parameters.dtype)
         move *= self.learning_rate
 
@@ -155,5 +159,5 @@ class RandomSearch(Stateful):
 
     def step(self, parameters: Array, gradients: Array) -> None:  # noqa: ARG002 - there is no gradient
         """Take the step, if it was better."""
-        if self._better:
-            parameters += self._arrays[0]
+        if self._better and self._move is not None:
+            parameters += self._move

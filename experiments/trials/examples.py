@@ -34,7 +34,7 @@ def choose_examples(dataset: Dataset, count: int, generator: np.random.Generator
     else:
         apart = _distances(dataset.targets[rows].astype(np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
-        steepness = np.where(apart > 0.0, apart / _distances(dataset.inputs[rows]), 0.0)
+        steepness = np.where(apart > 0.0, apart / _distances(dataset.inputs[rows].astype(np.float64)), 0.0)
     return rows[_thin(steepness, kinds[rows], count)]
 
 

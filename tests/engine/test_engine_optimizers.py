@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from gradvitals.engine.adaptive_optimizers import Adadelta, Adagrad, Adamax, AdamW, Nadam
 from gradvitals.engine.events import Array
-from gradvitals.engine.optimizers import Adam, Optimizer, RmsProp, Sgd
+from gradvitals.engine.optimizers import PART, Adam, Optimizer, RmsProp, Sgd
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 RUNS = 5
@@ -316,3 +316,17 @@ def test_what_is_remembered_of_a_dead_unit_does_not_stay_subnormal(name: str, dt
         optimizer.step(parameters, np.zeros_like(parameters))
     remembered = [array for what, array in optimizer.state_arrays().items() if what != "steps"]
     assert not [array for array in remembered if ((array != 0.0) & (np.abs(array) < least)).any()]
+
+
+@EVERY
+@pytest.mark.parametrize("shape", [(PART + 9,), (2, 2 * PART + 9)], ids=["single", "stacked"])
+def test_many_parameters_are_updated_in_parts_to_the_same_bits(name: str, shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    whole, optimizer = generator.normal(size=shape).astype(np.float32), ALL[name](0.01)
+    parts = [(part.copy(), ALL[name](0.01)) for part in np.array_split(whole, 3, axis=-1)]
+    for _ in range(3):
+        gradients = generator.normal(size=shape).astype(np.float32)
+        optimizer.step(whole, gradients)
+        for (part, own), gradient in zip(parts, np.array_split(gradients, 3, axis=-1), strict=True):
+            own.step(part, gradient.copy())
+    assert bits(whole) == bits(np.concatenate([part for part, _ in parts], axis=-1))
