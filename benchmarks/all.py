@@ -12,7 +12,16 @@ import sys
 import time
 from pathlib import Path
 
-BENCHMARKS = ("step", "diagnostics", "stacking", "event_files", "scans", "memory")
+BENCHMARKS = {
+    "step": [],
+    "diagnostics": ["--each", "--floor"],
+    "stacking": [],
+    "sweeps": [],
+    "event_files": [],
+    "scans": [],
+    "memory": [],
+}
+"""The scripts, with what makes each print all its tables."""
 
 
 def main() -> None:
@@ -24,8 +33,8 @@ def main() -> None:
     if options.json is not None:
         options.json.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
-    for name in BENCHMARKS:
-        arguments = ["--quick"] * options.quick
+    for name, further in BENCHMARKS.items():
+        arguments = [*further, *["--quick"] * options.quick]
         if options.json is not None:
             arguments += ["--json", str(options.json / f"{name}.json")]
         print(f"\n== {name}: python benchmarks/{name}.py {' '.join(arguments)}\n", flush=True)

@@ -1,13 +1,14 @@
 """What watching costs: whole trainings with monitor and event files at the default rhythm, against the same without.
 
-    python benchmarks/diagnostics.py [--quick] [--parts] [--floor] [--json FILE]
+    python benchmarks/diagnostics.py [--quick] [--each] [--parts] [--floor] [--json FILE]
 
 Two trainings of one network take turns, some steps each, one of them watched; times are CPU seconds of this process,
 float32, one BLAS thread, one core. What the monitor does before the first step and after the last is reported apart.
-The default rhythm follows the planned length; of the long trainings, the first part is timed. With `--parts` the time
-of watching is taken apart, by a clock around its methods: medians of wall time, with what the clocks themselves cost.
-With `--floor`, what no watching of this rhythm can be below is measured too: the bare arithmetic of the step's metrics
-and the frozen passes of the looks, without an event, a record, a rule or a file.
+The default rhythm follows the planned length; of the long trainings, the first part is timed. With `--each`, a second
+table samples every step. With `--parts` the time of watching is taken apart, by a clock around its methods: medians of
+wall time, with what the clocks themselves cost. With `--floor`, what no watching of this rhythm can be below is taken
+too: the bare arithmetic of the step's metrics and the frozen passes of the looks, without an event, a record, a rule or
+a file.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
-from gradvitals.diagnostics.schedule import FROZEN_COST, StepRhythm, plan_probes
+from gradvitals.diagnostics.schedule import FROZEN_COST, Every, StepRhythm, plan_probes
 from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
@@ -40,7 +41,9 @@ from gradvitals.engine.perceptron import perceptron
 from gradvitals.engine.training import Samples, Trainer
 
 TURN_SECONDS = 0.05
-LIMIT = 0.03
+LIMIT = 0.025
+EACH_LIMITS = {"digits": 0.18, "deep": 0.08, "mnist": 0.04, "wide": 0.04}
+"""Where every step is sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def print_parts(training: Training) -> None:
             print(f"{name:<36}{len(seconds):>7}{micro[0]:>11.1f}{micro[1]:>10.1f}{1e3 * sum(seconds):>9.1f}")
 
 
-def measure(training: Training) -> Cost:
+def measure(training: Training, every: Every = "auto") -> Cost:
     """Run both trainings to their end, in turns."""
     samples = make_samples(training)
     inputs, targets = samples.inputs, samples.targets
@@ -168,7 +171,7 @@ def measure(training: Training) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         held_out = slice(0, max(training.rows // 5, 2))
         data = WatchedData(inputs, targets, inputs[held_out], targets[held_out])
-        monitor = Monitor(watched.network, data, sinks=(RunWriter(Path(folder)),))
+        monitor = Monitor(watched.network, data, every=every, sinks=(RunWriter(Path(folder)),))
         start = _timed(watched.network, TrainingStarted(0, training.planned, training.batch))
         plain.take(5)
         watched.take(5)
@@ -299,10 +302,36 @@ def _timed(network: Network, event: TrainingStarted | TrainingEnded) -> float:
     return time.process_time() - started
 
 
+def print_costs(rounds: int, every: Every, limits: Mapping[str, float]) -> list[Cost]:
+    """Measure every training in a rhythm, and print the table."""
+    print(f"\n{'every step' if every == 1 else 'default rhythm'}")
+    print(f"{'training':<10}{'planned':>8}{'timed':>7}{'step µs':>10}{'during':>9}{'limit':>8}{'start':>8}{'end':>8}")
+    costs = []
+    for training in TRAININGS:
+        taken = [measure(training, every) for _ in range(rounds)]
+        cost = Cost(
+            training.name,
+            training.planned,
+            training.steps,
+            *(
+                statistics.median(getattr(one, name) for one in taken)
+                for name in ("step_microseconds", "during", "at_start", "at_end")
+            ),
+        )
+        costs.append(cost)
+        limit = f"{100 * limits[training.name]:.1f} %" if training.name in limits else ""
+        print(
+            f"{cost.training:<10}{cost.planned:>8}{cost.steps:>7}{cost.step_microseconds:>10.1f}"
+            f"{100 * cost.during:>7.1f} %{limit:>8}{100 * cost.at_start:>6.1f} %{100 * cost.at_end:>6.1f} %"
+        )
+    return costs
+
+
 def main() -> None:
     """Measure every training and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
+    parser.add_argument("--each", action="store_true", help="sample every step too")
     parser.add_argument("--parts", action="store_true", help="take the time of watching apart")
     parser.add_argument("--floor", action="store_true", help="measure the bare arithmetic of watching too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
@@ -311,34 +340,18 @@ def main() -> None:
     for key, value in machine.items():
         print(f"{key}: {value}")
     print(f"core: {pin_to_one_core()}\n")
-    print(f"{'training':<10}{'planned':>8}{'timed':>7}{'step µs':>10}{'during':>9}{'limit':>7}{'start':>8}{'end':>8}")
-    costs: list[Cost] = []
+    rounds = 1 if options.quick else 5
     with threadpool_limits(1):
         measure(TRAININGS[1])  # imports and caches
-        for training in TRAININGS:
-            rounds = [measure(training) for _ in range(1 if options.quick else 5)]
-            cost = Cost(
-                training.name,
-                training.planned,
-                training.steps,
-                *(
-                    statistics.median(getattr(one, name) for one in rounds)
-                    for name in ("step_microseconds", "during", "at_start", "at_end")
-                ),
-            )
-            costs.append(cost)
-            limit = "" if training.name == "toy" else f"{100 * LIMIT:.0f} %"
-            print(
-                f"{cost.training:<10}{cost.planned:>8}{cost.steps:>7}{cost.step_microseconds:>10.1f}"
-                f"{100 * cost.during:>7.1f} %{limit:>7}{100 * cost.at_start:>6.1f} %{100 * cost.at_end:>6.1f} %"
-            )
+        costs = print_costs(rounds, "auto", {one.name: LIMIT for one in TRAININGS if one.name != "toy"})
+        each = print_costs(rounds, 1, EACH_LIMITS) if options.each else []
         for training in TRAININGS if options.floor else ():
-            share = statistics.median(measure_floor(training) for _ in range(1 if options.quick else 5))
+            share = statistics.median(measure_floor(training) for _ in range(rounds))
             print(f"{training.name:<10} the arithmetic alone: {100 * share:.1f} %")
         for training in TRAININGS if options.parts else ():
             print_parts(training)
     if options.json is not None:
-        record = {"machine": machine, "costs": [asdict(cost) for cost in costs]}
+        record = {"machine": machine, "costs": [asdict(one) for one in costs], "each": [asdict(one) for one in each]}
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
