@@ -37,17 +37,21 @@ class TagsByLayer(dict[str, Tags]):
         return tags
 
 
+CHANGES = 3
+"""Times that others are met after which arrays are taken to be others every time."""
+
+
 class Vectors:
     """Arrays by layer as vectors: made anew only for other arrays, and for those that no vector is a view of.
 
-    Those `(R, …)` of many runs become matrices `(R, n)`.
+    Those `(R, …)` of many runs become matrices `(R, n)`. Arrays that are others every time, as gradients of a framework
+    that allocates them at every step, are not held on to: their memory is wanted for the next.
     """
 
     def __init__(self, name: str | None = None, *, runs: bool = False) -> None:
         self._name, self._runs = name, runs
-        self._arrays: list[Array] = []
-        self._layers: list[str] = []
-        self._vectors: list[Array] = []
+        self._changes = 0
+        self._known: tuple[list[Array], list[str], list[Array]] = [], [], []
 
     def of(self, arrays: LayerArrays) -> tuple[list[str], list[Array]]:
         """Give the vectors of all parameters, or of those named so, and the layer of each."""
@@ -56,12 +60,15 @@ class Vectors:
             present = [array for group in arrays.values() for array in group.values()]
         else:
             present = [group[wanted] for group in arrays.values() if wanted in group]
-        if len(present) != len(self._arrays) or not all(map(is_, present, self._arrays)):
-            self._layers = [layer for layer, group in arrays.items() for name in group if wanted in {None, name}]
-            if self._runs:
-                self._vectors = [array.reshape(len(array), -1) for array in present]
-            else:
-                self._vectors = [metrics.flatten(array) for array in present]
-            views = all(map(np.may_share_memory, self._vectors, present))
-            self._arrays = present if views else []
-        return self._layers, self._vectors
+        known, layers, vectors = self._known
+        if len(present) == len(known) and all(map(is_, present, known)):
+            return layers, vectors
+        self._changes += 1
+        layers = [layer for layer, group in arrays.items() for name in group if wanted in {None, name}]
+        if self._runs:
+            vectors = [array.reshape(len(array), -1) for array in present]
+        else:
+            vectors = [metrics.flatten(array) for array in present]
+        lasting = self._changes <= CHANGES and all(map(np.may_share_memory, vectors, present))
+        self._known = (present, layers, vectors) if lasting else ([], [], [])
+        return layers, vectors

@@ -1,5 +1,6 @@
 """Step metrics of arrays that an adapter may send: sent again, changed in place, strided, overflowing."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,13 @@ def test_a_single_output_that_is_not_finite_is_a_fault(activation: str, unit: in
     _, fault = metrics.take()
     assert fault is not None
     assert (fault.what, fault.layer) == ("outputs", "only")
+
+
+def test_arrays_that_are_others_every_time_are_let_go() -> None:
+    metrics = StepMetrics(OneLayer(whole()))  # type: ignore[arg-type]
+    for _ in range(10):
+        gradient = whole()
+        assert norms_of(metrics, {"only": {"weight": gradient}}) == pytest.approx(np.sqrt(12.0))
+        held = weakref.ref(gradient)
+        del gradient
+    assert held() is None

@@ -13,6 +13,7 @@ from gradvitals.engine.events import StepEnded
 from gradvitals.experiments import runner
 from gradvitals.experiments.blocks import Run, cut_into_blocks
 from gradvitals.experiments.config.load import load_config
+from gradvitals.experiments.executor import run_many
 from gradvitals.experiments.runner import run_one
 from gradvitals.experiments.stacked_runner import run_stacked
 from gradvitals.experiments.sweep import make_plan, place_runs
@@ -120,6 +121,33 @@ def test_every_run_leaves_what_it_leaves_alone(name: str, plan: Plan) -> None:
         assert error == ""
         assert summary is not None
         assert (summary.status, summary.verdict, summary.findings) == (alone.status, alone.verdict, alone.findings)
+        assert contents(together) == contents(single)
+
+
+POOL = """
+    [data]
+    source = "blobs"
+    n = 60
+    [model]
+    hidden = [5]
+    [training]
+    epochs = 4
+    batch_size = 16
+    optimizer = {kind = "adam", learning_rate = 0.01}
+    [sweep]
+    "training.dtype" = ["float32", "float64"]
+    "model.init" = ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform",
+        "orthogonal", "zeros", {kind = "normal", std = 0.1}, {kind = "uniform", limit = 0.1}]
+"""
+
+
+def test_every_initialisation_in_both_dtypes_is_on_the_pool_what_it_is_alone(plan: Plan) -> None:
+    pooled = plan(POOL, "pooled")
+    blocks = cut_into_blocks(pooled, 2)
+    assert sorted(map(len, blocks)) == [5, 5, 5, 5]
+    assert [outcome.error for outcome in run_many(pooled, workers=2)] == [""] * 20
+    for together, single in zip(pooled, plan(POOL, "alone"), strict=True):
+        run_one(*single)
         assert contents(together) == contents(single)
 
 
