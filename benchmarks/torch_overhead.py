@@ -6,6 +6,10 @@ Three trainings of one network take turns, some steps each: bare, watched at the
 event files), and with the hooks people write themselves: at every step the mean, the deviation and the share of zeros
 of every activation, and the norms of every gradient, weight and update. Times are CPU seconds of this process, float32,
 one thread, one core. What is done before the first step and after the last is reported apart.
+
+Rounds are compared step by step: a step's time is its mean over the rounds, in units of its round's median bare step,
+after what is beyond 1.5 times the median of that very step has been cut off. What recurs, however long it takes, stays;
+what happens to a shared machine in one round does not.
 """
 
 import argparse
@@ -17,8 +21,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from machine import describe_machine, pin_to_one_core
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gradvitals import watch
@@ -97,7 +103,7 @@ class Runner:
         self._loss = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
         self._batches = self._rows()
-        self.seconds = 0.0
+        self.seconds: list[float] = []
         self.after_step: Callable[[], None] = lambda: None
 
     def _rows(self) -> Iterator[Tensor]:
@@ -108,14 +114,14 @@ class Runner:
 
     def take(self, steps: int) -> None:
         """Take some steps."""
-        started = time.process_time()
         for _ in range(steps):
+            started = time.process_time()
             rows = next(self._batches)
             self.optimizer.zero_grad()
             self._loss(self.model(self._inputs[rows]), self._targets[rows]).backward()
             self.optimizer.step()
             self.after_step()
-        self.seconds += time.process_time() - started
+            self.seconds.append(time.process_time() - started)
 
 
 def hook_by_hand(runner: Runner) -> None:
@@ -162,7 +168,44 @@ class Cost:
     at_end: float
 
 
-def measure(case: Case) -> Cost:
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Seconds of every step of the three trainings, and of what is done before the first and after the last."""
+
+    bare: list[float]
+    watched: list[float]
+    by_hand: list[float]
+    at_start: float
+    at_end: float
+
+
+def measure(case: Case, rounds: int) -> Cost:
+    """Compare the trainings of some rounds."""
+    taken = [run_round(case) for _ in range(rounds)]
+    bare, watched, by_hand = (
+        np.array([getattr(one, which) for one in taken]) for which in ("bare", "watched", "by_hand")
+    )
+    units = np.median(bare, axis=1, keepdims=True)
+    base = typical(bare / units)
+    seconds = base * float(np.median(units)) * case.updates
+    return Cost(
+        case.name,
+        case.planned,
+        bare.shape[1],
+        1e6 * base * float(np.median(units)),
+        typical(watched / units) / base - 1.0,
+        typical(by_hand / units) / base - 1.0,
+        statistics.median(one.at_start for one in taken) / seconds,
+        statistics.median(one.at_end for one in taken) / seconds,
+    )
+
+
+def typical(times: NDArray[np.float64]) -> float:
+    """Give the mean of `(rounds, steps)` without what happened in single rounds."""
+    return float(np.minimum(times, 1.5 * np.median(times, axis=0)).mean())
+
+
+def run_round(case: Case) -> Round:
     """Run the three trainings to their end, in turns."""
     generator = torch.Generator().manual_seed(2)
     inputs = torch.randn(case.rows, *case.shape, generator=generator)
@@ -185,8 +228,9 @@ def measure(case: Case) -> Cost:
             start = time.process_time() - started
             for runner in (bare, watched, by_hand):
                 runner.take(5)
-            turn = max(5, round(TURN_SECONDS / (bare.seconds / 5)))
-            bare.seconds = watched.seconds = by_hand.seconds = 0.0
+            turn = max(5, round(TURN_SECONDS / statistics.mean(bare.seconds)))
+            for runner in (bare, watched, by_hand):
+                runner.seconds.clear()
             done = 0
             while done < case.updates:
                 steps = min(turn, case.updates - done)
@@ -195,17 +239,7 @@ def measure(case: Case) -> Cost:
                 done += steps
             ended = time.process_time()
         end = time.process_time() - ended
-    base = bare.seconds
-    return Cost(
-        case.name,
-        case.planned,
-        done,
-        1e6 * base / done,
-        watched.seconds / base - 1.0,
-        by_hand.seconds / base - 1.0,
-        start / base,
-        end / base,
-    )
+    return Round(bare.seconds, watched.seconds, by_hand.seconds, start, end)
 
 
 def main() -> None:
@@ -225,10 +259,7 @@ def main() -> None:
     )
     costs: list[Cost] = []
     for case in CASES:
-        rounds = [measure(case) for _ in range(1 if options.quick else 5)]
-        names = ("step_microseconds", "during", "by_hand", "at_start", "at_end")
-        medians = (statistics.median(getattr(one, name) for one in rounds) for name in names)
-        cost = Cost(case.name, case.planned, rounds[0].steps, *medians)
+        cost = measure(case, 1 if options.quick else 5)
         costs.append(cost)
         print(
             f"{cost.training:<24}{cost.planned:>8}{cost.steps:>7}{cost.step_microseconds:>10.0f}"
