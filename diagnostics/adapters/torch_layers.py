@@ -153,7 +153,7 @@ class LayerViews:
     """Arrays by layer of tensors shaped as the parameters: the same ones again as long as they view the same memory."""
 
     def __init__(self) -> None:
-        self._key: list[tuple[str, int, int]] | None = None
+        self._key: list[tuple[object, ...]] | None = None
         self._arrays: LayerArrays = {}
 
     @property
@@ -169,12 +169,17 @@ class LayerViews:
             tensors: By the parameters' full names.
         """
         names = [full for layer in layers for full in layer.parameters.values()]
-        key = [(full, id(tensors[full]), tensors[full].data_ptr()) for full in names]
+        wanted = [tensors[full] for full in names]
+        places = [each.data_ptr() for each in wanted]
+        key: list[tuple[object, ...]] = [
+            (full, id(each), place, each.shape, each.stride())  # what is pruned or transposed in place keeps the others
+            for full, each, place in zip(names, wanted, places, strict=True)
+        ]
         if key == self._key:
             return self._arrays
         self._arrays = layer_arrays(layers, tensors)
         arrays = [array for own in self._arrays.values() for array in own.values()]
-        are_views = all(array.ctypes.data == place for array, (_, _, place) in zip(arrays, key, strict=True))
+        are_views = all(array.ctypes.data == place for array, place in zip(arrays, places, strict=True))
         self._key = key if are_views else None
         return self._arrays
 

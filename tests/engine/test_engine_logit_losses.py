@@ -201,6 +201,20 @@ def test_wider_targets_without_a_label_beyond_are_as_good_as_fitting_ones() -> N
             np.testing.assert_allclose(array, expected, rtol=1e-15)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_of_a_stack_labels_beyond_and_ties_are_counted_as_they_are_of_one_run(*, tied: bool) -> None:
+    outputs = np.array([[[1.0, 2.0], [4.0, 3.0], [0.0, 1.0]], [[2.0, 1.0], [5.0, 4.0], [1.0, 0.0]]])
+    if tied:
+        outputs[0, 1], outputs[1, 1] = 3.0, 4.0
+    targets = np.eye(3)[[[1, 0, 2], [2, 1, 0]]]
+    loss = SoftmaxCrossEntropy(labels_beyond="ignore").connect(
+        (outputs, targets), np.empty(2), np.ones(2), (np.empty_like(outputs), None)
+    )
+    loss.forward()
+    for counts in (loss.count_correct(), loss.count_correct(targets.argmax(-1))):
+        assert np.asarray(counts).tolist() == [2, 1]
+
+
 def test_narrower_targets_stay_refused() -> None:
     with pytest.raises(ValueError, match="must have the same shape"):
         SoftmaxCrossEntropy(labels_beyond="nan").output_shape((None, 3), (None, 2))

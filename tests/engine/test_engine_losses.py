@@ -166,6 +166,7 @@ def test_stacked_runs_are_bit_identical_to_each_run_alone(
         assert gradients[number].tobytes() == expected_gradient.tobytes()
         assert (counts is None) == (alone.count_correct() is None)
         assert counts is None or counts[number] == alone.count_correct()  # type: ignore[index]
+    assert repr(stacked.count_correct(targets.argmax(-1))) == repr(counts)
 
 
 @DTYPES

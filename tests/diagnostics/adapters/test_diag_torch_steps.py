@@ -308,6 +308,49 @@ def test_a_layer_of_other_sizes_in_the_place_of_one_is_not_taken_for_it() -> Non
     assert monitor.record.notes(Ending)[0].step == 60
 
 
+def norms_at_the_end(module: Any, change: Callable[[], None], steps: int = 3) -> tuple[Any, Any]:
+    """Change a module amid its training; give the weight norms that were recorded last, and the true ones."""
+    with watch(module, total_steps=2 * steps, every=1) as monitor:
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        for step in range(2 * steps):
+            if step == steps:
+                change()
+            take_step(module, optimizer)
+    recorded = [float(monitor.record.series(f"weight_norm/{layer}").values[-1]) for layer in (0, 2)]
+    return recorded, [float(module[layer].weight.detach().norm()) for layer in (0, 2)]
+
+
+def test_units_that_are_pruned_in_place_no_longer_count() -> None:
+    module = make_module()
+
+    def prune() -> None:
+        for parameter in (module[0].weight, module[0].bias):
+            parameter.data = parameter.data[:4]
+        module[2].weight.data = module[2].weight.data[:, :4]
+
+    recorded, true = norms_at_the_end(module, prune)
+    assert recorded == pytest.approx(true, rel=1e-5)
+
+
+def test_a_weight_that_gets_other_data_within_a_step_is_shown_as_it_is_then() -> None:
+    module = make_module()
+    listener, steps = listen(module, total_steps=4)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for _ in range(2):
+        take_step(module, optimizer)
+
+    def swap(*_: Any) -> None:
+        module[0].weight.data = torch.zeros(8, 5)
+
+    optimizer.register_step_post_hook(swap)
+    before = by_layer(module.parameters())
+    take_step(module, optimizer)
+    steps.end("completed")
+    shown = listener.of(StepEnded)[-1]
+    assert not shown.parameters["0"]["weight"].any()
+    np.testing.assert_array_equal(shown.updates["0"]["weight"], -before["0"]["weight"])
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt], ids=lambda error: error.__name__)
 @pytest.mark.parametrize("during", ["forward", "step", "between"])
 def test_nothing_is_left_behind_whatever_ends_a_training(
