@@ -93,7 +93,8 @@ def _spread(
                 with _ctrl_c_held_back():  # the workers inherit this: Ctrl-C is the parent's, also while they start
                     started[pool.submit(_attempt_in_worker, placed)] = block
             except BrokenProcessPool:
-                yield from _lost(block)
+                yield from _lost(block, *waiting)
+                waiting.clear()
         done, _ = wait(started, return_when=FIRST_COMPLETED)
         for future in done:
             block = started.pop(future)
@@ -101,12 +102,13 @@ def _spread(
             try:
                 yield from future.result()
             except BrokenProcessPool:
-                yield from _lost(block)
+                yield from _lost(block, *waiting)
+                waiting.clear()
 
 
-def _lost(block: Sequence[Run]) -> Iterator[Outcome]:
+def _lost(*blocks: Sequence[Run]) -> Iterator[Outcome]:
     sentence = "a worker process died (out of memory?); --resume does the rest"
-    return (Outcome(planned, None, sentence) for planned, _ in block)
+    return (Outcome(planned, None, sentence) for block in blocks for planned, _ in block)
 
 
 def _attempt_in_worker(block: Sequence[Run]) -> list[Outcome]:

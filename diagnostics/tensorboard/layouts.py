@@ -12,7 +12,10 @@ from gradvitals.diagnostics.tensorboard.records import CHECKSUM, HEADER, encode_
 from gradvitals.diagnostics.tensorboard.wide_events import DOUBLE, FLOAT32, ScalarTemplate
 
 MOST_BYTES = 2**17
-"""Compared at once: few enough for the cache, and to lose little where a stretch is soon over."""
+"""Read at once: few enough for the cache."""
+
+FEW = 4
+"""Records that are compared first, then twice as many, and so on: little is lost where a stretch is soon over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class RecordLayout:
         first = wall_time + DOUBLE.size + 1
         self._step = slice(first, first + step_bytes)
         self._places = template.places + len(record) - CHECKSUM.size - template.size
+        self._behind_step = first + step_bytes
+        self._lead = record[self._behind_step : self._places[0]]
         self._fixed = np.full(len(record), 0xFF, np.uint8)
         self._fixed[wall_time : wall_time + DOUBLE.size] = 0
         self._fixed[self._step] = 0
@@ -65,18 +70,29 @@ class RecordLayout:
             What they hold; None if no whole and undamaged record of this layout starts there.
         """
         size = len(self._record)
+        if not content.startswith(self._lead, start + self._behind_step):
+            return None  # other tags of the same length
         if not (most := min((len(content) - start) // size, max(MOST_BYTES // size, 1))):
             return None
-        lengths: NDArray[np.uint64] = np.ndarray((most,), "<u8", content, start, (size,))
-        most = _leading(lengths == size - HEADER.size - CHECKSUM.size)
         table = np.frombuffer(content, np.uint8, most * size, start).reshape(most, size)
-        table = table[: _leading(~np.asarray(((table ^ self._record) & self._fixed).any(axis=1)))]
-        table = table[: _leading(_are_varints(table[:, self._step]))]
-        if not (count := self._count_undamaged(content, start, len(table))):
+        if not (count := self._count_undamaged(content, start, self._count_alike(table))):
             return None
         # Four bytes from every place of a record on are a float32, most of them at an odd address.
         floats = np.ndarray((count, size - FLOAT32.itemsize), FLOAT32, content, start, (size, 1))
         return Stretch(_steps(table[:count, self._step]), floats[:, self._places], start + count * size)
+
+    def _count_alike(self, table: NDArray[np.uint8]) -> int:
+        """Count the leading rows that are records of this layout, but for their checksum."""
+        alike, end = 0, FEW
+        while alike < len(table):
+            rows = table[alike:end]
+            changed = ((rows ^ self._record) & self._fixed).any(axis=1)
+            leading = _leading(~changed & _are_varints(rows[:, self._step]))
+            alike += leading
+            if leading < len(rows):
+                break
+            end *= 2
+        return alike
 
     def _count_undamaged(self, content: bytes, start: int, count: int) -> int:
         """Count the leading records whose data match their checksum."""

@@ -1,6 +1,7 @@
 """Large data sets in files that several workers map: the same to the bit, there while they are needed, then gone."""
 
 import json
+import multiprocessing
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.tensorboard.reader import read_run
+from gradvitals.experiments import shared_data
 from gradvitals.experiments.blocks import Run
 from gradvitals.experiments.config.data import DataConfig
 from gradvitals.experiments.config.load import load_config
@@ -187,4 +189,31 @@ def test_no_file_is_left_of_a_sweep_that_is_stopped(files: Path, tmp_path: Path)
     next(outcomes)
     assert list(files.rglob("inputs.npy"))
     outcomes.close()
+    assert not list(files.glob("gradvitals-*"))
+
+
+@pytest.mark.usefixtures("all_large")
+def test_when_a_worker_dies_every_run_is_told_of_and_no_more_data_are_written(
+    files: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written: list[int] = []
+
+    def write_counted(dataset: Dataset, folder: Path) -> None:
+        written.append(len(dataset.inputs))
+        write_mapped(dataset, folder)
+
+    monkeypatch.setattr(shared_data, "write_mapped", write_counted)
+    axes = '"model.activation" = ["relu", "tanh"]\n"data.n" = [60, 70, 80, 90, 100, 110]\n'
+    (tmp_path / "x.toml").write_text(SWEEP.format(hidden=8).replace("digits", "moons") + axes, encoding="utf-8")
+    runs = place_runs(make_plan(load_config(tmp_path / "x.toml"), tmp_path / "logs"), "new")[0]
+    outcomes = run_many(runs, workers=2)
+    told = [next(outcomes)]
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    told += outcomes
+    assert sorted(outcome.planned.name for outcome in told) == sorted(planned.name for planned, _ in runs)
+    assert {outcome.error for outcome in told if outcome.summary is None} == {
+        "a worker process died (out of memory?); --resume does the rest"
+    }
+    assert len(written) < 5
     assert not list(files.glob("gradvitals-*"))
