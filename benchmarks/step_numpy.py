@@ -7,10 +7,8 @@ from itertools import pairwise
 import numpy as np
 from step_problem import BETA1, BETA2, EPSILON, LEARNING_RATE, MOMENTUM, Array, Contender, Problem, Rule, as_vector
 
-from gradvitals.engine.optimizers import Adam, Sgd
+from gradvitals.engine.optimizers import FLUSH_EVERY, Adam, Sgd
 from gradvitals.engine.training import Samples, Trainer
-
-FLUSH_EVERY = 256
 
 
 def make_inlined(problem: Problem) -> Contender:

@@ -44,12 +44,13 @@ class Contender:
     """One way to train a problem's network.
 
     Attributes:
-        train: Takes a step for each row of `(steps, batch)`, the rows of the samples that are its batch.
+        train: Takes a step for each row of `(steps, batch)`, the rows of the samples that are its batch; gives their
+            losses, `(steps,)`, if it has parameters to show.
         parameters: Gives the weights `(fan_in, fan_out)` and the bias of each layer as one vector, in that order; None
             for what does not train from the given weights.
     """
 
-    train: Callable[[Array], object]
+    train: Callable[[Array], Any]
     parameters: Callable[[], Array] | None = None
 
 

@@ -20,7 +20,6 @@ A dead unit's velocity is one after 830 steps at momentum .9, and stays it: .9 t
 itself. Arithmetic on them is slower by two orders on some processors.
 """
 
-
 PART = 2**16
 """Parameters of a run that are updated at once: a quarter of a megabyte of each array, so that they stay in the cache
 from one pass over them to the next."""
@@ -92,10 +91,9 @@ class Stateful:
         if count <= PART:
             self._update(parameters, gradients, *arrays)
             return
+        kept, scratch = arrays[: len(self._names)], arrays[len(self._names) :]
         for start in range(0, count, PART):
-            part = slice(start, start + PART)
-            kept, scratch = arrays[: len(self._names)], arrays[len(self._names) :]
-            width = min(PART, count - start)
+            part, width = slice(start, start + PART), min(PART, count - start)
             own = (*(array[..., part] for array in kept), *(array[..., :width] for array in scratch))
             self._update(parameters[..., part], gradients[..., part], *own)
 

@@ -75,6 +75,7 @@ class StackShow:
             if step < self._quiet_until:
                 return None
         dues = [network.hooks.due(step, loss) for network, loss in zip(self._networks, losses.tolist(), strict=True)]
+        self._quiet_until = 0.0  # whoever is told something now may want something else from now on
         key = tuple(map(id, dues))
         if key not in self._audiences:  # who is due together recurs
             self._audiences[key] = dues, _seat(dues)  # kept with the dues, so that no other can have their ids

@@ -4,7 +4,6 @@ A record is `<length: uint64> <masked crc of the length: uint32> <data> <masked 
 endian.
 """
 
-from collections.abc import Iterator
 from struct import Struct
 from typing import Literal, TypeAlias
 
@@ -43,25 +42,6 @@ def encode_record(data: bytes) -> bytes:
     """Frame `data` as one record."""
     length = LENGTH.pack(len(data))
     return b"".join((length, CHECKSUM.pack(masked_crc(length)), data, CHECKSUM.pack(masked_crc(data))))
-
-
-def read_records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Iterate over the records of a whole event file.
-
-    Args:
-        content: The file's bytes; an empty file has no records and no damage.
-
-    Yields:
-        The offset and the data of each record that is whole.
-
-    Raises:
-        DamagedRecordError: At the first record that is not, after all those before it were yielded.
-    """
-    start = 0
-    while start < len(content):
-        data, end = read_record(content, start)
-        yield start, data
-        start = end
 
 
 def read_record(content: bytes, start: int) -> tuple[bytes, int]:

@@ -1,11 +1,13 @@
 """Step metrics of arrays that an adapter may send: sent again, changed in place, strided, overflowing."""
 
 import weakref
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.engine.events import GradientsReady, LayerForward, LayerInfo, StepEnded
 
@@ -124,3 +126,55 @@ def test_arrays_that_are_others_every_time_are_let_go() -> None:
         held = weakref.ref(gradient)
         del gradient
     assert held() is None
+
+
+def of_run(value: Any, run: int) -> Any:
+    """Take what is one run's of a stack's event."""
+    if isinstance(value, dict):
+        return {key: of_run(item, run) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return value[run].item() if value.ndim == 1 else value[run]
+    return value
+
+
+def stack_of_four(activation: str) -> tuple[Any, Any, Any]:
+    """Give the events of a step of four runs whose numbers are all in order."""
+    generator = np.random.default_rng(0)
+
+    def draw(*shape: int) -> Any:
+        return np.abs(generator.normal(size=(4, *shape))).astype(np.float32) / 4
+
+    forward = LayerForward("only", 1, draw(5, 3), None, draw(5, 4), activation, "training")
+    gradients = {"only": {"weight": draw(3, 4), "bias": draw(4)}}
+    parameters, updates = ({"only": {"weight": draw(3, 4), "bias": draw(4)}} for _ in range(2))
+    return forward, gradients, StepEnded(1, draw().astype(np.float64), np.ones(4), np.full(4, 0.1), updates, parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38, 1e-30, 0.0])
+@pytest.mark.parametrize("where", ["outputs", "gradient", "update", "weight", "loss"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "linear"])
+def test_each_run_of_a_stack_has_the_scalars_and_the_fault_that_it_has_alone(
+    activation: str, where: str, bad: float
+) -> None:
+    forward, gradients, ended = stack_of_four(activation)
+    arrays = {
+        "outputs": forward.outputs,
+        "gradient": gradients["only"]["weight"],
+        "update": ended.updates["only"]["weight"],
+        "weight": ended.parameters["only"]["weight"],
+        "loss": ended.loss,
+    }
+    arrays[where][2] = bad
+    networks: list[Any] = [OneLayer(of_run(ended.parameters, run)["only"]["weight"]) for run in range(4)]
+    stacked = [StepMetrics(network, SilenceWatcher()) for network in networks]
+    for event in (forward, GradientsReady(1, gradients), ended):
+        stacked[0].see_stack(event, stacked)
+    for run, metrics in enumerate(stacked):
+        alone = StepMetrics(metrics.network, SilenceWatcher())
+        for event in (forward, GradientsReady(1, gradients), ended):
+            own = {field.name: of_run(getattr(event, field.name), run) for field in fields(event)}
+            alone(type(event)(**own))
+        (scalars, fault), (expected, expected_fault) = metrics.take(), alone.take()
+        assert repr(scalars) == repr(expected)
+        assert fault == expected_fault
+        assert repr(metrics.silence and metrics.silence.take(1)) == repr(alone.silence and alone.silence.take(1))

@@ -201,18 +201,28 @@ def test_wider_targets_without_a_label_beyond_are_as_good_as_fitting_ones() -> N
             np.testing.assert_allclose(array, expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("tied", [False, True])
-def test_of_a_stack_labels_beyond_and_ties_are_counted_as_they_are_of_one_run(*, tied: bool) -> None:
+@pytest.mark.parametrize(
+    ("changed", "labels", "expected"),
+    [
+        pytest.param({}, [[1, 0, 1], [0, 0, 1]], [3, 2], id="plain"),
+        pytest.param({}, [[1, 0, 2], [2, 1, 0]], [2, 1], id="labels beyond"),
+        pytest.param({(0, 1): 3.0, (1, 1): 4.0}, [[1, 1, 1], [0, 0, 1]], [2, 2], id="ties count for the first"),
+        pytest.param({(0, 1): np.nan}, [[1, 0, 1], [0, 0, 1]], [3, 2], id="not a number"),
+    ],
+)
+def test_right_answers_of_a_stack_are_those_of_its_runs_where_the_labels_are_known(
+    changed: dict[tuple[int, int], float], labels: list[list[int]], expected: list[int]
+) -> None:
     outputs = np.array([[[1.0, 2.0], [4.0, 3.0], [0.0, 1.0]], [[2.0, 1.0], [5.0, 4.0], [1.0, 0.0]]])
-    if tied:
-        outputs[0, 1], outputs[1, 1] = 3.0, 4.0
-    targets = np.eye(3)[[[1, 0, 2], [2, 1, 0]]]
+    for place, value in changed.items():
+        outputs[place] = value
+    targets = np.eye(max(2, 1 + np.max(labels)))[labels]
     loss = SoftmaxCrossEntropy(labels_beyond="ignore").connect(
         (outputs, targets), np.empty(2), np.ones(2), (np.empty_like(outputs), None)
     )
     loss.forward()
     for counts in (loss.count_correct(), loss.count_correct(targets.argmax(-1))):
-        assert np.asarray(counts).tolist() == [2, 1]
+        assert np.asarray(counts).tolist() == expected
 
 
 def test_narrower_targets_stay_refused() -> None:

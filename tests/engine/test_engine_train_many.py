@@ -340,6 +340,32 @@ def test_runs_that_are_watched_at_other_steps_are_shown_theirs_alone() -> None:
     assert {observer.at_once for observer in told} == {steps // 6}
 
 
+def test_runs_are_shown_alone_where_not_every_one_has_somebody_who_sees_all() -> None:
+    stacked, told = [make_training(Case(), run) for run in range(3)], [Together(), Together()]
+    for training, observer in zip(stacked, told, strict=False):
+        training.network.hooks.on(events.StepEnded, observer, every=2)
+    seen: list[int] = []
+    stacked[2].network.hooks.on(events.StepEnded, lambda event: seen.append(event.step), every=2)
+    train_many(stacked)
+    steps = list(range(2, stacked[0].history.steps + 1, 2))
+    assert [len(observer.seen) for observer in told] == [len(steps)] * 2
+    assert [observer.at_once for observer in told] == [0, 0]
+    assert seen == steps
+
+
+def test_a_run_that_fails_before_its_update_is_not_shown_it() -> None:
+    stacked, seen = [make_training(Case(), run) for run in range(2)], []
+
+    def fail(event: events.GradientsReady) -> None:
+        raise ZeroDivisionError(event.step)
+
+    stacked[1].network.hooks.on(events.GradientsReady, fail, every=3)
+    stacked[1].network.hooks.on(events.StepEnded, lambda event: seen.append(event.step))
+    train_many(stacked)
+    assert (stacked[1].history.reason, stacked[1].history.steps) == ("failed", 3)
+    assert seen == [1, 2]
+
+
 def test_what_is_raised_where_all_are_shown_ends_all() -> None:
     class Failing(Together):
         def see_stack(self, event: Any, observers: Sequence[Together]) -> None:  # noqa: ARG002 - as the protocol has it

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from gradvitals.diagnostics.tensorboard import reader
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.layouts import RecordLayout
 from gradvitals.diagnostics.tensorboard.reader import RunLog, read_run
-from gradvitals.diagnostics.tensorboard.records import encode_record, masked_crc, read_records
+from gradvitals.diagnostics.tensorboard.records import encode_record, masked_crc
 from gradvitals.diagnostics.tensorboard.summaries import histogram, json_tensor, text
+
+ReadRecords = Callable[[bytes], list[tuple[int, bytes]]]
 
 NAME = "events.out.tfevents.1700000000.host"
 
@@ -214,7 +217,9 @@ def test_series_cannot_be_changed(tmp_path: Path, small_file: bytes) -> None:
             array[0] = 7
 
 
-def test_a_file_cut_anywhere_keeps_exactly_its_whole_records(tmp_path: Path, small_file: bytes) -> None:
+def test_a_file_cut_anywhere_keeps_exactly_its_whole_records(
+    tmp_path: Path, small_file: bytes, read_records: ReadRecords
+) -> None:
     starts = [offset for offset, _ in read_records(small_file)]
     for size in range(len(small_file)):
         log = read_bytes(tmp_path, small_file[:size])
@@ -224,7 +229,9 @@ def test_a_file_cut_anywhere_keeps_exactly_its_whole_records(tmp_path: Path, sma
         assert [(damage.kind, damage.offset) for damage in log.damage] == [("truncated", starts[whole])] * torn
 
 
-def test_a_file_that_ends_in_zeros_was_cut_short_there(tmp_path: Path, small_file: bytes) -> None:
+def test_a_file_that_ends_in_zeros_was_cut_short_there(
+    tmp_path: Path, small_file: bytes, read_records: ReadRecords
+) -> None:
     last = [offset for offset, _ in read_records(small_file)][-1]
     for content, offset in (
         (small_file + bytes(4096), len(small_file)),
@@ -235,7 +242,9 @@ def test_a_file_that_ends_in_zeros_was_cut_short_there(tmp_path: Path, small_fil
         assert (damage.kind, damage.offset) == ("truncated", offset)
 
 
-def test_any_flipped_bit_is_found_where_it_is_and_costs_nothing_before_it(tmp_path: Path, small_file: bytes) -> None:
+def test_any_flipped_bit_is_found_where_it_is_and_costs_nothing_before_it(
+    tmp_path: Path, small_file: bytes, read_records: ReadRecords
+) -> None:
     starts = [offset for offset, _ in read_records(small_file)]
     for place in range(len(small_file)):
         changed = bytearray(small_file)
@@ -279,7 +288,7 @@ def test_random_bytes_are_reported_and_never_raise(tmp_path: Path, size: int) ->
 
 @pytest.mark.parametrize("step", [3, 300, 2**62])
 def test_changed_events_in_valid_records_are_read_alike_by_layout_and_by_protocol_buffer(
-    tmp_path: Path, step: int
+    tmp_path: Path, step: int, read_records: ReadRecords
 ) -> None:
     rng = np.random.default_rng(0)
     with EventFile(tmp_path / "wide") as sink:
@@ -307,8 +316,8 @@ def test_an_empty_file_is_a_run_that_has_just_begun(tmp_path: Path) -> None:
     assert log.files == (tmp_path / NAME,)
 
 
-def test_records_are_framed_as_tensorboard_frames_them(small_file: bytes) -> None:
-    _, first = next(read_records(small_file))
+def test_records_are_framed_as_tensorboard_frames_them(small_file: bytes, read_records: ReadRecords) -> None:
+    _, first = read_records(small_file)[0]
     assert Event.FromString(first).file_version == "brain.Event:2"
     assert b"".join(encode_record(data) for _, data in read_records(small_file)) == small_file
     assert masked_crc(b"") == 0xA282EAD8
