@@ -23,7 +23,8 @@ class StepHooks:
         """Send events of this type, on the steps that `every` wants, to the observer; see `Hooks.on`."""
         handle = self._hooks.on(event_type, observer, every=every)
         if event_type in STEP_EVENTS:
-            self._rhythms.append(handle.rhythm)
+            if not any(handle.rhythm is known for known in self._rhythms):
+                self._rhythms.append(handle.rhythm)
             self.passed(self._step)
         return handle
 

@@ -11,7 +11,11 @@ from torch.overrides import _get_current_function_mode, _pop_mode
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_repeat import Pattern
 from gradvitals.diagnostics.adapters.torch_trace import Trace
+
+PATTERNS = 3
+"""Passes remembered, none of which comes again, after which a module is taken to do something else every time."""
 
 
 class ForwardWatch:
@@ -38,6 +42,8 @@ class ForwardWatch:
         self._network, self._module, self._seen = network, module, seen
         self.is_compiled = is_compiled(module)
         self._trace: Trace | None = None
+        self._pattern: Pattern | None = None
+        self._patterns = 0
         self._hooks: list[Any] = []
         self.arm()
 
@@ -60,7 +66,7 @@ class ForwardWatch:
         self.disarm()
         if self._trace is not None and _get_current_function_mode() is self._trace:
             _pop_mode()  # Ctrl-C in a forward: PyTorch calls hooks after an Exception, and this is none
-        self._trace = self.calls = None
+        self._trace = self.calls = self._pattern = None
 
     def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - torch's own
         """Watch a pass that gradients will come of: the first of its step; count samples until there is a step.
@@ -74,7 +80,14 @@ class ForwardWatch:
             self.samples += len(inputs[0])
         if self.calls is None and not self.is_compiled:
             self._names = self._network.names
-            self._trace = Trace(self._names.by_identity, self._names.buffers)
+            if self._pattern is not None and self._pattern.names is not self._names:
+                self._pattern = None
+            self._trace = Trace(
+                self._names.by_identity,
+                self._names.buffers,
+                remember=self._patterns < PATTERNS,
+                pattern=None if self.is_first else self._pattern,
+            )
             self._trace.__enter__()
 
     def _after(self, _: nn.Module, __: Any, outputs: Any) -> None:  # noqa: ANN401 - torch's own
@@ -83,14 +96,28 @@ class ForwardWatch:
         if trace is None:
             return
         trace.__exit__(None, None, None)
-        if outputs is None or trace.failed is not None:
-            return  # the forward failed, or something in it cannot be followed
+        if outputs is None:
+            return  # the forward failed
+        calls: Mapping[str, Sequence[Call]] | None = trace.repeated(outputs)
+        if trace.failed is not None:
+            return  # something in it cannot be followed
+        if calls is None:
+            calls = self._follow(trace, outputs)
+        else:
+            self._patterns = 0
+        self.calls = calls
+        self._seen()
+
+    def _follow(self, trace: Trace, outputs: Any) -> Mapping[str, Sequence[Call]]:  # noqa: ANN401 - of any module
+        """Give the calls of a pass that was seen whole, by layer, and remember what it did."""
         calls = trace.finish((), outputs)
         if self.is_first:
             self._network.compare(calls, self._names, trace.used)
         self._network.learn_layers(calls, self._names)
-        self.calls = self._network.sort(calls, self._names)
-        self._seen()
+        by_layer = self._network.sort(calls, self._names)
+        if trace.made is not None:
+            self._pattern, self._patterns = Pattern.of(self._names, trace.made, outputs, by_layer), self._patterns + 1
+        return by_layer
 
 
 class _ForwardHook:

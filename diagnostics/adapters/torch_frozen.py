@@ -1,7 +1,8 @@
 """A module frozen for a look: whatever is computed in it, the training goes on as if nobody had."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from operator import eq, is_
 from typing import Any
 
 import torch
@@ -15,9 +16,9 @@ Tables = Sequence[tuple[dict[str, Any], dict[str, Any]]]
 """What holds attributes of a module's parts, or buffers, each with what was in it."""
 
 
-def attributes_of(module: nn.Module) -> Tables:
+def attributes_of(parts: Iterable[nn.Module]) -> Tables:
     """Note the attributes and buffers of all parts of a module."""
-    tables = [table for part in module.modules() for table in (vars(part), vars(part).get("_buffers", {}))]
+    tables = [table for part in parts for table in (vars(part), vars(part).get("_buffers", {}))]
     return [(table, table.copy()) for table in tables]
 
 
@@ -25,6 +26,8 @@ def changed_since(tables: Tables) -> Tables:
     """Give what of these has been set since by a forward: each with the entries that it had; modes are not counted."""
     changed = []
     for table, before in tables:
+        if len(table) == len(before) and all(map(is_, table.values(), before.values())) and all(map(eq, table, before)):
+            continue
         names = (table.keys() | before.keys()) - {"training"}
         if own := {name for name in names if table.get(name, ABSENT) is not before.get(name, ABSENT)}:
             changed.append((table, {name: before.get(name, ABSENT) for name in own}))
@@ -53,7 +56,8 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterato
         start: Attributes to begin with other than those that it has, as the state before the first sample.
     """
     modes = [(part, part.training) for part in module.modules()]
-    attributes = attributes_of(module)
+    attributes = attributes_of(part for part, _ in modes)
+    parameters = [each for part, _ in modes for each in part._parameters.values() if each is not None]  # noqa: SLF001 - quick
     values = [value for _, own in attributes for value in own.values()]
     tensors = [value for value in values if isinstance(value, torch.Tensor) and not value.is_inference()]
     contents = [(tensor, tensor._version, tensor.detach().clone()) for tensor in tensors]  # noqa: SLF001
@@ -61,11 +65,11 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterato
         stack.enter_context(kept_states(*(value for value in values if isinstance(value, GENERATORS))))
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.set_grad_enabled(gradients))
-        for device in {parameter.device.type for parameter in module.parameters()} | {"cpu"}:
+        for device in {parameter.device.type for parameter in parameters} | {"cpu"}:
             stack.enter_context(torch.autocast(device, enabled=False))
         if any(part._compiled_call_impl is not None for part, _ in modes):  # noqa: SLF001 - nothing else tells
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        if torch.cuda.is_available() and any(isinstance(part, nn.RNNBase) for part, _ in modes):
+        if any(isinstance(part, nn.RNNBase) for part, _ in modes) and torch.cuda.is_available():
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # which has no backward in eval mode
         try:
             put_back(start)

@@ -32,6 +32,7 @@ class KnownTorchLoss:
         reduction = "sum" if known.setting("reduction") == "sum" else "mean"
         self.info = None if by_position else LossInfo(known.kind.takes, reduction)  # type: ignore[arg-type]
         self._across = False
+        self._met: tuple[Array, tuple[Any, ...], torch.Tensor] | None = None
         self._row_shape = shape[1:]
         self._ear = None
         self._given_logarithms = True
@@ -131,7 +132,16 @@ class KnownTorchLoss:
         ours = self.meeting.outputs(main)
         if self._across:
             return ours, to_tensor(self.coding.decode(targets), ours).to(ours.dtype)
-        return ours, self.meeting.targets(targets, ours)
+        return ours, self._targets(targets, ours)
+
+    def _targets(self, rows: Array, ours: torch.Tensor) -> torch.Tensor:
+        """Give the targets beside these outputs; rows met last, as those of a probe, are not decoded again."""
+        key = rows.dtype, ours.shape, ours.dtype, ours.device
+        met = self._met
+        if met is None or met[1] != key or not np.array_equal(met[0], rows) or met[2].is_inference():
+            own = rows.copy()  # which the tensor may share
+            met = self._met = own, key, self.meeting.targets(own, ours)
+        return met[2]
 
     def _in_range(self, labels: torch.Tensor, classes: int) -> torch.Tensor:
         inside = (labels >= 0) & (labels < classes)

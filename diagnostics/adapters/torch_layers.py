@@ -153,7 +153,7 @@ class LayerViews:
     """Arrays by layer of tensors shaped as the parameters: the same ones again as long as they view the same memory."""
 
     def __init__(self) -> None:
-        self._key: list[tuple[object, ...]] | None = None
+        self._key: tuple[object, ...] | None = None
         self._arrays: LayerArrays = {}
 
     @property
@@ -170,11 +170,9 @@ class LayerViews:
         """
         names = [full for layer in layers for full in layer.parameters.values()]
         wanted = [tensors[full] for full in names]
-        places = [each.data_ptr() for each in wanted]
-        key: list[tuple[object, ...]] = [
-            (full, id(each), place, each.shape, each.stride())  # what is pruned or transposed in place keeps the others
-            for full, each, place in zip(names, wanted, places, strict=True)
-        ]
+        places = list(map(torch.Tensor.data_ptr, wanted))
+        laid_out = [(each.shape, each.stride()) for each in wanted]  # else the same where it was transposed in place
+        key: tuple[object, ...] = names, list(map(id, wanted)), places, laid_out
         if key == self._key:
             return self._arrays
         self._arrays = layer_arrays(layers, tensors)

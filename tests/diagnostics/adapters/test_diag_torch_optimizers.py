@@ -15,6 +15,9 @@ from gradvitals.diagnostics.watch import watch
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = torch.nn
 
+from gradvitals.diagnostics.adapters.torch_network import TorchNetwork  # noqa: E402 - it needs PyTorch
+from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers  # noqa: E402 - as above
+
 INPUTS = torch.randn((64, 5), generator=torch.Generator().manual_seed(0))
 TARGETS = INPUTS.sum(dim=1, keepdim=True)
 WATCHED: dict[str, Any] = {"data": (INPUTS, TARGETS), "loss": nn.MSELoss()}
@@ -198,3 +201,33 @@ def test_an_optimizer_that_is_thrown_away_is_not_kept_alive() -> None:
         del optimizer
         gc.collect()
         assert gone() is None
+
+
+def test_what_the_steps_of_several_optimizers_are_about_is_found_once() -> None:
+    module = make_module()
+    network, both = TorchNetwork(module), list(optimizers_of(module).values())
+    network.look(INPUTS.numpy()[:4])
+    optimizers = Optimizers(network)
+    for each in both * 2:
+        optimizers.share_of(each)  # each is met, and so is what it takes from the other
+    shares = [optimizers.share_of(each) for each in both]
+
+    assert [list(share.moved) for share in shares] == [["0.weight", "0.bias"], ["2.weight", "2.bias"]]
+    assert all(optimizers.share_of(each) is share for each, share in zip(both, shares, strict=True))
+
+
+def test_a_parameter_that_is_replaced_is_in_what_a_step_is_about_and_the_old_one_is_let_go() -> None:
+    module = make_module()
+    network, both = TorchNetwork(module), list(optimizers_of(module).values())
+    network.look(INPUTS.numpy()[:4])
+    optimizers = Optimizers(network)
+    for each in both * 2:
+        optimizers.share_of(each)
+    old = weakref.ref(module[2].weight)
+    module[2].weight = nn.Parameter(torch.ones(1, 8))
+    both[1].param_groups[0]["params"][0] = module[2].weight
+
+    assert optimizers.share_of(both[0]).parameters["0.weight"] is module[0].weight
+    gc.collect()
+    assert old() is None
+    assert optimizers.share_of(both[1]).parameters["2.weight"] is module[2].weight
