@@ -43,12 +43,13 @@ class SoftmaxCrossEntropy(CategoricalLoss):
         """Tell for which samples the largest logit is that of the likeliest target.
 
         Of a stack, whose samples are many, it is asked which logit was shifted to 0: that is faster than looking for
-        the largest, and the same where it is the only one.
+        the largest, and the same where it is the only one. Where no loss is NaN, every sample has one, so that their
+        number tells whether any has two.
         """
         if likeliest is None or likeliest.ndim == 1 or self._beyond.size:
             return super().right_answers(likeliest)
         np.equal(self._shifted, 0.0, out=self._is_largest)
-        if (np.add.reduce(self._is_largest, axis=-2) != 1).any():
+        if np.count_nonzero(self._is_largest) != likeliest.size or not np.isfinite(self.output).all():
             return super().right_answers(likeliest)
         return np.asarray(self._is_largest.reshape(-1).take(self._places + likeliest * likeliest.shape[-1]))
 

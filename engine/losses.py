@@ -118,7 +118,7 @@ class Loss(Gate):
         axes = 2 if self.scores_labels else 1
         if right.ndim == axes:
             return int(np.count_nonzero(right))
-        return np.asarray(np.count_nonzero(right, axis=tuple(range(-axes, 0))))
+        return np.asarray(np.add.reduce(right, axis=tuple(range(-axes, 0)), dtype=np.intp))
 
     def score_samples(self) -> Array | None:
         """Give the share of each sample's answers that are right, `(…, batch)`; None for a regression."""

@@ -20,6 +20,7 @@ from gradvitals.engine.network import Network, Purpose, loss_gate
 from gradvitals.engine.optimizers import Optimizer
 from gradvitals.engine.regularizers import Penalty
 from gradvitals.engine.schedules import Schedule
+from gradvitals.engine.stack_samples import StackSamples
 from gradvitals.engine.stack_show import StackShow
 from gradvitals.engine.stacked_optimizer import NotStackableError, StackedOptimizer
 from gradvitals.engine.training import Samples, score, scores_over
@@ -90,11 +91,11 @@ class Stack:
     def step(self, rows: Array) -> StackStep:
         """Train every network on its batch, the rows `(R, batch)` of its samples."""
         circuit = self._circuit(rows.shape[1], "training")
-        self._feed(circuit, self._sets, rows)
+        likeliest = self._samples.feed(circuit, rows)
         circuit.forward()
         losses = circuit.values["loss"].astype(np.float64)
         gate = loss_gate(circuit)
-        correct = gate.count_correct(self._likeliest(rows))
+        correct = gate.count_correct(likeliest)
         mean = losses if gate.reduction == "mean" else gate.sample_losses.mean(axis=-1).astype(np.float64)
         circuit.backward()
         for run, penalty in self._penalties:
@@ -118,33 +119,30 @@ class Stack:
     def validate(self) -> list[Scores | None]:
         """Score every network on its validation set, as `score` does, all at once where the sets are of one size."""
         self._show.ask_anew()  # an epoch ends: whoever is told may want something else from now on
-        sets = [training.validation for training in self._trainings]
-        samples = [one for one in sets if one is not None]
-        if len(samples) < len(sets) or len({len(one) for one in samples}) > 1:
-            pairs = zip(self.networks, sets, strict=True)
+        if self._validation is None:
+            pairs = zip(self.networks, (training.validation for training in self._trainings), strict=True)
             return [None if one is None else score(network, one) for network, one in pairs]
-        losses, correct = self._evaluate(samples)
-        counts: Sequence[int | None] = [None] * len(sets) if correct is None else correct.tolist()
+        losses, correct = self._evaluate(self._validation)
+        counts: Sequence[int | None] = [None] * len(losses) if correct is None else correct.tolist()
         sums = [float(own.sum(dtype=np.float64)) for own in losses]
         return [
-            scores_over(network, loss_sum, count, len(samples[0]))
+            scores_over(network, loss_sum, count, len(self._validation))
             for network, loss_sum, count in zip(self.networks, sums, counts, strict=True)
         ]
 
-    def _evaluate(self, samples: Sequence[Samples]) -> tuple[Array, Array | None]:
+    def _evaluate(self, samples: StackSamples) -> tuple[Array, Array | None]:
         """Give the loss of every sample, `(R, samples)`, and the number classified rightly, `(R,)`."""
-        sets = _shared(samples)
-        total, most = len(samples[0]), self.networks[0].evaluation_rows
-        losses = np.empty((len(samples), total), self.networks[0].dtype)
+        runs, total, most = len(self.networks), len(samples), self.networks[0].evaluation_rows
+        losses = np.empty((runs, total), self.networks[0].dtype)
         counts: list[Array] = []
         for start in range(0, total, most):
             rows = np.arange(start, min(start + most, total))
             circuit = self._circuit(len(rows), "evaluation")
-            self._feed(circuit, sets, np.broadcast_to(rows, (len(samples), len(rows))))
+            likeliest = samples.feed(circuit, np.broadcast_to(rows, (runs, len(rows))))
             circuit.forward()
             gate = loss_gate(circuit)
             losses[:, rows] = gate.sample_losses
-            counts += [] if (correct := gate.count_correct()) is None else [np.asarray(correct)]
+            counts += [] if (correct := gate.count_correct(likeliest)) is None else [np.asarray(correct)]
         return losses, np.sum(counts, axis=0) if counts else None
 
     def leave(self, runs: Sequence[int]) -> None:
@@ -170,8 +168,10 @@ class Stack:
         for network, parameters, gradients in zip(self.networks, self._parameters, self._gradients, strict=True):
             network.move_to(parameters, gradients)
         self._show = StackShow(self.networks, self._parameters, self._gradients)
-        self._sets = _shared([training.samples for training in self._trainings])
-        self._largest_targets = [samples.targets.argmax(axis=1) for _, samples in self._sets]
+        self._samples = StackSamples([training.samples for training in self._trainings])
+        held_out = [one for one in (training.validation for training in self._trainings) if one is not None]
+        alike = len(held_out) == len(self.networks) and len({len(one) for one in held_out}) == 1
+        self._validation = StackSamples(held_out) if alike else None
         self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
         self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
         self._circuits: dict[tuple[int, Purpose], ConnectedCircuit] = {}
@@ -195,36 +195,11 @@ class Stack:
             self._circuits[batch, purpose] = circuit
         return self._circuits[batch, purpose]
 
-    def _likeliest(self, rows: Array) -> Array:
-        """Gather the column of every sample's largest target, of one-hot targets its class, `(R, batch)`."""
-        likeliest = np.empty(rows.shape, np.intp)
-        for (runs, _), columns in zip(self._sets, self._largest_targets, strict=True):
-            likeliest[runs] = columns.take(rows[runs])
-        return likeliest
-
-    @staticmethod
-    def _feed(circuit: ConnectedCircuit, sets: Sequence[tuple[slice, Samples]], rows: Array) -> None:
-        """Gather the batches, the rows `(R, batch)` of each run's set."""
-        for runs, samples in sets:
-            circuit.feed("inputs", samples.inputs, rows[runs], runs)
-            circuit.feed("targets", samples.targets, rows[runs], runs)
-
     def _rate_factors(self) -> float | Array:
         """Give this step's learning rates in units of the optimizers', `(R, 1)`, or 1."""
         if not any(self._schedules):
             return 1.0
         return np.array([[1.0 if schedule is None else schedule(self.steps)] for schedule in self._schedules])
-
-
-def _shared(sets: Sequence[Samples]) -> list[tuple[slice, Samples]]:
-    """Give the sets, each with the neighbouring runs that share its arrays."""
-    starts = [run for run, one in enumerate(sets) if not run or not _same_arrays(one, sets[run - 1])]
-    ends = [*starts[1:], len(sets)]
-    return [(slice(start, end), sets[start]) for start, end in zip(starts, ends, strict=True)]
-
-
-def _same_arrays(one: Samples, other: Samples) -> bool:
-    return one.inputs is other.inputs and one.targets is other.targets
 
 
 def _drawn(network: Network) -> list[object]:

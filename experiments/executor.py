@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -49,15 +49,18 @@ def limited_blas(threads: int | None) -> Iterator[None]:
         yield
 
 
-def run_many(runs: Sequence[Run], workers: int, *, pin: bool = True) -> Generator[Outcome, None, None]:
+def run_many(
+    runs: Sequence[Run], workers: int, *, pin: bool = True, meanwhile: Callable[[], None] | None = None
+) -> Generator[Outcome, None, None]:
     """Run all, yielding each outcome as it comes; one that fails does not stop the others.
 
-    Runs that are alike are trained at once, in blocks. A large data set is in memory once for all workers.
+    Runs that are alike are trained at once, in blocks. A data set that several blocks need is loaded once.
 
     Args:
         runs: What to run, and where.
         workers: Processes; 1 runs everything here.
         pin: Whether each worker keeps to one of the allowed cores, or is left to the system.
+        meanwhile: Is done here once the workers have their first blocks; not where everything runs here.
     """
     blocks = cut_into_blocks(runs, max(workers, 1))
     if workers <= 1 or len(blocks) <= 1:
@@ -72,7 +75,8 @@ def run_many(runs: Sequence[Run], workers: int, *, pin: bool = True) -> Generato
         ProcessPoolExecutor(workers, context, initializer=_settle, initargs=(turns, cores)) as pool,
     ):
         try:
-            yield from _spread(by_data(blocks), pool, shared, most=workers + 1)  # the one more waits for a worker
+            most = workers + 1  # the one more waits for a worker
+            yield from _spread(by_data(blocks), pool, shared, most=most, meanwhile=meanwhile)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _stop_children()
@@ -80,7 +84,12 @@ def run_many(runs: Sequence[Run], workers: int, *, pin: bool = True) -> Generato
 
 
 def _spread(
-    blocks: Sequence[Sequence[Run]], pool: ProcessPoolExecutor, shared: SharedData, *, most: int
+    blocks: Sequence[Sequence[Run]],
+    pool: ProcessPoolExecutor,
+    shared: SharedData,
+    *,
+    most: int,
+    meanwhile: Callable[[], None] | None,
 ) -> Iterator[Outcome]:
     """Hand out the blocks, so many at a time, and with them the files of the data that they share."""
     waiting = deque(blocks)
@@ -95,6 +104,9 @@ def _spread(
             except BrokenProcessPool:
                 yield from _lost(block, *waiting)
                 waiting.clear()
+        if meanwhile is not None:
+            meanwhile()
+            meanwhile = None
         done, _ = wait(started, return_when=FIRST_COMPLETED)
         for future in done:
             block = started.pop(future)

@@ -1,5 +1,7 @@
 """The map of a sweep as a picture."""
 
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +31,23 @@ COLOURS = {
     "initialization_scale": "#c46a8b",
     "saturated_output": "#b8860b",
     "collapsed_output": "#5f6b73",
+    "learning_rate_too_high": "#e0592a",
+    "learning_rate_too_low": "#7fb2e5",
+    "overfitting": "#d46fb0",
+    "update_ratio": "#94a63c",
     "failed": "#d6d9de",
 }
 """A colour per root diagnosis; each cell also carries its symbol."""
 
 MOST_COLUMNS, LONGEST = 10, 14
 """Columns, and letters of a label, that leave room for the labels side by side."""
+
+
+def prepare_to_paint() -> None:
+    """Import Matplotlib, which takes most of a second, at a time when nobody waits for it."""
+    with suppress(Exception):  # whoever paints says so, and the runs under way are worth more than the map
+        for module in ("matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.patches"):
+            import_module(module)
 
 
 def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
@@ -67,9 +80,10 @@ def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
             continue
         x, y = drawn.columns.index(column), drawn.rows.index(row)
         strong = 1.0 if cell.score is None or cell.root else 0.35 + 0.65 * min(max(cell.score, 0.0), 1.0)
-        axes.add_patch(Rectangle((x, y), 1, 1, color=COLOURS.get(cell.root, "#444"), alpha=strong, linewidth=0))
+        colour = COLOURS.get(cell.root, "#444")
+        axes.add_patch(Rectangle((x, y), 1, 1, color=colour, alpha=strong, linewidth=0))
         score = "" if cell.score is None else score_text(cell.score)
-        ink = "black" if cell.root == "failed" else "white"
+        ink = _ink_on(colour)
         if cell.root:
             axes.text(x + 0.5, y + 0.36, SYMBOLS.get(cell.root, "?"), color=ink, ha="center", va="center", size=13)
         axes.text(x + 0.5, y + (0.72 if cell.root else 0.5), score, color=ink, ha="center", va="center", size=9.5)
@@ -92,3 +106,18 @@ def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
     figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False)
     axes.set_title(f"{title}: root diagnosis and {drawn.score_name} on validation", loc="left", size=11)
     return figure
+
+
+def _ink_on(colour: str) -> str:
+    """Give the ink that stands out more from a colour: black from a relative luminance of .18 on.
+
+    One that is faint, laid on white, is only lighter.
+
+    Reference:
+        W3C, "Web Content Accessibility Guidelines 2.1", relative luminance and contrast ratio.
+    """
+    from matplotlib.colors import to_rgb
+
+    linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "black" if luminance > 0.179 else "white"

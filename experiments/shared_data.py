@@ -1,4 +1,4 @@
-"""Large data sets that several blocks of runs need: loaded once, into files that every worker maps."""
+"""Data sets that several blocks of runs need: loaded once, into files that every worker maps."""
 
 import shutil
 import tempfile
@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from gradvitals.experiments.blocks import Run
-from gradvitals.experiments.data.mapped import is_large, write_mapped
+from gradvitals.experiments.data.mapped import write_mapped
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.runner import forget_datasets, load_dataset
 
@@ -27,7 +27,6 @@ class SharedData:
         self._waiting = Counter(key for block in blocks for key in _keys(block))
         self._folders: dict[Hashable, Path | None] = {}
         self._numbers = count()  # never the same folder twice: a worker remembers what it has mapped
-        self._small: set[Hashable] = set()
 
     def placed(self, block: Sequence[Run]) -> list[Run]:
         """Give the block with the folders of its data sets, which are written where they are not there."""
@@ -50,19 +49,15 @@ class SharedData:
     def _folder(self, run: Run) -> Path | None:
         key = _key(run)
         if key not in self._folders:
-            shared = self._waiting[key] > 1 and _source(run) not in self._small
-            self._folders[key] = self._write(run) if shared else None
+            self._folders[key] = self._write(run) if self._waiting[key] > 1 else None
             forget_datasets()  # the workers have it, and this process trains nothing
         return self._folders[key]
 
     def _write(self, run: Run) -> Path | None:
-        """Write a run's data set; None where it is small, cannot be loaded, or there is no room for it."""
+        """Write a run's data set; None where it cannot be loaded, or there is no room for it."""
         folder = None
         try:
             dataset = load_dataset(*run)
-            if not is_large(dataset):
-                self._small.add(_source(run))
-                return None
             self._root = self._root or Path(tempfile.mkdtemp(prefix="gradvitals-"))
             folder = self._root / str(next(self._numbers))
             folder.mkdir()
@@ -88,11 +83,6 @@ def _keys(block: Sequence[Run]) -> set[Hashable]:
 
 def _key(run: Run) -> Hashable:
     """Give what a run's data set, in the dtype of its training, follows from."""
-    config = run[0].config
-    return (*_source(run), config.seed, config.training.dtype)
-
-
-def _source(run: Run) -> tuple[Hashable, ...]:
-    """Give what the size of a run's data set follows from."""
     planned, place = run
-    return planned.config.data, place.base_dir, planned.config.model.sequence_length
+    config = planned.config
+    return config.data, place.base_dir, config.model.sequence_length, config.seed, config.training.dtype

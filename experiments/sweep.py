@@ -9,16 +9,16 @@ from typing import Any
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.config.root import MOST_SEED
 from gradvitals.experiments.config.sweep import axis_values
-from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.executor import Outcome, run_many
 from gradvitals.experiments.files import write_json
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.map_picture import save_map
+from gradvitals.experiments.map_picture import prepare_to_paint, save_map
 from gradvitals.experiments.plan import PlannedRun, expand
 from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import MAP_FILE, SWEEP_FILE, Existing, RunSummary, choose_folder, read_summary
 from gradvitals.experiments.runner import Place, load_dataset
+from gradvitals.experiments.shared_data import by_data
 from gradvitals.experiments.sweep_map import draw_map
 
 
@@ -87,11 +87,10 @@ def place_runs(plan: Plan, existing: Existing) -> tuple[list[tuple[PlannedRun, P
             # its axes are this plan's: the same run may have been made alone, or by a sweep over other keys
             kept += [replace(summary, name=planned.name, axes=planned.axes)] if summary is not None else []
             continue
-        place = Place(folder, plan.loaded.origin, plan.loaded.base_dir, plan.axes)
-        dataset: Dataset = load_dataset(planned, place)
-        check_fit(planned.config, dataset, origin=place.origin)
+        pending.append((planned, Place(folder, plan.loaded.origin, plan.loaded.base_dir, plan.axes)))
+    for ((planned, place),) in by_data([[run] for run in pending]):  # so that each set is loaded once
+        check_fit(planned.config, load_dataset(planned, place), origin=place.origin)
         configured(planned.config.diagnostics.rules, origin=place.origin)
-        pending.append((planned, place))
     return pending, kept
 
 
@@ -112,8 +111,9 @@ def run_sweep(
     failed: list[Outcome] = []
     plan.folder.mkdir(parents=True, exist_ok=True)
     _write_sweep(plan, summaries, folders)
+    meanwhile = prepare_to_paint if plan.axes else None
     try:
-        with closing(run_many(pending, workers, pin=pin)) as outcomes:  # ends the workers first, whatever stops us
+        with closing(run_many(pending, workers, pin=pin, meanwhile=meanwhile)) as outcomes:  # ends the workers first
             for outcome in outcomes:
                 if outcome.summary is None:
                     failed.append(outcome)

@@ -28,6 +28,10 @@ SYMBOLS = {
     "initialization_scale": "σ",
     "saturated_output": "⊔",
     "collapsed_output": "_",
+    "learning_rate_too_high": "△",
+    "learning_rate_too_low": "▽",
+    "overfitting": "⌣",
+    "update_ratio": "~",
     "failed": "!",
 }
 """A symbol per root diagnosis: colour alone is not enough."""

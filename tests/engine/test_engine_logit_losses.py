@@ -208,6 +208,7 @@ def test_wider_targets_without_a_label_beyond_are_as_good_as_fitting_ones() -> N
         pytest.param({}, [[1, 0, 2], [2, 1, 0]], [2, 1], id="labels beyond"),
         pytest.param({(0, 1): 3.0, (1, 1): 4.0}, [[1, 1, 1], [0, 0, 1]], [2, 2], id="ties count for the first"),
         pytest.param({(0, 1): np.nan}, [[1, 0, 1], [0, 0, 1]], [3, 2], id="not a number"),
+        pytest.param({(0, 1): np.nan, (1, 1): 4.0}, [[1, 0, 1], [0, 1, 1]], [3, 1], id="not a number, and a tie"),
     ],
 )
 def test_right_answers_of_a_stack_are_those_of_its_runs_where_the_labels_are_known(

@@ -1,4 +1,4 @@
-"""Large data sets in files that several workers map: the same to the bit, there while they are needed, then gone."""
+"""Data sets in files that several workers map: the same to the bit, there while they are needed, then gone."""
 
 import json
 import multiprocessing
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.tensorboard.reader import read_run
-from gradvitals.experiments import shared_data
+from gradvitals.experiments import runner, shared_data
 from gradvitals.experiments.blocks import Run
 from gradvitals.experiments.config.data import DataConfig
 from gradvitals.experiments.config.load import load_config
@@ -133,12 +133,16 @@ def test_seeds_and_dtypes_have_sets_of_their_own(tmp_path: Path) -> None:
     assert len(set(seen.values())) == 4
 
 
-def test_what_one_block_alone_needs_and_what_is_small_has_no_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    shared_by_two = [[run] for run in plan(tmp_path, "seed = [0]\n") * 2]
-    assert SharedData(shared_by_two).placed(shared_by_two[0])[0][1].mapped is None
-    monkeypatch.setattr(mapped, "LARGE", 1)
+@pytest.mark.usefixtures("files")
+def test_a_small_set_of_several_blocks_is_shared_as_it_was_loaded(tmp_path: Path) -> None:
+    blocks = [[run] for run in plan(tmp_path, "seed = [0]\n") * 2]
+    ((_, place),) = SharedData(blocks).placed(blocks[0])
+    assert place.mapped is not None
+    np.testing.assert_array_equal(read_mapped(place.mapped).inputs, digits().inputs, strict=True)
+
+
+@pytest.mark.usefixtures("all_large")
+def test_what_one_block_alone_needs_has_no_file(tmp_path: Path) -> None:
     needed_once = [[run] for run in plan(tmp_path, "seed = [0, 1]\n")]
     assert [SharedData(needed_once).placed(block)[0][1].mapped for block in needed_once] == [None, None]
 
@@ -153,6 +157,22 @@ def test_without_room_for_the_file_each_worker_loads_for_itself(files: Path, tmp
 def test_blocks_of_one_set_stand_behind_each_other(tmp_path: Path) -> None:
     runs = plan(tmp_path, '"training.l2" = [0.0, 0.1]\nseed = [0, 1]\n')
     assert [run[0].config.seed for (run,) in by_data([[run] for run in runs])] == [0, 0, 1, 1]
+
+
+def test_each_set_is_loaded_once_before_the_first_run_and_the_runs_stay_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loaded: list[int] = []
+
+    def load_counted(data: DataConfig, seed: int, *rest: Any, **more: Any) -> Dataset:
+        loaded.append(seed)
+        return load_data(data, seed, *rest, **more)
+
+    monkeypatch.setattr(runner, "load_data", load_counted)
+    runner.forget_datasets()
+    runs = plan(tmp_path, '"training.l2" = [0.0, 0.1]\nseed = [0, 1, 2]\n')
+    assert loaded == [0, 1, 2]
+    assert [planned.config.seed for planned, _ in runs] == [0, 1, 2, 0, 1, 2]
 
 
 def found_in(outcomes: Sequence[Any], runs: Sequence[Run]) -> dict[str, Any]:
@@ -173,14 +193,21 @@ def test_two_workers_that_share_a_set_find_bit_for_bit_what_one_finds(
 ) -> None:
     axes = '"model.activation" = ["relu", "tanh", "sigmoid"]\n'  # blocks of one run each
     runs = plan(tmp_path, axes)
-    outcomes = []
-    for outcome in run_many(runs, workers=2):
+    outcomes, files_meanwhile = [], []
+
+    def meanwhile() -> None:
+        files_meanwhile.append(len(list(files.rglob("inputs.npy"))))
+
+    for outcome in run_many(runs, workers=2, meanwhile=meanwhile):
         outcomes.append(outcome)
+        assert files_meanwhile == [1]
         assert len(list(files.rglob("inputs.npy"))) == (len(outcomes) < 3)
+    assert files_meanwhile == [1]
     assert not list(files.glob("gradvitals-*"))
     monkeypatch.setattr(mapped, "LARGE", 10**9)
     alone = plan(tmp_path, axes)
-    assert found_in(outcomes, runs) == found_in(list(run_many(alone, workers=1)), alone)
+    assert found_in(outcomes, runs) == found_in(list(run_many(alone, workers=1, meanwhile=meanwhile)), alone)
+    assert files_meanwhile == [1]
 
 
 @pytest.mark.usefixtures("all_large")

@@ -3,10 +3,13 @@
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from rich.console import Console
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.experiments import map_picture
 from gradvitals.experiments.map_picture import COLOURS, paint_map
 from gradvitals.experiments.map_terminal import score_text, terminal_map
 from gradvitals.experiments.run_folder import RunSummary
@@ -58,6 +61,41 @@ def test_labels_of_columns_stand_beside_each_other_or_slant(length: int) -> None
     assert all(box.y0 >= 0.0 for box in boxes)
     beside = all(left.x1 < right.x0 for left, right in pairwise(boxes))
     assert beside or {label.get_rotation() for label in labels} == {45.0}
+
+
+def luminance(colour: Any, alpha: float) -> float:
+    """Give the relative luminance, as WCAG defines it, of a colour laid on white."""
+    shown = np.array(to_rgb(colour)) * alpha + 1.0 - alpha
+    linear = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_figures_stand_out_from_every_colour_of_the_map() -> None:
+    roots = [name for name in SYMBOLS if name not in {"", "failed"}]
+    runs = [run(score, 0.1, root=str(score)) for score in (0.0, 0.2, 0.5, 0.8, 1.0)]
+    runs += [run(0.5, 0.1, root, root=root) for root in roots]
+    values: list[Any] = [one.axes["root"] for one in runs]
+    axes = paint_map(draw_map({"root": values}, runs), title="ink").axes[0]
+    inks = set()
+    for patch in axes.patches:
+        ground = luminance(patch.get_facecolor()[:3], patch.get_alpha() or 1.0)
+        own = [text for text in axes.texts if patch.contains_points([axes.transData.transform(text.get_position())])[0]]
+        assert own
+        for text in own:
+            ink = luminance(text.get_color(), 1.0)
+            assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5  # what WCAG demands of text
+            inks.add(text.get_color())
+    assert (len(axes.patches), inks) == (len(runs), {"black", "white"})
+
+
+def test_what_keeps_matplotlib_from_being_imported_early_does_not_stop_the_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(name: str) -> None:
+        raise ValueError(name)  # as Matplotlib does where MPLBACKEND is not one of its backends
+
+    monkeypatch.setattr(map_picture, "import_module", refuse)
+    map_picture.prepare_to_paint()
 
 
 def test_runs_that_did_not_finish_are_shown_as_failed() -> None:
