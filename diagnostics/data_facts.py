@@ -1,6 +1,8 @@
 """What is known of the data before the first update: gaps, scales, order, and rows that are in both sets."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +27,12 @@ def measure_data(network: Observable, data: WatchedData, columns: Columns | None
         columns: Statistics of the training inputs; None where these are no quantities.
         step: The step the note carries.
     """
+    facts = data.known.get("facts", lambda: _measure(data, columns))
+    return replace(facts, step=step, spoils=_spoils(network, data, facts.not_finite, step))
+
+
+def _measure(data: WatchedData, columns: Columns | None) -> DataFacts:
+    """Measure what no network need be asked for."""
     nothing = np.zeros(0, np.int64)
     constant, compared, means, spreads = nothing, nothing, nothing, nothing
     if columns is not None:
@@ -36,15 +44,14 @@ def measure_data(network: Observable, data: WatchedData, columns: Columns | None
         labels = labels_of(data.targets)
         runs = count_runs(data.targets[:, 0] > np.median(data.targets[:, 0]) if labels is None else labels)
     overlap = _overlap(data)
-    not_finite = _not_finite(data)
     few_targets = np.asarray(data.targets[:, :MOST_NAMED], np.float64)
     return DataFacts(
-        step=step,
+        step=0,
         rows=len(data.inputs),
         columns=data.inputs[0].size,
         validation_rows=None if data.validation_inputs is None else len(data.validation_inputs),
-        not_finite=not_finite,
-        spoils=_spoils(network, data, not_finite, step),
+        not_finite=_not_finite(data),
+        spoils=None,
         constant_count=len(constant),
         constant_columns=tuple(map(int, constant[:MOST_NAMED])),
         rms=float(np.sqrt((means**2 + spreads**2).mean())) if len(compared) else None,
@@ -88,7 +95,7 @@ def _not_finite(data: WatchedData) -> dict[str, tuple[int, int, int]]:
 
 
 def _spoils(
-    network: Observable, data: WatchedData, not_finite: dict[str, tuple[int, int, int]], step: int
+    network: Observable, data: WatchedData, not_finite: Mapping[str, tuple[int, int, int]], step: int
 ) -> bool | None:
     """Tell whether the loss of a training row that is not finite is not finite either."""
     firsts = [not_finite[name][1] for name in ("training inputs", "training targets") if name in not_finite]

@@ -74,6 +74,8 @@ class DeadUnitScanner:
             for info in self._network.layers
             if info.activation in RECTIFIED
         }
+        if not any(units.any() for units in suspects.values()):
+            return ScanResult(dict.fromkeys(suspects, ()), len(self._inputs), 0.0)
         if not self._network.layerwise:
             return self._scan_by_events(suspects)
         return self._scan_by_layers(suspects)

@@ -17,7 +17,9 @@ from gradvitals.diagnostics.constant_predictor import (
     residual_losses,
 )
 from gradvitals.diagnostics.data_signal import predict_simply
+from gradvitals.diagnostics.metrics import mean_and_error
 from gradvitals.diagnostics.notes import Generalisation
+from gradvitals.diagnostics.validation_course import CourseWatcher, ValidationCourse
 from gradvitals.engine.events import Array, ProbeResult
 
 LEAST_GAP = 0.1
@@ -57,6 +59,11 @@ class Comparer:
         self._generator = generator
         self._constant, self._training, self._seen, self._unseen = constant, training, seen, unseen
         self._simple: Array | None = None
+        self._course = CourseWatcher(constant.floor, constant.reducible)
+
+    def course(self, step: int, unseen: ProbeResult) -> ValidationCourse | None:
+        """Say how far loss and score on the validation sample are from their best; None without finite losses."""
+        return self._course.see(step, unseen.losses, self._scores(unseen, self._unseen))
 
     def compare(self, step: int, seen: ProbeResult, unseen: ProbeResult, unseen_inputs: Array) -> Generalisation:
         """Score the network on both samples; if it has learned the one and not the other, simple models too.
@@ -143,15 +150,6 @@ def gains_over(constant: ConstantPredictor, targets: Array, losses: Array) -> Ar
     """
     gains = (constant.sample_losses(targets) - losses.astype(np.float64)) / constant.reducible
     return np.maximum(np.nan_to_num(gains, nan=LARGEST_LOSS), LARGEST_LOSS)
-
-
-def mean_and_error(values: Array) -> tuple[float, float]:
-    """Give the mean of one value per sample, and its standard error; infinite for a single one."""
-    count, mean = len(values), float(values.mean())
-    if count < 2:
-        return mean, math.inf
-    deviations = values - mean
-    return mean, math.sqrt(float(deviations.dot(deviations)) / (count - 1) / count)
 
 
 def _lower_bound(values: Array) -> float:

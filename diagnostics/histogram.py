@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gradvitals.diagnostics.metrics import flatten
 from gradvitals.engine.events import Array
 
 BINS = 30
@@ -43,19 +44,23 @@ def reduce_histogram(array: ArrayLike, bins: int = BINS) -> Histogram:
     NaN and ±∞ are left out: they have no place on an axis. Finite values beyond the float32 range, in which dashboards
     draw, count as ±3.4e38.
     """
-    values = _drawable(np.asarray(array, np.float64).ravel())
+    values, low, high = _drawable(flatten(np.asarray(array, np.float64)))
     if not values.size:
         return Histogram(0, 0.0, 0.0, 0.0, 0.0, np.empty(0), np.empty(0))
-    low, high = float(values.min()), float(values.max())
     counts, limits = _count(values, low, high, bins)
     return Histogram(values.size, low, high, float(values.sum()), float(values @ values), counts, limits)
 
 
-def _drawable(values: Array) -> Array:
-    """Give what has a place on a float32 axis; healthy arrays are not copied."""
-    if not values.size or max(-values.min(), values.max()) <= FLOAT32_MAX:  # a NaN compares false
-        return values
-    return np.asarray(np.clip(values[np.isfinite(values)], -FLOAT32_MAX, FLOAT32_MAX))
+def _drawable(values: Array) -> tuple[Array, float, float]:
+    """Give what has a place on a float32 axis, the least and the largest of it; healthy arrays are not copied."""
+    for _ in range(2):
+        if not values.size:
+            break
+        low, high = float(values.min()), float(values.max())
+        if max(-low, high) <= FLOAT32_MAX:  # a NaN compares false
+            return values, low, high
+        values = np.asarray(np.clip(values[np.isfinite(values)], -FLOAT32_MAX, FLOAT32_MAX))
+    return values, 0.0, 0.0
 
 
 def _count(values: Array, low: float, high: float, bins: int) -> tuple[Array, Array]:

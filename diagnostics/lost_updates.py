@@ -64,10 +64,19 @@ def measure_rounding(
     for gradient, update in zip(gradients, updates, strict=True):
         moved = update != 0.0
         if not moved.all():
-            unmoved = gradient[~moved]
+            unmoved = _where_not(moved, gradient)
             lost += int(np.count_nonzero(unmoved))
             lost_total += sum_of_squares(unmoved)
     if not lost:
         return Rounding(step, learning_rate, 0.0, 0.0)
     asked = sum(int(np.count_nonzero(gradient != 0.0)) for gradient in gradients)  # of floats: five times as long
     return Rounding(step, learning_rate, lost / asked, lost_total / total)
+
+
+def _where_not(moved: Array, gradient: Array) -> Array:
+    """Give the gradient where nothing moved, row by row: of arrays laid out by columns too, where that is rare."""
+    if not (moved.flags.f_contiguous and gradient.flags.f_contiguous) or gradient.ndim != 2:
+        return np.asarray(gradient[~moved])
+    columns, rows = np.unravel_index(np.flatnonzero(~moved.T), moved.T.shape)
+    by_row = np.lexsort((columns, rows))
+    return np.asarray(gradient[rows[by_row], columns[by_row]])

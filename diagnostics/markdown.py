@@ -59,11 +59,12 @@ def is_serious_root(finding: Finding) -> bool:
 
 
 def prescription_text(prescription: Prescription) -> str:
-    """Write a cure, with the config keys that make it."""
+    """Write a cure, with the config keys that make it, and with what became of it where it was tried."""
     if not prescription.set:
         return prescription.why
     keys = ", ".join(f"{key} = {_toml(value)}" for key, value in prescription.set.items())
-    return f"{prescription.why}: `{keys}`"
+    tried = "" if prescription.outcome == "untested" else f" ({prescription.outcome} by trial)"
+    return f"{prescription.why}: `{keys}`{tried}"
 
 
 def list_parts(names: Sequence[str]) -> str:

@@ -169,6 +169,15 @@ def recurrent_gain(gains: Array) -> float:
         return float(np.exp(np.log(known).mean()))
 
 
+def mean_and_error(values: Array) -> tuple[float, float]:
+    """Give the mean of one value per sample, and its standard error; infinite for a single one."""
+    count, mean = len(values), float(values.mean())
+    if count < 2:
+        return mean, math.inf
+    deviations = values - mean
+    return mean, math.sqrt(float(deviations.dot(deviations)) / (count - 1) / count)
+
+
 def all_finite(arrays: Iterable[Array]) -> bool:
     """Tell whether no entry of any array is NaN or infinite."""
     return all(bool(np.isfinite(array).all()) for array in arrays)

@@ -5,6 +5,7 @@ over the whole training set. It never changes the training: parameters, gradient
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ from gradvitals.diagnostics.lost_updates import LostUpdates
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.movement import MovementWatcher
-from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan
+from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan, Signal
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
@@ -264,10 +265,9 @@ class Monitor:
         if self.record.context is None:
             return  # it ended before it started
         self._scan(event.step, self._look(event.step))
-        gate = judge_gate(self.record)
-        if self._data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
-            generator = np.random.default_rng(SEED)
-            self._add(measure_signal(self._data.inputs, self._data.targets, generator, step=event.step))
+        gate, data = judge_gate(self.record), self._data
+        if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
+            self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
         self._add_once(self._batches.take(ended=True))
         self._add_once(None if self._silence is None else self._silence.take(event.step))
         self._add(Ending(event.step, event.reason))
@@ -357,3 +357,7 @@ class Monitor:
         self.record.add(note)
         for sink in self._sinks:
             sink.note(note)
+
+
+def _measure_signal(data: WatchedData) -> Signal:
+    return measure_signal(data.inputs, data.targets, np.random.default_rng(SEED), step=0)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, Propagation, TargetFacts
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
+from gradvitals.diagnostics.validation_course import ValidationCourse
 
 
 class Note(Protocol):
@@ -293,6 +294,7 @@ NOTES: dict[str, type[Any]] = {
     "rounding": Rounding,
     "activity": Activity,
     "generalisation": Generalisation,
+    "validation_course": ValidationCourse,
     "symmetry": Symmetry,
     "movement": Movement,
     "observed_silence": ObservedSilence,

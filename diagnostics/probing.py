@@ -1,17 +1,20 @@
 """The probe: a frozen look at a fixed sample of the training set, compared with the best constant predictor."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
 from gradvitals.diagnostics.faults import Fault, forward_fault
-from gradvitals.diagnostics.generalisation import Comparer, gains_over, mean_and_error
+from gradvitals.diagnostics.generalisation import Comparer, gains_over
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.layer_activity import ActivityCollector
 from gradvitals.diagnostics.loss_fit import output_activation
+from gradvitals.diagnostics.metrics import mean_and_error
 from gradvitals.diagnostics.notes import Note, Probe
 from gradvitals.diagnostics.output_facts import measure_outputs
 from gradvitals.diagnostics.schedule import FROZEN_COST
@@ -34,9 +37,26 @@ PIECEWISE_LINEAR = frozenset({"hinge", "binary_hinge"})
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
 
 
+T = TypeVar("T")
+
+
+class Known:
+    """What follows from data alone, measured when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Any] = {}
+
+    def get(self, name: str, measure: Callable[[], T]) -> T:
+        """Give what has this name, measured now if it was not before."""
+        if name not in self._found:
+            self._found[name] = measure()
+        found: T = self._found[name]
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedData:
-    """The training set and perhaps the validation set.
+    """The training set and perhaps the validation set; the arrays stay as they are while anyone watches.
 
     Attributes:
         inputs: `(samples, features)`; another framework's may have more axes, `(samples, …)`.
@@ -47,6 +67,7 @@ class WatchedData:
         total: Samples of the whole training set; None where that is what is here.
         discrete: Whether inputs are no quantities but, as token ids are, names: they cannot be rescaled.
         constant: The best constant output, where it is known otherwise than by the loss's name.
+        known: What was measured of it; monitors that are given one `WatchedData` measure it once.
     """
 
     inputs: Array
@@ -57,6 +78,7 @@ class WatchedData:
     total: int | None = None
     discrete: bool = False
     constant: ConstantPredictor | None = None
+    known: Known = field(default_factory=Known, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +223,9 @@ class Prober:
             return ()
         inputs, targets = self._validation
         unseen = self._network.probe(inputs, targets, step=step)
-        return (self._comparer.compare(step, result, unseen, inputs),)
+        course = self._comparer.course(step, unseen)
+        compared = self._comparer.compare(step, result, unseen, inputs)
+        return (compared,) if course is None else (compared, course)
 
     def _surest_gain(self, result: ProbeResult) -> tuple[float | None, float | None]:
         """Give the gain over the best constant, or over one no better that leaves less doubt.

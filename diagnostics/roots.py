@@ -10,48 +10,71 @@ from dataclasses import replace
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.measurements import Context
 
-PROGRAM = ("loss_mismatch", "gradient_check", "frozen_parameters", "clipped_delta", "numerics")
+PROGRAM = ("loss_mismatch", "gradient_check", "frozen_parameters", "clipped_delta")
 """Faults of the program itself: causes whenever they show."""
 
-DATA = ("data_faults", "unscaled_inputs", "unscaled_targets", "symmetric_units", "initialization_scale")
-"""Faults of the data and of the weights before the first update, the more specific first."""
+DATA = ("data_faults", "unscaled_inputs", "unscaled_targets")
+"""Faults of the data, which are there before the first update."""
+
+NUMBERS = ("numerics",)
+"""Behind the data: raw inputs make logits whose probabilities round to 0, and a loss on logits mends none of that."""
+
+WEIGHTS = ("symmetric_units", "initialization_scale")
+"""Faults of the weights before the first update."""
+
+RATES = ("learning_rate_too_high", "learning_rate_too_low")
+"""Of the learning rate."""
+
+TOO_HIGH, TOO_LOW = RATES
 
 AT_START = ("saturated_output", "saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
 """Symptoms that are causes when present before the first update, the more specific first."""
 
-CONSEQUENCES = ("non_finite", "collapsed_output", "no_learning", "memorising", "cannot_overfit")
+CONSEQUENCES = (
+    "non_finite",
+    "collapsed_output",
+    "no_learning",
+    "memorising",
+    "overfitting",
+    "cannot_overfit",
+    "update_ratio",
+)
 """Symptoms that always have a cause if any other finding stands."""
 
-ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_finite"})
+ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_finite", "update_ratio"})
 """Symptoms of all layers together, named by the one where they show."""
 
 AT_THE_LOSS = frozenset({"loss_mismatch", "clipped_delta", "numerics", "saturated_output"})
 """What spoils the gradient where it begins, and so in every layer."""
 
-KINDS = (*PROGRAM, *DATA, *AT_START, *CONSEQUENCES)
+KINDS = (*PROGRAM, *DATA, *NUMBERS, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES)
 """All of them, in the order in which they are believed."""
 
 
 def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Finding, ...]:
     """Set `explained_by` and sort: roots first, each followed by what it explains."""
+    thrown = any(finding.id == TOO_HIGH and finding.standing for finding in findings)
     standing = sorted(
-        (finding for finding in findings if finding.standing), key=lambda finding: _order(finding, context)
+        (finding for finding in findings if finding.standing),
+        key=lambda finding: _order(finding, context, thrown=thrown),
     )
     causes: dict[str, str | None] = {}
     for position, finding in enumerate(standing):
-        cause = _cause(finding, standing[:position], context)
+        cause = _cause(finding, standing[:position], context, thrown=thrown)
         causes[finding.key] = causes[cause] or cause if cause else None  # the root, not a link of the chain
     explained = [replace(finding, explained_by=causes[finding.key]) for finding in standing]
     explained.sort(key=lambda finding: finding.explained_by is not None)  # stable: roots first, in order
     return (*explained, *(finding for finding in findings if not finding.standing))
 
 
-def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None) -> str | None:
+def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None, *, thrown: bool) -> str | None:
     """Give the key of the first of those earlier in the order that can explain the finding; None for a root."""
     for candidate in earlier:
-        strong = candidate.severity >= max(finding.severity, Severity.WARNING)
-        in_time = candidate.first_step <= finding.first_step and _group(candidate) <= _group(finding)
-        if strong and in_time and _reaches(candidate, finding, context):
+        strong = _weight(candidate) >= max(finding.severity, Severity.WARNING)
+        in_order = _group(candidate, thrown=thrown) <= _group(finding, thrown=thrown)
+        thrown_by = candidate.id == TOO_HIGH and finding.id in {*NUMBERS, *AT_START}
+        in_time = candidate.first_step <= finding.first_step or thrown_by
+        if strong and in_order and in_time and _reaches(candidate, finding, context):
             return candidate.key
     return None
 
@@ -68,21 +91,29 @@ def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
     return context.depth(cause.layer) <= context.depth(finding.layer)
 
 
-def _order(finding: Finding, context: Context | None) -> tuple[int, int, int, int, int]:
+def _order(finding: Finding, context: Context | None, *, thrown: bool) -> tuple[int, int, int, int, int]:
     """Sort key: errors first, then the group, then the kind, then what was seen first, then depth."""
     kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
     depth = context.depth(finding.layer) if context is not None else 0
     first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
-    return (-finding.severity, _group(finding), first, kind, depth)
+    return (-_weight(finding), _group(finding, thrown=thrown), first, kind, depth)
 
 
-def _group(finding: Finding) -> int:
-    """Give the group: 1 the program, 2 data and the state at step 0, 4 what appeared later, 5 a consequence.
+def _weight(finding: Finding) -> Severity:
+    """Give the severity up to which it explains: a rate too low, no error untried, explains what it left undone."""
+    return Severity.ERROR if finding.id == TOO_LOW else finding.severity
 
-    Group 3 is the learning rate's.
+
+def _group(finding: Finding, *, thrown: bool) -> int:
+    """Give the group: 1 the program, 2 data and the state at step 0, 3 the rate, 4 what came later, 5 a consequence.
+
+    Where updates have thrown a network out that was sound before them, what it had of a symptom then was harmless.
     """
     if finding.id in PROGRAM:
         return 1
     if finding.id in CONSEQUENCES:
         return 5
-    return 2 if finding.id in DATA or finding.first_step == 0 else 4
+    if finding.id in RATES:
+        return 3
+    at_start = finding.first_step == 0 and not (thrown and finding.id in {*NUMBERS, *AT_START})
+    return 2 if finding.id in {*DATA, *WEIGHTS} or at_start else 4

@@ -23,7 +23,9 @@ def measure_start(
     """
     if not data.inputs.size:
         return ()
-    columns = None if data.discrete else measure_columns(data.inputs.reshape(len(data.inputs), -1))
+    columns = None
+    if not data.discrete:
+        columns = data.known.get("columns", lambda: measure_columns(data.inputs.reshape(len(data.inputs), -1)))
     return (
         measure_data(network, data, columns, step=step),
         measure_propagation(network, *sample, columns, np.random.default_rng(SEED), step=step),

@@ -43,14 +43,14 @@ class SymmetryWatcher:
 
     def look(self, step: int) -> Symmetry | None:
         """Take the note; None where nothing was equal at first, or it is not known which layer reads which."""
+        if self._at_first is not None and not self._at_first:
+            return None
         layers, parameters = self._network.layers, self._network.parameters_by_layer()
         if not self._network.layerwise and not any(RECURRENT in arrays for arrays in parameters.values()):
             return None
         if self._at_first is None:
             self._at_first = find_equal_units(layers, parameters)
             return Symmetry(step, self._at_first, self._at_first)
-        if not self._at_first:
-            return None
         width = parameters[layers[0].name]["weight"].dtype.itemsize
         same, alike = (
             split_groups(self._at_first, layers, parameters, tolerance) for tolerance in (SAME[width], ALIKE)

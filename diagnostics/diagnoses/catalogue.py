@@ -8,16 +8,20 @@ from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.diagnoses.exploding_gradient import ExplodingGradient
 from gradvitals.diagnostics.diagnoses.frozen_parameters import FrozenParameters
 from gradvitals.diagnostics.diagnoses.initialization_scale import InitializationScale
+from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRateTooHigh
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow
 from gradvitals.diagnostics.diagnoses.loss_mismatch import LossMismatch
 from gradvitals.diagnostics.diagnoses.memorising import Memorising
 from gradvitals.diagnostics.diagnoses.no_learning import NoLearning
 from gradvitals.diagnostics.diagnoses.non_finite import NonFinite
 from gradvitals.diagnostics.diagnoses.numerics import Numerics
+from gradvitals.diagnostics.diagnoses.overfitting import Overfitting
 from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
 from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
+from gradvitals.diagnostics.diagnoses.update_ratio import UpdateRatio
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
 
 CATALOGUE: tuple[Diagnosis, ...] = (
@@ -26,8 +30,12 @@ CATALOGUE: tuple[Diagnosis, ...] = (
     SaturatedUnits(),
     VanishingGradient(),
     ExplodingGradient(),
+    LearningRateTooHigh(),
+    LearningRateTooLow(),
+    UpdateRatio(),
     NoLearning(),
     Memorising(),
+    Overfitting(),
     SymmetricUnits(),
     FrozenParameters(),
     ClippedDelta(),

@@ -98,10 +98,7 @@ class CollapsedOutput:
                 " a step that was too long."
             ),
             defect="the output does not depend on the input",
-            prescriptions=(
-                set_key(record, "start from weights that carry the signal: he_normal", "model.init", "he_normal"),
-                change_learning_rate(record),
-            ),
+            prescriptions=_cures(record, standing.first_step),
         )
 
     def _asides(self, record: Record, context: Context, note: Outputs) -> Iterator[Finding]:
@@ -170,6 +167,12 @@ class CollapsedOutput:
             explanation=explanation,
             prescriptions=cures,
         )
+
+
+def _cures(record: Record, first_step: int) -> tuple[Prescription, ...]:
+    """Prescribe other initial weights; and smaller steps where it was steps that made the outputs collapse."""
+    initial = set_key(record, "start from weights that carry the signal: he_normal", "model.init", "he_normal")
+    return (initial,) if first_step == 0 else (initial, change_learning_rate(record))
 
 
 def _unit(record: Record) -> str:

@@ -1,12 +1,19 @@
 """Diagnosis 16: initial weights that make signals far too large or too small."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_initialization, config_value, judged, not_judged, set_key
-from gradvitals.diagnostics.diagnoses.start import USUAL, beats_constant, is_half_done, loss_of_zeros, settle_start
+from gradvitals.diagnostics.diagnoses.start import (
+    USUAL,
+    beats_constant,
+    first_loss,
+    is_half_done,
+    loss_of_zeros,
+    milder_signals,
+    settle_start,
+)
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
@@ -76,7 +83,7 @@ class InitializationScale:
         context, facts, starts = record.context, record.notes(DataFacts), record.notes(Propagation)
         if context is None or not facts or not starts or not starts[0].deviations:
             return not_judged(self, "not recorded")
-        signals = _milder_signals(starts[0])
+        signals = milder_signals(starts[0])
         if not signals:
             return judged(self, [])  # nothing is a number, which is another diagnosis
         odd = next((name for name in signals if self._is_odd(signals, name)), None)
@@ -91,7 +98,7 @@ class InitializationScale:
         self, context: Context, facts: DataFacts, start: Propagation, signals: Mapping[str, float], layer: str
     ) -> Iterator[_Sign]:
         """Say whether the outputs are so large that the network starts from far behind a constant."""
-        loss = _first_loss(context, start)
+        loss = first_loss(context, start)
         spread = _spread(context, facts, signals) if loss is None else None
         if loss is not None and loss > self.warn:
             evidence = f"the first loss is {loss:,.3g} times that of a constant output"
@@ -160,18 +167,6 @@ class InitializationScale:
         return tuple(cures)
 
 
-def _milder_signals(start: Propagation) -> dict[str, float]:
-    """Give every layer's deviation, on the inputs as they are or standardised, whichever is nearer to 1."""
-    other = start.standardised_deviations or start.deviations
-    both = {name: (own, other.get(name, own)) for name, own in start.deviations.items()}
-    milder = {name: min(pair, key=_distance_from_one) for name, pair in both.items()}
-    return {name: size for name, size in milder.items() if not math.isnan(size)}
-
-
-def _distance_from_one(size: float) -> float:
-    return abs(math.log(size)) if 0.0 < size < math.inf else math.inf
-
-
 def _gain(signals: Mapping[str, float]) -> float:
     """Give the factor from the first layer's signals to the last ones': growth to the outputs, or loss before them."""
     sizes = list(signals.values())
@@ -179,17 +174,6 @@ def _gain(signals: Mapping[str, float]) -> float:
         return 1.0
     growth, loss = sizes[-1] / sizes[0], sizes[-2] / sizes[0]
     return growth if growth > 1.0 else min(loss, 1.0) or 1.0
-
-
-def _first_loss(context: Context, start: Propagation) -> float | None:
-    """Give the first loss in units of what the best constant, and outputs of 0, lose; None for a regression."""
-    zeros = loss_of_zeros(context)
-    if zeros is None or context.constant_loss is None:
-        return None
-    own, other = start.loss, start.standardised_loss
-    least = own if other is None else min(own, other)
-    unit = max(context.constant_loss, zeros)
-    return least / unit if unit > 0.0 else 0.0
 
 
 def _spread(context: Context, facts: DataFacts, signals: Mapping[str, float]) -> float | None:

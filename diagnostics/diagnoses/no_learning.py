@@ -1,11 +1,18 @@
 """Diagnosis 11: the network does no better than a constant."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged
+from gradvitals.diagnostics.diagnoses.base import (
+    change_activation,
+    change_learning_rate,
+    config_value,
+    judged,
+    not_judged,
+)
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
@@ -13,7 +20,10 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Signal
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
-SMALL_UPDATE, LARGE_UPDATE = 1e-4, 3e-2
+LARGEST_RATE = 1.0
+"""Where the updates would ask for more, it is not the learning rate that keeps them small."""
+
+SMALL_UPDATE, USUAL_UPDATE, LARGE_UPDATE = 1e-4, 1e-3, 3e-2
 SPOKEN_OF = frozenset({Arm.NOT_LEARNING, Arm.NO_GRADIENT})
 
 
@@ -89,6 +99,7 @@ class NoLearning:
                 " labels or the loss."
             ),
             prescriptions=(
+                *_bend(record),
                 Prescription("try to overfit 20 examples first: if that fails, the program is wrong, not the data"),
                 *(() if without_gradient else _rate_cures(record)),
             ),
@@ -108,10 +119,20 @@ def _without_gradient(probe: Probe, standing: Standing) -> str:
     return f"after {standing.last_step} updates every gradient is exactly 0, and the loss is still {probe.loss:.4g}"
 
 
+def _bend(record: Record) -> tuple[Prescription, ...]:
+    """Prescribe an activation where no hidden layer has one: together they are no more than one linear layer."""
+    hidden = [] if record.context is None else record.context.layers[:-1]
+    if not hidden or any(info.activation != "linear" for info in hidden):
+        return ()
+    why = "give the hidden layers an activation, as relu: without one they compute no more than a single linear layer"
+    return (change_activation(record, why, "relu"),)
+
+
 def _rate_cures(record: Record) -> tuple[Prescription, ...]:
     """Prescribe another learning rate where the updates are clearly too small or too large for the weights.
 
-    Well-tuned runs have median update ratios of 8e-4 to 3e-2 (cs231n, neural-networks-3: about 1e-3).
+    Well-tuned runs have median update ratios of 8e-4 to 3e-2 (cs231n, neural-networks-3: about 1e-3); a rate that is
+    too low is raised to where they are about that. Weights that do not move at all no rate will move.
     """
     names = [] if record.context is None else record.context.layer_names()
     medians = [
@@ -122,5 +143,8 @@ def _rate_cures(record: Record) -> tuple[Prescription, ...]:
     if not medians:
         return ()
     if max(medians) < SMALL_UPDATE:
-        return (change_learning_rate(record, 100.0),)
+        decades = round(math.log10(USUAL_UPDATE / max(medians))) if max(medians) > 0.0 else 0
+        rate = config_value(record, "training.optimizer.learning_rate")
+        is_rate = not isinstance(rate, float | int) or rate * 10.0**decades <= LARGEST_RATE
+        return (change_learning_rate(record, 10.0**decades),) if decades > 0 and is_rate else ()
     return (change_learning_rate(record, 0.1),) if max(medians) > LARGE_UPDATE else ()

@@ -4,18 +4,26 @@ import math
 from collections.abc import Callable
 
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.vanishing_gradient import gradient_ratio
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.gate import CONFIDENCE, Arm, Gate
 from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.start_notes import Propagation
 
 STOPPED = frozenset(Arm) - {Arm.MEMORISING}
 """Of a network that learns nothing; one that memorises has learned from its inputs and targets as they are."""
 
 USUAL = (0.1, 10.0)
 """Standard deviations of pre-activations that no activation minds."""
+
+UNUSUAL = (0.01, 100.0)
+"""Standard deviations beyond which none escapes."""
+
+LEAST_SLOPE, LARGEST_FADING, LARGEST_GROWTH, LARGEST_FIRST_LOSS = 0.2, 1e3, 30.0, 3.0
+"""Of a network that may be trained: S of a layer, q_last/q_first and q_first/q_last, the first loss."""
 
 
 def settle_start(
@@ -83,3 +91,66 @@ def loss_of_zeros(context: Context) -> float | None:
         "binary_hinge": 1.0,
     }
     return known.get(context.loss)
+
+
+def first_loss(context: Context, start: Propagation) -> float | None:
+    """Give the first loss in units of what the best constant, and outputs of 0, lose; None for a regression.
+
+    It is that on the inputs as they are or standardised, whichever is less.
+    """
+    zeros = loss_of_zeros(context)
+    if zeros is None or context.constant_loss is None:
+        return None
+    own, other = start.loss, start.standardised_loss
+    least = own if other is None else min(own, other)
+    unit = max(context.constant_loss, zeros)
+    return least / unit if unit > 0.0 else 0.0
+
+
+def milder_signals(start: Propagation) -> dict[str, float]:
+    """Give every layer's deviation, on the inputs as they are or standardised, whichever is nearer to 1."""
+    other = start.standardised_deviations or start.deviations
+    both = {name: (own, other.get(name, own)) for name, own in start.deviations.items()}
+    milder = {name: min(pair, key=_distance_from_one) for name, pair in both.items()}
+    return {name: size for name, size in milder.items() if not math.isnan(size)}
+
+
+def what_was_broken(record: Record) -> str:
+    """Say what was wrong with the network before its first update, so that none is to blame; nothing if all was well.
+
+    The limits are those at which the rules of dead and saturated units, of gradients and of initial sizes speak.
+    """
+    context, probe = record.context, record.notes(Probe)[0]
+    if context is None or probe.step > 0:
+        return "nobody looked"
+    if not math.isfinite(probe.loss):
+        return "the loss was not finite"
+    starts = record.notes(Propagation)[:1]
+    return _broken_units(record, context, probe) or "".join(_broken_signals(context, start) for start in starts)
+
+
+def _broken_units(record: Record, context: Context, probe: Probe) -> str:
+    units = {info.name: info.fan_out for info in context.layers}
+    for scan in record.notes(Scan)[:1]:
+        dead = [layer for layer, indices in scan.dead.items() if 2 * len(indices) >= units[layer]]
+        if dead and scan.step == 0:
+            return f"half of the units of {dead[0]} and more were dead"
+    flat = [layer for layer, slope in probe.relative_slopes.items() if not slope >= LEAST_SLOPE]
+    if flat:
+        return f"{flat[0]} was saturated"
+    names = [*probe.preactivation_gradients]
+    growth = gradient_ratio(probe, names[0], names[-1]) if names else None
+    is_odd = growth is not None and not 1.0 / LARGEST_FADING < growth < LARGEST_GROWTH
+    return "gradients faded or grew over the layers" if is_odd else ""
+
+
+def _broken_signals(context: Context, start: Propagation) -> str:
+    loss = first_loss(context, start)
+    if loss is not None and loss > LARGEST_FIRST_LOSS:
+        return f"the loss was {loss:.3g} times that of a constant output"
+    odd = [size for size in milder_signals(start).values() if not UNUSUAL[0] <= size <= UNUSUAL[1]]
+    return f"pre-activations had a standard deviation of {odd[0]:.3g}" if odd else ""
+
+
+def _distance_from_one(size: float) -> float:
+    return abs(math.log(size)) if 0.0 < size < math.inf else math.inf

@@ -8,9 +8,16 @@ from gradvitals.diagnostics.constant_predictor import OF_QUANTITIES
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.start import beats_constant, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+
+AT_THE_MEAN = 1.05
+"""Loss, in units of the best constant's, below which a squared loss has less than a quarter of a deviation to go."""
+
+MOSTLY, FLAT = 0.5, 0.2
+"""Share of a layer's units that must be dead, or of its steepest slope that must be left, for it to count as harmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,8 @@ class UnscaledTargets:
     stretch gradients and loss alike.
     Warning: the mean is more than one standard deviation from 0, and from the outputs' mean; or the standard deviation
     is less than a fifth of 1 and of the outputs'.
-    Error: any of these if the network is impaired.
+    Error: any of these if the network is impaired; of the mean only where it still is the best constant's loss away, or
+    on the way to it units died or were saturated: what is stuck *at* the mean unharmed has another cause.
     Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned.
     Needs: a regression by mse, mae or huber, and data.
     Source: LeCun et al. 1998, "Efficient BackProp", §4.5; Karpathy 2019, "A recipe for training neural networks"
@@ -94,7 +102,7 @@ class UnscaledTargets:
             f" its output starts around {worst.start:.3g}: {worst.distance:,.3g} standard deviations away"
         )
         plain = self._plain(worst.distance, self.warn, evidence)
-        return _settled(record, gate, plain, Severity.WARNING)
+        return _settled(record, gate, plain, Severity.WARNING, grave=not _arrived_unharmed(record, gate))
 
     def _odd_spread(self, record: Record, gate: Gate, gaps: list[_Gap]) -> Finding | None:
         """Judge the deviations: the target's must be far from 1 too."""
@@ -108,7 +116,7 @@ class UnscaledTargets:
             f" {worst.spread:.3g}"
         )
         plain = self._plain(worst.ratio, 1.0 / self.spread if narrow else self.spread, evidence)
-        return _settled(record, gate, plain, Severity.WARNING if narrow else Severity.INFO)
+        return _settled(record, gate, plain, Severity.WARNING if narrow else Severity.INFO, grave=True)
 
     def _plain(self, value: float, threshold: float, evidence: str) -> Finding:
         """Word a finding as it stands at the start."""
@@ -131,10 +139,10 @@ class UnscaledTargets:
         )
 
 
-def _settled(record: Record, gate: Gate, plain: Finding, severity: Severity) -> Finding:
+def _settled(record: Record, gate: Gate, plain: Finding, severity: Severity, *, grave: bool) -> Finding:
     """Say what stands of it, and what to do."""
     over = beats_constant if severity is Severity.WARNING else None
-    standing = settle_start(record, gate, severity, grave=True, over=over)
+    standing = settle_start(record, gate, severity, grave=grave, over=over)
     return replace(
         plain,
         severity=standing.severity,
@@ -146,6 +154,22 @@ def _settled(record: Record, gate: Gate, plain: Finding, severity: Severity) -> 
             set_key(record, "start the output's bias at the targets' mean", "model.output_bias", "prior"),
         ),
     )
+
+
+def _arrived_unharmed(record: Record, gate: Gate) -> bool:
+    """Tell whether the outputs have come to the targets' mean, and the hidden layers are none the worse for it."""
+    probes, scans = record.notes(Probe), record.notes(Scan)
+    if not probes or not gate.checks or record.context is None:
+        return False
+    start, last = probes[0], probes[-1]
+    if last.loss_ratio is None or not last.loss_ratio < AT_THE_MEAN:
+        return False
+    flattened = any(
+        slope < FLAT <= start.relative_slopes.get(layer, 0.0) for layer, slope in last.relative_slopes.items()
+    )
+    units = {info.name: info.fan_out for info in record.context.layers}
+    silenced = bool(scans) and any(len(dead) >= MOSTLY * units[layer] for layer, dead in scans[-1].dead.items())
+    return not (flattened or silenced or gate.checks[-1].arms & {Arm.BLOCKED, Arm.NO_GRADIENT})
 
 
 def _gaps(facts: DataFacts, start: Propagation) -> list[_Gap]:

@@ -109,3 +109,11 @@ def test_a_few_rows_are_enough(rows: int, data: WatchedData, make_network: MakeN
     facts = facts_of(make_network, few)
     assert facts.rows == facts.shared_rows == rows
     assert str(read_back(facts)) == str(facts)
+
+
+def test_monitors_of_the_same_data_measure_it_once(data: WatchedData, make_network: MakeNetwork) -> None:
+    network = make_network(data, hidden=[4], loss="cross_entropy")
+    first, again = (measure_data(network, data, measure_columns(data.inputs), step=step) for step in (0, 7))
+    assert (first.step, again.step) == (0, 7)
+    assert again.target_means is first.target_means
+    assert replace(data).known is not data.known

@@ -358,6 +358,20 @@ def test_no_learning_is_silent_without_the_record_of_a_signal(
     assert status_of(judge(record), "no_learning").status == "fired"
 
 
+@pytest.mark.parametrize(
+    ("activations", "told"), [(["linear", "linear"], True), (["linear", "relu"], False), ([], False)]
+)
+def test_hidden_layers_that_are_all_linear_are_told_so(
+    activations: list[str], *, told: bool, make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context(activations, config={"model.kind": "mlp"}))
+    for step in (0, 300, 600, 1000):
+        record.add(make_probe(step, loss_ratio=1.0, gain=0.0, gain_se=0.001))
+    record.add(Signal(1000, 0.3, 0.01))
+    (finding,) = status_of(judge(record), "no_learning").findings
+    assert ({"model.activation": "relu"} in [cure.set for cure in finding.prescriptions]) == told
+
+
 def test_a_stack_that_starts_to_learn_lets_its_error_sink(
     make_context: Callable[..., Context], make_probe: Callable[..., Probe]
 ) -> None:

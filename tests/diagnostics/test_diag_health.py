@@ -115,7 +115,7 @@ def test_a_failure_shows_roots_with_evidence_harm_and_cures_then_consequences_in
         assert f"error {other.key}: {other.evidence[1:]}"[-40:] in flat
         assert other.explanation not in flat
     assert flat.index("it explains:") > flat.index(root.prescriptions[-1].why)
-    assert "not judged: memorising: no validation set was watched" in flat
+    assert "not judged: memorising, overfitting: no validation set was watched" in flat
     assert max(len(line) for line in said.splitlines()[1:-1]) <= 100
 
 
@@ -155,7 +155,7 @@ def test_limits_are_held_as_check_holds_them(sick: Monitor) -> None:
 def test_a_reason_demanded_and_missed_is_told_once(sick: Monitor) -> None:
     said = message(sick, UnhealthyTraining, fail_on=["dead_units", "memorising"])
     assert said.count("memorising") == 1
-    assert f"  not judged: memorising: {NO_VALIDATION}" in said.splitlines()
+    assert f"  not judged: memorising, overfitting: {NO_VALIDATION}" in said.splitlines()
 
 
 def test_of_a_named_diagnosis_a_warning_fails_and_an_info_does_not(healthy: Monitor) -> None:
@@ -223,13 +223,14 @@ def test_a_validation_set_that_nobody_gave_is_told_only_beside_what_else_was_not
     digits: WatchedData, train_watched: TrainWatched
 ) -> None:
     monitor: Monitor = train_watched(WatchedData(digits.inputs, digits.targets)).monitor
-    assert [(each.id, each.reason) for each in monitor.verdict.not_judged] == [("memorising", NO_VALIDATION)]
+    unjudged = {each.id: each.reason for each in monitor.verdict.not_judged}
+    assert unjudged == dict.fromkeys(("memorising", "overfitting"), NO_VALIDATION)
     monitor.assert_healthy()  # a warning would be an error here
     assert monitor.record.context is not None
     monitor.record.context = replace(monitor.record.context, unobserved={"gradients": "nobody saw a gradient"})
     with pytest.warns(UnjudgedWarning, match=": nobody saw a gradient") as caught:
         monitor.assert_healthy()
-    assert f"memorising: {NO_VALIDATION}" in str(caught[0].message)
+    assert f"memorising, overfitting: {NO_VALIDATION}" in str(caught[0].message)
 
 
 def test_diagnoses_that_were_not_judged_fail_where_that_is_wanted(blind: Monitor) -> None:

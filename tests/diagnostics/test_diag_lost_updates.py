@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.lost_updates import LostUpdates, measure_rounding
+from gradvitals.diagnostics.metrics import sum_of_squares
 from gradvitals.diagnostics.notes import Rounding
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.clipping import clip_norm
@@ -101,3 +102,17 @@ def test_layers_that_no_optimizer_holds_are_not_what_rounding_takes() -> None:
     updates = {"hidden_1": {"weight": np.zeros((2, 2))}, "output": {"weight": np.diag([0.1, 0.1])}}
     lost.gradients(GradientsReady(4, gradients))
     assert lost.ended(StepEnded(4, 1.0, 1.0, 0.1, updates, gradients)) == Rounding(4, 0.1, 0.5, 0.5)
+
+
+def test_what_is_lost_adds_up_row_by_row_however_arrays_are_laid_out() -> None:
+    generator = np.random.default_rng(3)
+    gradient = generator.normal(size=(60, 40)).astype(np.float32)
+    update = np.where(generator.random((60, 40)) < 0.05, 0.0, -0.1 * gradient).astype(np.float32)
+
+    for order in (np.ascontiguousarray, np.asfortranarray):
+        own = order(gradient)
+        found = measure_rounding([own], [order(update)], step=1, learning_rate=0.1)
+
+        assert found is not None
+        assert found.lost_gradient == sum_of_squares(own[update == 0.0]) / sum_of_squares(own)
+        assert found.lost == np.mean(update == 0.0)

@@ -10,7 +10,16 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdic
 from gradvitals.diagnostics.margin import WORSE, Reading, margin, nearest
 
 DEAD = Finding("dead_units", "fact", Severity.ERROR, "hidden_1", 0, 9, 0.75, 0.5, "seen", "Bad.")
-WITHOUT = {"non_finite", "frozen_parameters", "loss_mismatch", "data_faults"}
+WITHOUT = {
+    "non_finite",
+    "frozen_parameters",
+    "loss_mismatch",
+    "data_faults",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "update_ratio",
+    "overfitting",
+}
 """Diagnoses that say yes or no, or weigh several things at once."""
 
 

@@ -162,7 +162,7 @@ def test_steps_below_the_spacing_of_floats_are_found_live(
     verdict = train_watched(digits, optimizer=optimizer(), dtype=dtype, hidden=[16]).monitor.verdict
     found = [finding for finding in verdict.standing if finding.id == "numerics"]
     assert [finding.layer for finding in found] == [None] * fires
-    assert all(finding.explained_by is None for finding in found)
+    assert all(finding.explained_by == "learning_rate_too_low" for finding in found)
 
 
 @pytest.mark.parametrize("schedule", [Cosine(), WarmUp(150, Cosine())], ids=["cosine", "warm-up and cosine"])

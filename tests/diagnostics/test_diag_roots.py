@@ -7,7 +7,18 @@ import pytest
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.measurements import Context
-from gradvitals.diagnostics.roots import AT_START, AT_THE_LOSS, CONSEQUENCES, DATA, KINDS, PROGRAM, explain
+from gradvitals.diagnostics.roots import (
+    AT_START,
+    AT_THE_LOSS,
+    CONSEQUENCES,
+    DATA,
+    KINDS,
+    NUMBERS,
+    PROGRAM,
+    RATES,
+    WEIGHTS,
+    explain,
+)
 
 Place = tuple[str, str | None, int]
 
@@ -28,6 +39,14 @@ def finding(diagnosis: str, layer: str | None, first: int) -> Finding:
         (("data_faults", None, 0), ("non_finite", None, 0), True),
         (("unscaled_inputs", "hidden_1", 0), ("dead_units", "hidden_1", 0), True),
         (("unscaled_inputs", "hidden_1", 0), ("saturated_units", "hidden_2", 300), True),
+        (("unscaled_inputs", "hidden_1", 0), ("numerics", "output", 0), True),
+        (("numerics", "output", 0), ("unscaled_inputs", "hidden_1", 0), False),
+        (("numerics", "output", 0), ("initialization_scale", "output", 0), True),
+        (("loss_mismatch", None, 0), ("numerics", "output", 0), True),
+        (("learning_rate_too_high", None, 2), ("numerics", "output", 0), True),
+        (("learning_rate_too_high", None, 2), ("dead_units", "hidden_1", 300), True),
+        (("unscaled_inputs", None, 0), ("learning_rate_too_high", None, 2), True),
+        (("numerics", "output", 0), ("dead_units", "hidden_1", 300), True),
         (("symmetric_units", "hidden_1", 0), ("no_learning", None, 100), True),
         (("initialization_scale", None, 0), ("memorising", None, 100), True),
         (("saturated_output", "output", 0), ("vanishing_gradient", "hidden_1", 0), True),
@@ -54,5 +73,5 @@ def test_no_other_consequence_explains_numbers_that_are_not_finite() -> None:
 def test_every_diagnosis_has_one_place_in_the_order() -> None:
     assert len(set(KINDS)) == len(KINDS)
     assert {diagnosis.id for diagnosis in CATALOGUE} <= set(KINDS)
-    assert {*PROGRAM, *AT_START} >= AT_THE_LOSS
-    assert set(KINDS) == {*PROGRAM, *DATA, *AT_START, *CONSEQUENCES}
+    assert {*PROGRAM, *NUMBERS, *AT_START} >= AT_THE_LOSS
+    assert set(KINDS) == {*PROGRAM, *DATA, *NUMBERS, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES}

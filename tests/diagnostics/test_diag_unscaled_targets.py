@@ -11,7 +11,7 @@ from sklearn.datasets import load_diabetes
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Generalisation, Probe, Signal
+from gradvitals.diagnostics.notes import Generalisation, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.optimizers import Adam, Sgd
@@ -136,11 +136,49 @@ def test_the_training_shows_what_it_costs(
 
 
 def test_where_there_is_nothing_to_learn_the_scale_is_not_to_blame(noted: Note) -> None:
-    record = noted((152.0, 77.0), ratios=(4.9, 1.1, 1.0, 1.0))
+    record = noted((152.0, 77.0), ratios=(4.9, 1.3, 1.2, 1.1))
     record.add(Signal(300, gain=0.01, gain_se=0.02))
     assert said(record) == [("warning", False)]
     record.add(Signal(300, gain=0.2, gain_se=0.02))
     assert said(record) == [("error", False)]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "slopes", "dead", "expected"),
+    [
+        (1.0, (0.9, 0.8), 3, "warning"),
+        (1.2, (0.9, 0.8), 3, "error"),
+        (1.0, (0.9, 0.1), 3, "error"),
+        (1.0, (0.1, 0.1), 3, "warning"),
+        (1.0, (0.9, 0.8), 4, "error"),
+    ],
+    ids=["at the mean", "not yet", "saturated since", "saturated before", "half dead"],
+)
+def test_what_is_stuck_at_the_mean_unharmed_is_not_stuck_by_its_scale(
+    ratio: float,
+    slopes: tuple[float, float],
+    dead: int,
+    expected: str,
+    *,
+    noted: Note,
+    make_probe: Callable[..., Probe],
+) -> None:
+    record = noted((1.1, 1.0), ratios=())
+    for number, slope in enumerate((slopes[0], *3 * slopes[1:])):
+        step_ratio = ratio if number else 2.2
+        record.add(
+            make_probe(
+                100 * number,
+                loss=step_ratio,
+                loss_ratio=step_ratio,
+                gain=1.0 - step_ratio,
+                gain_se=0.001,
+                relative_slopes={"hidden_1": slope},
+            )
+        )
+    record.add(Scan(300, 100, {"hidden_1": tuple(range(dead))}))
+    record.add(Signal(300, gain=0.2, gain_se=0.02))
+    assert said(record) == [(expected, False)]
 
 
 def test_the_worst_target_is_named(noted: Note) -> None:

@@ -1,0 +1,151 @@
+"""Diagnosis 7: single updates that threw the network out of where it could learn."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.start import STOPPED, what_was_broken
+from gradvitals.diagnostics.diagnoses.update_sizes import (
+    Update,
+    first_beyond,
+    first_growth,
+    has_updates,
+    why_no_updates,
+)
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, warm_up
+from gradvitals.diagnostics.generalisation import SURE
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Incident, Probe, Scan
+from gradvitals.diagnostics.persistence import Check, Standing, settle
+
+USUAL_START = 0.02
+"""A first update of this size, in units of he_normal's norm, is what a tenfold lower rate is counted towards."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRateTooHigh:
+    """Symptom: an update changes a layer by a large share of its size, and from then on nothing is learned.
+
+    Cause: a step so long that the gradient means nothing where it ends. It seldom oscillates: numbers overflow within
+    some 40 updates, a whole ReLU layer dies, activations saturate, or the loss stays far above where it began. A
+    network that was broken before its first update is no case of it.
+    Cure: a lower learning rate, by powers of ten; a warm-up; clipping the gradient to a norm of 1.
+    Info: never.
+    Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
+    constant; or one above .5 H that had been lower by .05 H.
+    Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
+    gradient left, or numbers that are not finite.
+    Clear: the loss falls again.
+    Needs: the updates of training steps and probes from the start on; targets, a loss whose best constant is known, and
+    100 updates, unless it ends blocked.
+    Source: cs231n, neural-networks-3 (update ratios near 1e-3). Of 1,050 healthy networks (tuning half) the largest
+    ratio was .03 in the median and beyond .15 in one of twelve, all of which learned: hence the impairment.
+
+    Attributes:
+        movement: Update ratio that a layer's updates may reach.
+        blown_up: Loss, in units of the larger of H and the first loss, that counts as blown up.
+        losing: Loss, in units of H, above which a loss that has risen again counts.
+        rise: By how much it must have risen above its lowest, in units of H.
+        persistence: Probes in a row that must agree; one where a run ends blocked.
+    """
+
+    id: ClassVar[str] = "learning_rate_too_high"
+    tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
+    movement: float = 0.15
+    blown_up: float = 2.0
+    losing: float = 0.5
+    rise: float = 0.05
+    persistence: int = 2
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge what became of the network after its largest updates."""
+        context, probes = record.context, record.notes(Probe)
+        if context is None or not probes or not has_updates(record):
+            return not_judged(self, why_no_updates(record))
+        update = first_beyond(record, self.movement)
+        if update is None:
+            return judged(self, [])
+        standing = settle(self._checks(record, gate, update), self.persistence)
+        if standing is not None and (broken := what_was_broken(record)):
+            return not_judged(self, f"before the first update {broken}")
+        if standing is None and gate.reason:
+            return not_judged(self, gate.reason)
+        return judged(self, [None if standing is None else self._finding(record, gate, update, standing)])
+
+    def _checks(self, record: Record, gate: Gate, update: Update) -> list[Check]:
+        probes, context = record.notes(Probe), record.context
+        counting = STOPPED - {Arm.NOT_LEARNING} if shows_no_signal(record, SURE) else STOPPED
+        settled = warm_up(None if context is None else context.total_steps)
+        checks = []
+        lowest = math.inf
+        for probe, gated in zip(probes, gate.checks, strict=True):
+            severity: Severity | None = None
+            ratio = math.nan if probe.loss_ratio is None else probe.loss_ratio
+            if probe.step < update.step:
+                pass
+            elif gated.arms & counting:
+                severity = Severity.ERROR
+            elif probe.step >= settled:
+                has_risen = ratio > self.losing and ratio > lowest + self.rise
+                if has_risen or self._is_blown_up(probes[0], ratio):
+                    severity = Severity.WARNING
+            checks.append(Check(probe.step, severity, ratio, final=gated.final))
+            lowest = min(lowest, ratio)
+        return checks
+
+    def _is_blown_up(self, first: Probe, ratio: float) -> bool:
+        """Tell whether the loss is far above those of the best constant and of the start."""
+        start = 1.0 if first.loss_ratio is None else max(first.loss_ratio, 1.0)
+        return ratio > self.blown_up * start
+
+    def _finding(self, record: Record, gate: Gate, update: Update, standing: Standing) -> Finding:
+        since = _what_followed(record, gate.at(standing.last_step), standing)
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None,
+            first_step=update.step,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=update.ratio,
+            threshold=self.movement,
+            evidence=(
+                f"the update of step {update.step} changed the weights of {update.layer} by {update.ratio:.2g} of their"
+                f" size (well-tuned ones change by 0.001 to 0.03); {since}"
+            ),
+            explanation=(
+                "A gradient holds for the neighbourhood of where it was taken. Steps as long as these end elsewhere:"
+                " where units are silent or saturated, or where numbers overflow."
+            ),
+            prescriptions=_cures(record),
+        )
+
+
+def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) -> str:
+    """Say what became of the network."""
+    context, scans = record.context, record.notes(Scan)
+    incident = next(iter(record.notes(Incident)), None)
+    if incident is not None:
+        return f"at step {incident.step} numbers were no longer finite"
+    units = {info.name: info.fan_out for info in context.layers} if context is not None else {}
+    last = scans[-1].dead if scans else {}
+    dead = [layer for layer, indices in last.items() if len(indices) == units.get(layer)]
+    if dead:
+        return f"all units of {', '.join(dead)} have died since"
+    if gated is not None and Arm.NO_GRADIENT in gated.arms:
+        return "every gradient is exactly 0 since"
+    loss = f"the loss is {standing.value:.3g} times that of the best constant output"
+    lowest = min((probe.loss_ratio for probe in record.notes(Probe) if probe.loss_ratio is not None), default=math.nan)
+    return f"{loss}, and was {lowest:.3g} times it" if lowest < 0.9 * standing.value else loss
+
+
+def _cures(record: Record) -> tuple[Prescription, ...]:
+    size = first_growth(record)
+    powers = round(math.log10(size / USUAL_START)) if 0.0 < size < math.inf else 1
+    clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
+    return change_learning_rate(record, 10.0 ** -max(powers, 1)), clip

@@ -1,0 +1,204 @@
+"""Diagnosis 9: updates so small that the training ends long before it is done."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+
+from gradvitals.diagnostics.diagnoses.base import Diagnosis, change_learning_rate, judged, not_judged
+from gradvitals.diagnostics.diagnoses.clipped_delta import ClippedDelta
+from gradvitals.diagnostics.diagnoses.data_faults import DataFaults
+from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
+from gradvitals.diagnostics.diagnoses.exploding_gradient import ExplodingGradient
+from gradvitals.diagnostics.diagnoses.frozen_parameters import FrozenParameters
+from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
+from gradvitals.diagnostics.diagnoses.initialization_scale import InitializationScale
+from gradvitals.diagnostics.diagnoses.loss_mismatch import LossMismatch
+from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
+from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
+from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
+from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
+from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
+from gradvitals.diagnostics.diagnoses.update_sizes import (
+    has_updates,
+    largest_ratio,
+    median_ratios,
+    why_no_updates,
+)
+from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
+from gradvitals.diagnostics.error_budget import LEVEL, student_tail
+from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate
+from gradvitals.diagnostics.generalisation import SURE
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Ending, Incident, Probe
+
+USUAL_RATIO = 1.2e-3
+"""Median, over the healthy networks of the tuning half, of the largest median update ratio of any layer."""
+
+LEAST_PROBES = 5
+
+SLOWED = 0.1
+"""Share of its mean pace, since the start, below which a loss falls no longer as it did."""
+
+PROBES_BACK = 9
+"""Of a training with many probes, the last ones say at what pace it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRateTooLow:
+    """Symptom: the training ends with most of the loss left, which was still falling as slowly and evenly as it began.
+
+    Cause: a learning rate, or a schedule, under which the weights have hardly moved.
+    Cure: a larger learning rate, by powers of ten, while nothing else is changed.
+    Info: never.
+    Warning: at the end the loss is above .2 H, every layer's median update ratio is below .3 of what healthy networks
+    have, and the loss falls evenly (Student's t of its logarithm's falls between probes), at no less than a tenth of
+    its mean pace, and so slowly that another three trainings as long would not halve it; or above .8 H, and all
+    updates, were they as large as the largest, would change no layer by .05. And no symptom stands that would explain a
+    small gradient.
+    Error: never: that needs a trial at a larger rate.
+    Clear: never; it is judged once, at the end. Where nothing moves at all, no rate is to blame.
+    Needs: the updates of training steps, five probes, a loss whose best constant is known, and 100 updates.
+    Source: cs231n, neural-networks-3 (update ratios near 1e-3; too low a rate makes a linear curve). A converged
+    training has small updates too, but it slows down: of 1,050 healthy networks of the tuning half with loss left, none
+    fell so evenly. Least squares by full batches, done at .49 H, fall evenly at a thousandth of their mean pace.
+
+    Attributes:
+        left: Loss at the end, in units of H, that is left over.
+        movement: Median update ratio that counts as small, of every layer: .3 of what is usual.
+        trainings: Further trainings of the same length that would not halve the loss.
+        untouched: Loss at the end, in units of H, of a network that has not begun.
+        path: Largest update ratio times the number of updates, of a network that has not moved.
+        level: Chance of as large a t where the falls are noise.
+    """
+
+    id: ClassVar[str] = "learning_rate_too_low"
+    tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
+    left: float = 0.2
+    movement: float = 3.6e-4
+    trainings: float = 3.0
+    untouched: float = 0.8
+    path: float = 0.05
+    level: float = LEVEL
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge a training that has ended."""
+        probes, endings = record.notes(Probe), record.notes(Ending)
+        if not probes or not has_updates(record):
+            return not_judged(self, why_no_updates(record))
+        size = max(median_ratios(record).values(), default=math.nan)
+        left = probes[-1].loss_ratio
+        if record.notes(Incident) or (left is not None and not (left > self.left and size < self.movement)):
+            return judged(self, [])
+        if not endings or endings[-1].cut_short:
+            return not_judged(self, "the training is not done")
+        if left is None or probes[-1].step < WARM_UP_STEPS or len(probes) < LEAST_PROBES:
+            return not_judged(self, gate.reason or f"{len(probes)} of {LEAST_PROBES} checks")
+        moves = largest_ratio(record, 0, probes[-1].step) > 0.0
+        is_slow = moves and (self._has_not_moved(record, left) or self._falls_slowly(probes))
+        reason = _other_reason(record, gate) if is_slow else ""
+        if reason:
+            return not_judged(self, reason)
+        return judged(self, [self._finding(record, probes[-1], size)] if is_slow else [])
+
+    def _has_not_moved(self, record: Record, left: float) -> bool:
+        """Tell whether all updates together could hardly move a layer, and little was learned."""
+        steps = record.notes(Probe)[-1].step
+        return steps * largest_ratio(record, 0, steps) < self.path and left > self.untouched
+
+    def _falls_slowly(self, probes: list[Probe]) -> bool:
+        """Tell whether the loss falls evenly, and by less than half in the training's length times some."""
+        pace, t = fall(probes)
+        surely = t > 0.0 and student_tail(t, len(probes[-PROBES_BACK:]) - 2) < self.level
+        return surely and not has_slowed(probes) and pace * self.trainings * probes[-1].step < math.log(2.0)
+
+    def _finding(self, record: Record, last: Probe, size: float) -> Finding:
+        pace, _ = fall(record.notes(Probe))
+        left = f"the loss is still {last.loss_ratio:.3g} times that of the best constant output"
+        more = f", and would take {math.log(2.0) / pace:,.3g} further updates to halve" if pace > 0.0 else ""
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=Severity.WARNING,
+            layer=None,
+            first_step=1,
+            last_step=last.step,
+            value=size,
+            threshold=self.movement,
+            evidence=(
+                f"after {last.step} updates {left}{more}; half of the updates change no layer by more than {size:.2g}"
+                f" of its size (healthy networks: about {USUAL_RATIO:g})"
+            ),
+            explanation=(
+                "The weights have hardly left where they began, and the loss falls as evenly as it does at the start of"
+                " a training. Longer steps would cover the same ground sooner."
+            ),
+            prescriptions=(change_learning_rate(record, _factor(size)),),
+        )
+
+
+def fall(probes: list[Probe]) -> tuple[float, float]:
+    """Give the pace at which the logarithm of the loss falls, per update, and Student's t of its falls between probes.
+
+    Falls that are noise around no trend, as those of a random walk, have a t of its distribution with one degree of
+    freedom less than there are; those of independent noise around a level take each other back, and have less.
+
+    Returns:
+        The pace between the last two probes, and t over the last ones; both 0 where a loss is no positive number.
+    """
+    recent = probes[-PROBES_BACK:]
+    ratios = [probe.loss_ratio for probe in recent if probe.loss_ratio is not None and probe.loss_ratio > 0.0]
+    if len(ratios) < len(recent) or not np.isfinite(ratios).all():
+        return 0.0, 0.0
+    lengths = [max(later.step - earlier.step, 1) for earlier, later in pairwise(recent)]
+    paces = -np.diff(np.log(ratios)) / lengths
+    error = float(paces.std(ddof=1)) / math.sqrt(len(paces))
+    t = float(paces.mean()) / error if error > 0.0 else math.copysign(math.inf, float(paces.mean()))
+    return float(paces[-1]), t
+
+
+def has_slowed(probes: list[Probe]) -> bool:
+    """Tell whether the loss falls far more slowly than it did on average: what is left is then not a matter of time."""
+    first, last = probes[0].loss_ratio, probes[-1].loss_ratio
+    before = probes[-2].loss_ratio if len(probes) > 1 else None
+    if not (first and last and before and min(first, last, before) > 0.0):
+        return False
+    steps, latest = probes[-1].step - probes[0].step, probes[-1].step - probes[-2].step
+    return math.log(before / last) / max(latest, 1) < SLOWED * math.log(first / last) / max(steps, 1)
+
+
+def _factor(size: float) -> float:
+    """Give the power of ten that makes updates of this size usual ones."""
+    return float(10.0 ** max(round(math.log10(USUAL_RATIO / size)), 1)) if size > 0.0 else 10.0
+
+
+def _other_reason(record: Record, gate: Gate) -> str:
+    """Say what else may explain a small gradient, or a loss that stays; nothing if nothing does."""
+    if shows_no_signal(record, SURE):
+        return NO_SIGNAL
+    found = (finding for other in _symptoms() for finding in other.judge(record, gate).findings)
+    serious = (finding.key for finding in found if finding.standing and finding.severity > Severity.INFO)
+    return next((f"{key} stands, and may be the reason" for key in serious), "")
+
+
+def _symptoms() -> tuple[Diagnosis, ...]:
+    """Give the rules of what can make gradients small, with their own thresholds."""
+    return (
+        LossMismatch(),
+        FrozenParameters(),
+        ClippedDelta(),
+        DataFaults(),
+        UnscaledInputs(),
+        UnscaledTargets(),
+        SymmetricUnits(),
+        InitializationScale(),
+        SaturatedOutput(),
+        SaturatedUnits(),
+        DeadUnits(),
+        ExplodingGradient(),
+        VanishingGradient(),
+    )

@@ -1,0 +1,200 @@
+"""Diagnosis 9: a training that has hardly begun is told from one that is done, and from one that is held up."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+from sklearn.datasets import load_diabetes
+
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow, fall
+from gradvitals.diagnostics.findings import Finding, Judgement
+from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.engine.optimizers import Adam, Optimizer, Sgd
+
+Train = Callable[..., Any]
+MakeProbe = Callable[..., Probe]
+MakeContext = Callable[..., Context]
+
+SLOW = (1.1, 1.09, 1.08, 1.07, 1.06)
+DONE = (1.1, 0.6, 0.52, 0.505, 0.5)
+
+
+def judgement(record: Record) -> Judgement:
+    return LearningRateTooLow().judge(record, judge_gate(record))
+
+
+def said(record: Record) -> list[Finding]:
+    return [finding for finding in judgement(record).findings if finding.standing]
+
+
+@pytest.fixture
+def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Callable[..., Record]:
+    """Record a run that ended after 1,000 steps, with these loss ratios and one size of updates."""
+
+    def record(*ratios: float, size: float = 2e-4, reason: str = "done", steps: int = 1000) -> Record:
+        made = Record(make_context(("relu",), config={"training.optimizer.learning_rate": 1e-4}, total_steps=steps))
+        for place, ratio in enumerate(ratios):
+            step = steps * place // (len(ratios) - 1)
+            made.add(make_probe(step, loss=ratio, loss_ratio=ratio, gain=1.0 - ratio, gain_se=0.01))
+        for step in range(10, steps, 10):
+            made.add_scalars(step, {"update_ratio/hidden_1": size, "update_ratio/output": 0.5 * size})
+        made.add(Ending(steps, reason))
+        return made
+
+    return record
+
+
+Recorded = Callable[..., Record]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "size", "speaks"),
+    [
+        (SLOW, 2e-4, True),
+        (SLOW, 1e-3, False),
+        (DONE, 2e-4, False),
+        ((1.1, 0.9, 0.7, 0.5, 0.35), 2e-4, False),
+        ((1.1, 1.09, 1.1, 1.08, 1.09), 2e-4, False),
+        ((1.1, 1.11, 1.12, 1.13, 1.14), 2e-4, False),
+        (tuple(0.19 - 0.001 * n for n in range(5)), 2e-4, False),
+        ((1.1, 1.1001, 1.1, 1.0999, 1.1001), 4e-5, True),
+        ((0.6, 0.6001, 0.6, 0.5999, 0.6001), 4e-5, False),
+        ((1.1, 1.1, 1.1, 1.1, 1.1), 0.0, False),
+        (SLOW, 3.5e-4, True),
+        (SLOW, 3.7e-4, False),
+        (tuple(1.1 * math.exp(-0.057 * n) for n in range(5)), 2e-4, True),
+        (tuple(1.1 * math.exp(-0.059 * n) for n in range(5)), 2e-4, False),
+        (tuple(1.1 * math.exp(-0.01 * fall) for fall in (0.0, 1.0, 2.16, 3.16, 4.32)), 2e-4, True),
+        (tuple(1.1 * math.exp(-0.01 * fall) for fall in (0.0, 1.0, 2.2, 3.2, 4.4)), 2e-4, False),
+        ((1.1, 1.1001, 1.1, 1.0999, 1.1001), 4.9e-5, True),
+        ((1.1, 1.1001, 1.1, 1.0999, 1.1001), 5.1e-5, False),
+        ((0.81, 0.8101, 0.81, 0.8099, 0.8101), 4e-5, True),
+        ((0.79, 0.7901, 0.79, 0.7899, 0.7901), 4e-5, False),
+    ],
+    ids=[
+        "slow",
+        "usual updates",
+        "done",
+        "fast enough",
+        "noise",
+        "rising",
+        "little left",
+        "not moved",
+        "begun well and not moved",
+        "no update at all",
+        "just small updates",
+        "just usual updates",
+        "just too slow",
+        "just fast enough",
+        "just even, t 23 of 22",
+        "just uneven, t 19 of 22",
+        "just not moved",
+        "just moved",
+        "just not begun",
+        "just begun",
+    ],
+)
+def test_it_speaks_of_what_has_hardly_begun(
+    ratios: tuple[float, ...], size: float, *, speaks: bool, recorded: Recorded
+) -> None:
+    found = said(recorded(*ratios, size=size))
+    assert bool(found) is speaks
+    assert all(str(finding.severity) == "warning" and finding.layer is None for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("first", "speaks"), [(1.1, True), (1.4, True), (1.5, False)], ids=["even", "less so", "slowed"]
+)
+def test_a_loss_that_fell_far_faster_before_is_done_however_evenly_it_falls(
+    first: float, *, speaks: bool, recorded: Recorded
+) -> None:
+    late = [0.6 * 0.9895**n for n in range(9)]
+    assert bool(said(recorded(first, *late, steps=900))) is speaks
+
+
+def test_least_squares_that_are_solved_are_not_slow(train_watched: Train) -> None:
+    inputs, targets = load_diabetes(return_X_y=True)
+    inputs, targets = inputs / inputs.std(axis=0), (targets - targets.mean()) / targets.std()
+    data = WatchedData(inputs.astype(np.float32), targets[:, np.newaxis].astype(np.float32))
+    watched = train_watched(data, optimizer=Sgd(0.1), epochs=2000, batch_size=442, loss="mse", hidden=[])
+    last = watched.monitor.record.notes(Probe)[-1]
+    assert last.loss_ratio is not None
+    assert 0.45 < last.loss_ratio < 0.55  # least squares leave 48 % of the variance
+    assert watched.monitor.verdict.outcome == "healthy"
+    assert watched.monitor.verdict.standing == ()
+
+
+def test_t_is_students_of_the_falls(recorded: Recorded) -> None:
+    record = recorded(1.1, 1.08, 1.05, 1.04, 1.0)
+    falls = [math.log(a / b) / 250 for a, b in ((1.1, 1.08), (1.08, 1.05), (1.05, 1.04), (1.04, 1.0))]
+    pace, t = fall(record.notes(Probe))
+    assert pace == pytest.approx(falls[-1])
+    assert t == pytest.approx(ttest_1samp(falls, 0.0).statistic)
+
+
+def test_the_pace_is_that_of_updates_however_far_apart_the_probes_are(make_probe: MakeProbe) -> None:
+    probes = [make_probe(step, loss_ratio=math.exp(-1e-4 * step)) for step in (0, 100, 300, 600, 1000)]
+    pace, t = fall(probes)
+    assert pace == pytest.approx(1e-4)
+    assert t > 1e6
+
+
+def test_a_symptom_that_explains_it_silences_it(recorded: Recorded) -> None:
+    record = recorded(*SLOW)
+    for step in (0, 500, 1000):
+        record.add(Scan(step, 100, {"hidden_1": tuple(range(6))}))
+    assert judgement(record).reason == "dead_units@hidden_1 stands, and may be the reason"
+
+
+def test_data_without_signal_are_no_fault_of_the_rate(recorded: Recorded) -> None:
+    record = recorded(*SLOW)
+    record.add(Signal(1000, 0.0, 0.1))
+    assert judgement(record).status == "not_judged"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "run", "reason"),
+    [
+        (SLOW, {"reason": "interrupted"}, "the training is not done"),
+        (SLOW[:4], {}, "4 of 5 checks"),
+        (SLOW, {"steps": 60}, "60 updates made; judged from update 100 on, or at the end of 100 and more"),
+    ],
+    ids=["interrupted", "four probes", "a smoke run"],
+)
+def test_what_cannot_be_judged_says_why(
+    ratios: tuple[float, ...], run: dict[str, Any], reason: str, recorded: Recorded
+) -> None:
+    judged = judgement(recorded(*ratios, **run))
+    assert (judged.status, judged.reason) == ("not_judged", reason)
+
+
+def test_numbers_that_are_not_finite_are_another_matter(recorded: Recorded) -> None:
+    record = recorded(*SLOW, reason="non_finite")
+    record.add(Incident(999, 998, "loss", None))
+    assert judgement(record).status == "clear"
+    assert fall(recorded(1.0, 0.9, math.nan, 0.8, 0.7).notes(Probe)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("size", "rate"), [(1.2e-5, 0.01), (1.2e-7, 1.0), (3e-4, 0.001)])
+def test_the_prescribed_rate_makes_updates_of_a_usual_size(size: float, rate: float, recorded: Recorded) -> None:
+    (found,) = said(recorded(*SLOW, size=size))
+    assert found.prescriptions[0].set == {"training.optimizer.learning_rate": pytest.approx(rate)}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "healthy"), [(Sgd(1e-4), Sgd(0.1)), (Adam(1e-7), Adam(3e-3))], ids=["sgd", "adam"]
+)
+def test_a_rate_too_low_is_found_and_explains_that_nothing_is_learned(
+    optimizer: Optimizer, healthy: Optimizer, digits: WatchedData, train_watched: Train
+) -> None:
+    verdict = train_watched(digits, optimizer=optimizer).monitor.verdict
+    explained = {finding.id: finding.explained_by for finding in verdict.standing}
+    assert explained["learning_rate_too_low"] is None
+    assert explained["no_learning"] == "learning_rate_too_low"
+    assert train_watched(digits, optimizer=healthy).monitor.verdict.outcome == "healthy"
