@@ -7,6 +7,7 @@ from typing import assert_never
 
 import numpy as np
 
+from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine import adaptive_optimizers, clipping, optimizers, schedules
 from gradvitals.engine.events import Array
 from gradvitals.engine.history import EarlyStopping
@@ -33,6 +34,7 @@ class Experiment:
         optimizer: Without state yet.
         samples: The training set, targets encoded for the loss.
         validation: The validation set, likewise.
+        data: Both, as a monitor takes them; runs that share their data share what is measured of it.
         generator: Draws the mini-batches.
         clip: How gradients are clipped.
         schedule: How the learning rate changes.
@@ -45,6 +47,7 @@ class Experiment:
     optimizer: Optimizer
     samples: Samples
     validation: Samples
+    data: WatchedData
     generator: np.random.Generator
     clip: clipping.Clip | None
     schedule: Schedule | None
@@ -57,7 +60,7 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
     """Build the experiment; weights, batches, searches and dropout have separate streams of the config's seed."""
     streams = np.random.SeedSequence(config.seed).spawn(4)
     weights, batches, searches, drops = (np.random.default_rng(stream) for stream in streams)
-    samples, validation = _sets(dataset, fit.encoding, fit.widths[-1], config.training.dtype)
+    samples, validation, data = _sets(dataset, fit.encoding, fit.widths[-1], config.training.dtype)
     network = build_network(config, dataset, fit, samples.targets, weights=weights, drops=drops)
     stopping = config.training.early_stopping
     strategy = _strategy(config, searches)
@@ -67,6 +70,7 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
         PartialOptimizer(chosen, network, config.training.frozen) if config.training.frozen else chosen,
         samples,
         validation,
+        data,
         batches,
         _clip(config),
         _schedule(config.training.schedule, math.ceil(len(samples) / fit.batch_size)),
@@ -77,11 +81,12 @@ def assemble(config: Config, dataset: Dataset, fit: Fit) -> Experiment:
 
 
 @lru_cache(maxsize=2)
-def _sets(dataset: Dataset, encoding: Encoding, outputs: int, dtype: str) -> tuple[Samples, Samples]:
-    """Give training and validation set; runs that share their data share these arrays too."""
+def _sets(dataset: Dataset, encoding: Encoding, outputs: int, dtype: str) -> tuple[Samples, Samples, WatchedData]:
+    """Give training and validation set, and both to watch; runs that share their data share these arrays too."""
     training = dataset.inputs, _encode(dataset.targets, encoding, max(dataset.outputs, outputs))
     validation = dataset.validation_inputs, _encode(dataset.validation_targets, encoding, training[1].shape[1])
-    return Samples(*_as_dtype(training, dtype)), Samples(*_as_dtype(validation, dtype))
+    training, validation = _as_dtype(training, dtype), _as_dtype(validation, dtype)
+    return Samples(*training), Samples(*validation), WatchedData(*training, *validation)
 
 
 def _encode(targets: Targets, encoding: Encoding, width: int) -> Array:

@@ -50,6 +50,7 @@ class CheckedRun:
         baseline: What became of its findings since a baseline; None without one.
         notes: What else is to be said of it, a sentence each.
         call_site: The line of code that watched the training; None where a config was run.
+        intervention: What trials of changes showed of its root, as JSON; None where none were made.
     """
 
     name: str
@@ -67,6 +68,7 @@ class CheckedRun:
     baseline: SinceBaseline | None = None
     notes: tuple[str, ...] = ()
     call_site: CallSite | None = None
+    intervention: Mapping[str, Any] | None = None
 
     @property
     def excused(self) -> dict[str, str]:
@@ -102,6 +104,7 @@ class CheckedRun:
             "scores": self.scores,
             "baseline": None if self.baseline is None else self.baseline.to_json(),
             "seeds": [member.to_json() for member in self.members],
+            **({} if self.intervention is None else {"intervention": self.intervention}),
         }
 
     def _terms(self, finding: Finding) -> dict[str, str] | None:

@@ -29,6 +29,7 @@ from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.data.mapped import as_trained, read_mapped
 from gradvitals.experiments.files import write_json, write_text
 from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.intervention.yardstick import score_rows, write_scores
 from gradvitals.experiments.network_graph import network_nodes
 from gradvitals.experiments.plan import PlannedRun, label
 from gradvitals.experiments.rules import configured
@@ -54,6 +55,8 @@ class Place:
         base_dir: What relative paths in the config are relative to.
         axes: All values of every swept key, for the hyperparameter table.
         mapped: The folder of its data set, where that is in files for several processes (`data.mapped`).
+        scored: Whether the score of every validation row is written, too (`intervention.yardstick`).
+        watched: Whether it is watched and judged; if not, little but its scores is left of it.
     """
 
     folder: Path
@@ -61,6 +64,8 @@ class Place:
     base_dir: Path
     axes: Mapping[str, Sequence[Any]]
     mapped: Path | None = None
+    scored: bool = False
+    watched: bool = True
 
 
 class OpenRun:
@@ -84,6 +89,7 @@ class OpenRun:
         """
         self.planned, self._place, self._at_once = planned, place, at_once
         config, dataset = planned.config, load_dataset(planned, place)
+        self._dataset = dataset if place.scored else None
         fit = check_fit(config, dataset, origin=place.origin)
         self.experiment, self.history = assemble(config, dataset, fit), History()
         self._diagnoses = configured(config.diagnostics.rules, origin=place.origin)
@@ -102,6 +108,8 @@ class OpenRun:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG_FILE, dump(config))
         write_summary(folder, self._summary)
+        if not self._place.watched:
+            return
         self._writer = RunWriter(folder)
         _write_hparams(self._writer, self.planned, self._place)
         self._writer.top.graph(graph_def(network_nodes(self.experiment.network.circuit)))
@@ -128,6 +136,8 @@ class OpenRun:
         if writer is not None:
             writer.top.summary(history.steps, hparams.session_end("success" if finished else "failure"))
             writer.close()
+        if finished and self._dataset is not None:
+            write_scores(folder, score_rows(self.experiment, self._dataset))
         verdict = judge(Record(), self._diagnoses) if self._monitor is None else self._monitor.verdict
         summary = replace(
             self._summary,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.history import History
 from gradvitals.engine.stack import Training
@@ -33,10 +32,9 @@ def watch_experiment(
         diagnoses: The rules, with their thresholds.
         total_steps: Planned updates, where the training itself does not say.
     """
-    samples, validation = experiment.samples, experiment.validation
     return Monitor(
         experiment.network,
-        WatchedData(samples.inputs, samples.targets, validation.inputs, validation.targets),
+        experiment.data,
         total_steps=total_steps,
         every=config.diagnostics.every,
         exact=config.diagnostics.exact,

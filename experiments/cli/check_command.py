@@ -86,6 +86,7 @@ MOST_SHOWN = 10
     type=click.IntRange(min=1),
     help="Judge by the majority of N seeds: run a config with them, or find them in a folder.",
 )
+@click.option("--confirm", is_flag=True, help="Find the root of errors by intervention: try changes, and re-run.")
 @click.option("--logdir", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep the runs of a config here.")
 @preflight_options
 @workers_option("Processes for the runs of a config [one per core].")
@@ -107,6 +108,7 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     *,
+    confirm: bool,
     no_pin: bool,
     preflight: bool,
     overfit: bool,
@@ -132,6 +134,9 @@ def command(
         return _print_plans(paths, overrides, seed, seeds, logdir)
     _refuse_output(output)
     known = _read_baseline(baseline, seeds, before=before)
+    if before and confirm:
+        sentence = "--confirm: re-runs trained networks — leave it out, or leave out --preflight and --overfit"
+        raise UserError(sentence)
     checked: list[CheckedPath] = []
     refused: list[Refused] = []
     for path in paths:
@@ -152,7 +157,8 @@ def command(
                 click.echo(f"gradvitals: {sentence}", err=True)
             refused.append(Refused(path, error.sentences))
         else:
-            checked.append(found if known is None else hold_against(found, known))
+            found = found if known is None else hold_against(found, known)
+            checked.append(_confirmed(found, seeds, workers, pin=not no_pin) if confirm else found)
     counts = ANY_COUNTS if before else BEST_COUNTS
     outcome = CheckOutcome(tuple(checked), tuple(refused), counts, verbose=verbose)
     _deliver(outcome, form, output, quiet=quiet)
@@ -185,6 +191,27 @@ def _read_baseline(baseline: Path | None, seeds: int | None, *, before: bool) ->
         sentence = f"{given[0]}: for trained networks — leave it out, or leave out --preflight and --overfit"
         raise UserError(sentence)
     return None if baseline is None else make_baseline(read_report(baseline, "--baseline"))
+
+
+def _confirmed(found: CheckedPath, seeds: int | None, workers: int | None, *, pin: bool) -> CheckedPath:
+    """Find the roots of the runs that count and fail, by intervention; what else there is stays as it is."""
+    new: dict[int, CheckedRun] = {}
+    for run in found.counting:
+        if run.exit is not Exit.FAILED or run.config is None:
+            continue
+        from gradvitals.experiments.intervention.confirm import confirm_run
+
+        path = found.source or run.folder / CONFIG_FILE
+        loaded = LoadedConfig(run.config, str(path), path.parent, path)
+        try:
+            new[id(run)] = confirm_run(run, loaded, seeds, worker_count(workers), pin=pin)
+        except UserError as error:  # such as data that are no longer there: the verdict stands all the same
+            for sentence in error.sentences:
+                click.echo(f"gradvitals: not confirmed: {sentence}", err=True)
+            notes = (*run.notes, *(f"not confirmed: {sentence}" for sentence in error.sentences))
+            new[id(run)] = replace(run, notes=notes)
+    runs = tuple(new.get(id(run), run) for run in found.runs)
+    return replace(found, runs=runs, counting=tuple(new.get(id(run), run) for run in found.counting))
 
 
 def _by_majority(found: CheckedPath, seeds: int | None, require: Require) -> CheckedPath:

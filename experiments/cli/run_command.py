@@ -25,6 +25,7 @@ from gradvitals.experiments.cli.options import (
     print_plan,
     seed_option,
     set_option,
+    worker_count,
     workers_option,
 )
 from gradvitals.experiments.errors import UserError
@@ -32,7 +33,7 @@ from gradvitals.experiments.executor import limited_blas
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.preflight_check import check_run_before_training
 from gradvitals.experiments.runner import run_one
-from gradvitals.experiments.sweep import make_plan, place_runs
+from gradvitals.experiments.sweep import Plan, make_plan, place_runs
 
 GO_ON = "mend what fails, accept it for a while in [check.ignore], or train without --preflight"
 
@@ -46,6 +47,7 @@ GO_ON = "mend what fails, accept it for a while in [check.ignore], or train with
 @plan_options
 @preflight_options
 @click.option("--check", is_flag=True, help="Exit with 1 if an error stands or a limit of [check] is exceeded.")
+@click.option("--confirm", is_flag=True, help="Find the root of errors by intervention: try changes, and re-run.")
 @click.option("--verbose", "-v", is_flag=True, help="Show also what is only info or has cleared.")
 def command(
     config: str,
@@ -61,6 +63,7 @@ def command(
     preflight: bool,
     overfit: bool,
     check: bool,
+    confirm: bool,
     verbose: bool,
 ) -> int:
     """Train the network of CONFIG, a TOML file or the name of a bundled config, and say what ails it.
@@ -87,6 +90,7 @@ def command(
         )
         if not quiet:
             console.print(f"finished before, in {folder}", soft_wrap=True)
+        _confirm(console, plan, kept[0].verdict, workers, wanted=confirm)
         return checked.exit if check else Exit.DONE
     (planned, place), epochs = pending[0], plan.runs[0].config.training.epochs
     if preflight or overfit:
@@ -109,9 +113,23 @@ def command(
         console.print(f"{summary.steps} updates in {summary.seconds:.2f} s; {scores}", soft_wrap=True)
     judged = check_path(place.folder, {}, "all") if check else None
     _print_verdict(console, place.folder.name, verdict, judged, verbose=verbose)
+    _confirm(console, plan, verdict.outcome, workers, wanted=confirm)
     if not quiet:
         console.print(f"in {place.folder} — look at it with: gradvitals board {plan.folder}", soft_wrap=True)
     return Exit.DONE if judged is None else judged.exit
+
+
+def _confirm(console: Console, plan: Plan, outcome: str, workers: int | None, *, wanted: bool) -> None:
+    """Print what trials of changes show of the root, where that is wanted and an error stands."""
+    if not wanted or outcome != "error":
+        return
+    from gradvitals.experiments.intervention.conclusion import conclude
+    from gradvitals.experiments.intervention.confirm import try_on
+    from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
+    from gradvitals.experiments.intervention.show import render
+
+    found = try_on(plan.loaded, ENOUGH_SEEDS, worker_count(workers))
+    console.print(render(found, conclude(found)))
 
 
 def _print_verdict(

@@ -27,6 +27,10 @@ DiagnosisId: TypeAlias = Literal[
     "collapsed_output",
     "unscaled_targets",
     "data_faults",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "overfitting",
+    "update_ratio",
 ]
 DIAGNOSIS_IDS: tuple[str, ...] = get_args(DiagnosisId)
 
@@ -89,6 +93,10 @@ class DiagnosticsConfig(Model):
         collapsed_output: The same output whatever the input.
         unscaled_targets: Targets whose scale the initial outputs do not suit.
         data_faults: NaN, constant columns, one-class batches, overlapping sets.
+        learning_rate_too_high: Updates so long that nothing is learned after them.
+        learning_rate_too_low: Updates so small that the training ends long before it is done.
+        overfitting: A validation loss that rises while the training loss falls.
+        update_ratio: Updates far larger or smaller, for their weights, than is usual.
     """
 
     every: Every = "auto"
@@ -113,6 +121,10 @@ class DiagnosticsConfig(Model):
     collapsed_output: Rule | None = None
     unscaled_targets: Rule | None = None
     data_faults: Rule | None = None
+    learning_rate_too_high: Rule | None = None
+    learning_rate_too_low: Rule | None = None
+    overfitting: Rule | None = None
+    update_ratio: Rule | None = None
 
     @property
     def rules(self) -> dict[str, Rule]:

@@ -27,11 +27,11 @@ def dump(config: Config) -> str:
     document = tomlkit.document()
     for key, value in as_plain(config).items():
         if not isinstance(value, dict):
-            document.add(key, _item(value))
+            document.add(key, inline(value))
             continue
         table = tomlkit.table()
         for inner, item in value.items():
-            table.add(inner, _item(item))
+            table.add(inner, inline(item))
         document.add(key, table)
     return tomlkit.dumps(document)
 
@@ -78,18 +78,18 @@ def _digest(table: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _item(value: Any) -> Item:  # noqa: ANN401 - any value of a config
+def inline(value: Any) -> Item:  # noqa: ANN401 - any value of a config
     """Return a TOML value with tables inline, also within lists."""
     match value:
         case dict():
             table: InlineTable = tomlkit.inline_table()
             for key, inner in value.items():
-                table.add(key, _item(inner))
+                table.add(key, inline(inner))
             return table
         case list():
             array = tomlkit.array()
             for inner in value:
-                array.append(_item(inner))
+                array.append(inline(inner))
             return array
         case _:
             item: Item = tomlkit.item(value)

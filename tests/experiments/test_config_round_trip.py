@@ -5,6 +5,7 @@ import sys
 import tomllib
 
 import pytest
+import tomlkit
 
 from gradvitals.experiments.config.dump import as_plain, config_hash, dump
 from gradvitals.experiments.config.initialization import Normal, Scheme
@@ -195,3 +196,12 @@ def test_the_models_load_no_numpy() -> None:
 def test_plain_data_validates_as_the_config_it_came_from() -> None:
     config = loads(EVERYTHING)
     assert Config.model_validate(as_plain(config)) == config
+
+
+def test_keys_and_words_are_quoted_where_toml_wants_it() -> None:
+    config = loads(EVERYTHING)
+    assert tomlkit.parse(dump(config)).unwrap() == as_plain(config)
+    assert [line for line in dump(config).splitlines() if "odd" in line or "meant" in line] == [
+        'columns = {x2 = "center", 0 = 10.0, "odd \\"name\\", with a.dot" = 0.5}',
+        'dead_units = {enabled = false, why = "they are \\"meant\\" to be"}',
+    ]

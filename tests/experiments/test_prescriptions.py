@@ -67,3 +67,21 @@ def test_every_prescription_can_be_set(base: str, overrides: list[str], tmp_path
         for key, value in (settings or {}).items():
             raw = set_key(raw, key, value)
         Config.model_validate(raw)
+
+
+@pytest.mark.parametrize(
+    ("base", "id_", "rates"),
+    [
+        ("no_learning", "no_learning", [0.01]),  # to where updates are a thousandth of the weights
+        ("dying_relu", "no_learning", []),  # no rate moves what has no gradient
+        ("dying_relu", "collapsed_output", []),  # nor undoes a step that was never made
+    ],
+)
+def test_another_rate_is_prescribed_only_where_it_can_help(
+    base: str, id_: str, rates: list[float], tmp_path: Path
+) -> None:
+    ((planned, place),), _ = place_runs(make_plan(load_config(base), tmp_path), "refuse")
+    _, verdict = run_one(planned, place)
+    (finding,) = (finding for finding in verdict.standing if finding.id == id_ and finding.severity == "error")
+    key = "training.optimizer.learning_rate"
+    assert [cure.set[key] for cure in finding.prescriptions if cure.set and key in cure.set] == rates

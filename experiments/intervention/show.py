@@ -1,0 +1,203 @@
+"""An intervention for people and for programs: every sentence with its number, its seeds and its standard error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradvitals.diagnostics.findings import Finding
+from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of
+from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS, Effect
+from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.yardstick import YARDSTICK
+
+
+def effect_text(effect: Effect, score: str) -> str:
+    """Say what a change does to the yardstick.
+
+    >>> effect_text(Effect(0.861, 0.0087, 0.008, 5, 5), "accuracy")
+    'accuracy +0.861 ± 0.009, better in 5 of 5 seeds'
+    """
+    digits = 3 if effect.se >= 0.0005 else 4
+    counted = f"better in {effect.better} of {effect.seeds} seeds"
+    return f"{score} {effect.mean:+.{digits}f} ± {effect.se:.{digits}f}, {counted}"
+
+
+def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[str]:
+    """Say what was found: the root, what vanishes with it, and what speaks against the others."""
+    score, seeds = YARDSTICK[found.task], len(found.seeds)
+    sure = seeds >= ENOUGH_SEEDS
+    provisional, root, lifting = concluded.provisional, concluded.root, concluded.lifting
+    if provisional is not None:
+        yield f"provisional root: {provisional.key}"
+    if lifting is None or lifting.effect is None:
+        yield from _nothing_lifts(found, score)
+        return
+    by = f"{lifting.arm.name} {_lifted(found)} ({effect_text(lifting.effect, score)}"
+    by += f"; impaired at the end in {lifting.impaired} of {len(lifting.trials)})" if found.is_impaired else ")"
+    if root is None:
+        yield f"no finding speaks of it, but {by}"
+    else:
+        yield f"{'confirmed root' if sure else 'root so far'}: {root.key}: {by}"
+    if concluded.vanished:
+        yield f"with it vanish: {', '.join(each.key for each in concluded.vanished)}"
+    left = found.left(lifting)
+    if left:
+        yield f"what still stands in most of the {seeds} seeds: {', '.join(each.key for each in left)}"
+    if not sure:
+        yield f"{seeds} seeds confirm nothing: from {ENOUGH_SEEDS} on it is called confirmed (--seeds {ENOUGH_SEEDS})"
+    yield from _against(found, concluded, score)
+
+
+def _lifted(found: Intervention) -> str:
+    return "lifts the impairment" if found.is_impaired else "clears it and does no harm"
+
+
+def _nothing_lifts(found: Intervention, score: str) -> Iterator[str]:
+    tried = [each for each in found.tried if each.effect is not None]
+    singles, pairs = (sum((each.arm.keys > 1) == several for each in found.tried) for several in (False, True))
+    what = "the impairment" if found.is_impaired else "what was found"
+    yield f"nothing of what was tried lifts {what}: {singles} changes of one key, {pairs} of two or more"
+    for each in tried:
+        if each.effect is not None:
+            yield f"  {each.arm.name}: {effect_text(each.effect, score)}{_why_not(found, each)}"
+
+
+def _why_not(found: Intervention, tried: Tried) -> str:
+    reasons = []
+    if found.is_impaired and tried.trials and 2 * tried.impaired >= len(tried.trials):
+        reasons.append(f"impaired at the end in {tried.impaired} of {len(tried.trials)}")
+    left = found.left(tried)
+    reasons += [f"still {', '.join(each.key for each in left)}"] if left else []
+    return f"; {'; '.join(reasons)}" if reasons else ""
+
+
+def _against(found: Intervention, concluded: Conclusion, score: str) -> Iterator[str]:
+    """Say what speaks against the other roots: what they prescribe does not help, or they outlive the cure."""
+    root = concluded.root
+    gone = {each.key for each in concluded.vanished}
+    for finding in found.standing:
+        if finding.explained_by is not None or (root is not None and finding.key == root.key):
+            continue
+        tries = [arm_of(found, prescription) for prescription in finding.prescriptions]
+        tested = [each for each in tries if each is not None and (each.effect or each.screening)]
+        if finding.key in gone:
+            said = "vanishes, though nothing that it prescribes was changed"
+            yield f"not the root: {finding.key} {said}{_tests(tested, score)}"
+        else:
+            yield f"not the root: {finding.key} stays while the network is no longer impaired"
+
+
+def _tests(tested: list[Tried], score: str) -> str:
+    said = [
+        f"{each.arm.name}: {effect_text(effect, score)}" for each in tested if (effect := each.effect or each.screening)
+    ]
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def table_of(found: Intervention, concluded: Conclusion) -> Table:
+    """Tabulate the arms: the control, the sane defaults, what was tried on fresh seeds, and what was only screened."""
+    score = YARDSTICK[found.task]
+    table = Table(pad_edge=False, box=None)
+    for name, justify in (
+        ("arm", "left"),
+        ("keys", "right"),
+        (score, "right"),
+        ("against the control", "left"),
+        ("", "left"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for each in _rows(found):
+        keys = "" if each.arm.role == "control" else str(each.arm.keys)
+        effect = each.effect or each.screening
+        against = "" if effect is None or each.arm.role == "control" else _short(effect)
+        table.add_row(each.arm.name, keys, f"{each.mean:.3f}", against, _mark(found, concluded, each))
+    return table
+
+
+def _rows(found: Intervention) -> list[Tried]:
+    tried = sorted(found.tried, key=lambda each: (each.effect is None, -each.mean))
+    fixed = [found.control, *([found.sane] if found.sane is not None else [])]
+    return [each for each in (*fixed, *tried) if each.scores or each.screened]
+
+
+def _short(effect: Effect) -> str:
+    return f"{effect.mean:+.3f} ± {effect.se:.3f}, {effect.better} of {effect.seeds}"
+
+
+def _mark(found: Intervention, concluded: Conclusion, tried: Tried) -> str:
+    """Say in a few words what became of an arm."""
+    if tried is concluded.cure:
+        return "cures"
+    if found.lifts(tried):
+        return "lifts it"
+    if tried.arm.role != "change":
+        return ""
+    return "does not lift it" if tried.effect is not None else "screened only"
+
+
+def render(found: Intervention, concluded: Conclusion) -> RenderableType:
+    """Render what an intervention showed, for the terminal."""
+    parts: list[RenderableType] = [Text(line) for line in intervention_lines(found, concluded)]
+    parts += [Padding(table_of(found, concluded), (1, 0, 1, 2))] if found.tried else []
+    parts += [Text(line, "dim") for line in how_lines(found)]
+    return Group(*parts)
+
+
+def how_lines(found: Intervention) -> Iterator[str]:
+    """Say how it was done and what it took."""
+    if found.tried:
+        part = f" over {found.share:.0%} of the epochs" if found.share < 1.0 else ""
+        screened = next((each.screening.seeds for each in found.tried if each.screening is not None), 0)
+        yield (
+            f"screened with {screened} seed{'' if screened == 1 else 's'}{part}; effects are of the fresh seeds"
+            f" {found.seeds[0]} to {found.seeds[-1]}, ± is the standard error"
+        )
+    times = found.spent / found.unit if found.unit else 0.0
+    yield f"{found.runs} trainings in {found.spent:.1f} s, {times:.1f} times {found.unit_text}"
+    yield from found.notes
+
+
+def to_json(found: Intervention, concluded: Conclusion) -> dict[str, Any]:
+    """Give an intervention as JSON."""
+    return {
+        "yardstick": YARDSTICK[found.task],
+        "seeds": list(found.seeds),
+        "impaired": found.sick.impaired,
+        "provisional_root": _key(concluded.provisional),
+        "root": _key(concluded.root),
+        "confirmed": concluded.root is not None and len(found.seeds) >= ENOUGH_SEEDS,
+        "lifted_by": None if concluded.lifting is None else dict(concluded.lifting.arm.changes),
+        "vanished": [each.key for each in concluded.vanished],
+        "cure": None if concluded.cure is None else dict(concluded.cure.arm.changes),
+        "arms": [_arm_json(found, each) for each in _rows(found)],
+        "runs": found.runs,
+        "seconds": found.spent,
+        "times_the_sick_run": found.spent / found.unit if found.unit else None,
+        "notes": list(found.notes),
+    }
+
+
+def _arm_json(found: Intervention, tried: Tried) -> dict[str, Any]:
+    return {
+        "name": tried.arm.name,
+        "role": tried.arm.role,
+        "set": dict(tried.arm.changes),
+        "keys": tried.arm.keys,
+        "prescribed_by": list(tried.arm.prescribed_by),
+        "score": tried.mean,
+        "screening": None if tried.screening is None else tried.screening.to_json(),
+        "effect": None if tried.effect is None else tried.effect.to_json(),
+        "against_sane_defaults": None if tried.against_sane is None else tried.against_sane.to_json(),
+        "impaired_in": tried.impaired if tried.trials else None,
+        "standing": [each.key for each in found.left(tried)] if tried.trials else None,
+        "lifts": found.lifts(tried),
+        "cures": found.cures(tried),
+    }
+
+
+def _key(finding: Finding | None) -> str | None:
+    return None if finding is None else finding.key

@@ -1,0 +1,155 @@
+"""Runs arms with several seeds, all together: those that are alike share the run axis, others the processes."""
+
+import math
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.experiments.checking import CheckedRun, check_path
+from gradvitals.experiments.config.dump import config_hash
+from gradvitals.experiments.config.load import LoadedConfig
+from gradvitals.experiments.config.root import MOST_SEED, Config
+from gradvitals.experiments.executor import run_many
+from gradvitals.experiments.intervention.arms import Arm
+from gradvitals.experiments.intervention.yardstick import RowScores, read_scores
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.run_folder import RunSummary, choose_folder
+from gradvitals.experiments.runner import Place
+
+LEAST_UPDATES = 150
+"""Updates below which no training is shortened: the impairment gate speaks from 100 on."""
+
+SCORED = 0.25
+"""What a training costs that is only scored, in units of one that is watched; 0.2 to 0.3 where several are stacked."""
+
+WORTH_A_POOL = 8.0
+"""Seconds of training from which on several processes are worth the second that they take to start."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One arm with one seed, trained.
+
+    Attributes:
+        arm: What was changed.
+        seed: Of data, weights and order.
+        scores: Of every validation row.
+        checked: Its verdict; None where it was only scored.
+        impaired: Whether the gate called it impaired at the end; None where that was not judged.
+        seconds: That the training took, watching included.
+        broke_off: Whether it ended with numbers that are not finite.
+    """
+
+    arm: Arm
+    seed: int
+    scores: RowScores
+    checked: CheckedRun | None = None
+    impaired: bool | None = None
+    seconds: float = 0.0
+    broke_off: bool = False
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the diagnoses say; None where it was only scored."""
+        return None if self.checked is None else self.checked.verdict
+
+
+@dataclass(slots=True)
+class Laboratory:
+    """Where arms are tried: the same data, a folder, workers; it keeps the time.
+
+    Attributes:
+        loaded: Where the sick config came from.
+        folder: For the runs that are watched.
+        scratch: For those that are only scored.
+        workers: Processes.
+        pin: Whether each keeps to a core.
+        rows: Of the training set.
+        unit: Seconds that the sick run took.
+        spent: Seconds that trials took so far.
+        runs: Trainings made so far.
+        cost: The same in units of a full training that is watched.
+        scored: What a full training costs in these units that is only scored.
+        failures: Why trainings did not come to an end, a sentence each.
+    """
+
+    loaded: LoadedConfig
+    folder: Path
+    scratch: Path
+    workers: int = 1
+    pin: bool = True
+    rows: int = 1
+    unit: float = 0.0
+    spent: float = 0.0
+    runs: int = 0
+    cost: float = 0.0
+    scored: float = SCORED
+    failures: list[str] = field(default_factory=list)
+
+    def run(
+        self, wanted: Iterable[tuple[Arm, int]], *, watched: Collection[Arm] = (), share: float = 1.0
+    ) -> list[Trial]:
+        """Train arms with their seeds: each seed gives all arms the same split, order and draw of weights.
+
+        Args:
+            wanted: Arms and seeds.
+            watched: The arms that are watched and judged; the others are only scored.
+            share: Of the epochs that are trained.
+
+        Returns:
+            The trials that came to an end; why others did not is in `failures`.
+        """
+        started = time.perf_counter()
+        planned: dict[str, tuple[Arm, int, Place]] = {}
+        runs = []
+        for arm, seed in wanted:
+            config = self.shortened(arm.config, share).model_copy(update={"seed": seed})
+            is_watched = arm in watched
+            name = f"{arm.role},seed={seed}-{config_hash(config, 12)}{'' if is_watched else '-scored'}"
+            folder = choose_folder(self.folder if is_watched else self.scratch, name, "new") or self.scratch / name
+            place = Place(folder, self.loaded.origin, self.loaded.base_dir, {}, scored=True, watched=is_watched)
+            planned[name] = arm, seed, place
+            runs.append((PlannedRun(config, {}, name), place))
+        trials = []
+        workers = self.workers if len(runs) * self.unit > WORTH_A_POOL else 1
+        for outcome in run_many(runs, workers, pin=self.pin):
+            arm, seed, place = planned[outcome.planned.name]
+            if outcome.summary is None:
+                self.failures.append(f"{arm.name} with seed {seed}: {outcome.error}")
+            else:
+                trials.append(_read(arm, seed, place, outcome.summary))
+        self.spent += time.perf_counter() - started
+        self.runs += len(runs)
+        self.cost += sum(1.0 if place.watched else self.scored * share for _, _, place in planned.values())
+        return trials
+
+    def shortened(self, config: Config, share: float) -> Config:
+        """Give a config with fewer epochs, but with updates enough to tell learning from not learning."""
+        steps = math.ceil(self.rows / min(config.training.batch_size, self.rows))
+        epochs = max(math.ceil(config.training.epochs * share), math.ceil(LEAST_UPDATES / steps))
+        if epochs >= config.training.epochs:
+            return config
+        return config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
+
+
+def _read(arm: Arm, seed: int, place: Place, summary: RunSummary) -> Trial:
+    scores, broke_off = read_scores(place.folder), summary.status == "non_finite"
+    if not place.watched:
+        return Trial(arm, seed, scores, None, None, summary.seconds, broke_off)
+    checked = check_path(place.folder, {}, "all").runs[0]
+    judged = [check for check in judge_gate(read_record(place.folder).record).checks if check.judged]
+    impaired = judged[-1].impaired if judged else None
+    return Trial(arm, seed, scores, checked, impaired, summary.seconds, broke_off)
+
+
+def fresh_seeds(seed: int, count: int) -> tuple[int, ...]:
+    """Give seeds that the choice of arms has not seen.
+
+    >>> fresh_seeds(0, 3)
+    (1, 2, 3)
+    """
+    return tuple((seed + 1 + offset) % (MOST_SEED + 1) for offset in range(count))

@@ -1,0 +1,124 @@
+"""Interventions on small sick networks: what lifts the impairment, what vanishes with it, what is refuted."""
+
+from pathlib import Path
+
+import pytest
+
+from gradvitals.experiments.config.load import LoadedConfig, loads
+from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
+from gradvitals.experiments.intervention.confirm import try_on
+from gradvitals.experiments.intervention.evidence import Intervention
+from gradvitals.experiments.intervention.show import intervention_lines, to_json
+
+MOONS = """
+[data]
+source = "moons"
+n = 300
+[model]
+hidden = [12]
+{model}
+[training]
+batch_size = 32
+epochs = 30
+{training}
+"""
+SGD = 'optimizer = {kind = "sgd", learning_rate = 0.3}'
+DEAD = 'bias_init = {kind = "constant", value = -100.0}'
+
+
+def intervened(model: str, training: str, *, seeds: int = 5) -> tuple[Intervention, Conclusion]:
+    loaded = LoadedConfig(loads(MOONS.format(model=model, training=training)), "test", Path())
+    found = try_on(loaded, seeds, 1)
+    return found, conclude(found)
+
+
+@pytest.fixture(scope="module")
+def dead() -> tuple[Intervention, Conclusion]:
+    return intervened(DEAD, SGD)
+
+
+@pytest.fixture(scope="module")
+def few() -> tuple[Intervention, Conclusion]:
+    return intervened(DEAD, SGD, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def dead_and_slow() -> tuple[Intervention, Conclusion]:
+    return intervened(DEAD, 'optimizer = {kind = "sgd", learning_rate = 1e-6}')
+
+
+def test_the_smallest_change_that_lifts_the_impairment_is_the_cure(dead: tuple[Intervention, Conclusion]) -> None:
+    found, concluded = dead
+    assert concluded.cure is not None
+    assert dict(concluded.cure.arm.changes) == {"model.bias_init": "zeros"}
+    effect = concluded.cure.effect
+    assert effect is not None
+    assert (effect.seeds, effect.better) == (5, 5)
+    assert effect.is_better
+    assert found.seeds == (1, 2, 3, 4, 5)
+    assert concluded.cure.impaired == 0
+
+
+def test_the_root_is_what_prescribed_the_cure_and_the_rest_vanishes_with_it(
+    dead: tuple[Intervention, Conclusion],
+) -> None:
+    found, concluded = dead
+    assert concluded.root is not None
+    assert concluded.root.key == "dead_units@hidden_1"
+    assert {each.key for each in concluded.vanished} == {each.key for each in found.standing} - {"dead_units@hidden_1"}
+    explained = {each.key: each.explained_by for each in concluded.verdict.standing if each.severity > 1}
+    assert explained.pop("dead_units@hidden_1") is None
+    assert set(explained.values()) <= {"dead_units@hidden_1"}
+
+
+def test_every_prescription_that_was_tried_has_its_outcome(dead: tuple[Intervention, Conclusion]) -> None:
+    _, concluded = dead
+    root = concluded.verdict.standing[0]
+    outcomes = {next(iter(each.set or {}), ""): each.outcome for each in root.prescriptions}
+    assert outcomes["model.bias_init"] == "confirmed"
+    assert outcomes["model.activation"] == "refuted"  # a leaky unit 100 below zero still hardly moves
+
+
+def test_the_control_and_the_sane_defaults_are_always_tried(dead: tuple[Intervention, Conclusion]) -> None:
+    found, concluded = dead
+    arms = to_json(found, concluded)["arms"]
+    assert [arm["role"] for arm in arms[:2]] == ["control", "sane_defaults"]
+    assert found.sane is not None
+    assert sorted(found.control.scores) == sorted(found.sane.scores) == [1, 2, 3, 4, 5]
+
+
+def test_seeds_that_choose_are_not_those_that_speak(dead: tuple[Intervention, Conclusion]) -> None:
+    found, _ = dead
+    screened = {seed for each in found.tried for seed in each.screened}
+    assert screened
+    assert not screened & set(found.seeds)
+
+
+def test_two_faults_need_two_changes(dead_and_slow: tuple[Intervention, Conclusion]) -> None:
+    _, concluded = dead_and_slow
+    assert concluded.cure is not None
+    assert concluded.cure.arm.keys == 2
+    assert "model.bias_init" in concluded.cure.arm.changes
+
+
+def test_few_seeds_confirm_nothing(few: tuple[Intervention, Conclusion]) -> None:
+    found, concluded = few
+    said = list(intervention_lines(found, concluded))
+    assert not any("confirmed root" in line for line in said)
+    assert any(
+        line.startswith("root so far: dead_units@hidden_1") and "better in 2 of 2 seeds" in line for line in said
+    )
+    assert {each.outcome for finding in concluded.verdict.findings for each in finding.prescriptions} == {"untested"}
+    assert to_json(found, concluded)["confirmed"] is False
+
+
+def test_a_healthy_network_is_left_alone() -> None:
+    found, concluded = intervened("", SGD)
+    assert (found.runs, found.tried, concluded.cure, concluded.root) == (1, [], None, None)
+
+
+def test_the_same_intervention_twice_finds_the_same(few: tuple[Intervention, Conclusion]) -> None:
+    timed = {"seconds", "times_the_sick_run"}
+    first, again = (to_json(*each) for each in (few, intervened(DEAD, SGD, seeds=2)))
+    assert first.keys() == again.keys()
+    assert all(first[key] == again[key] for key in first.keys() - timed)
