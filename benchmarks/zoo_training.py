@@ -149,6 +149,7 @@ def measuring_digest() -> str:
     paths = [
         *engine.glob("*.py"),
         *(path for path in diagnostics.glob("*.py") if path.name not in JUDGING),
+        *diagnostics.glob("adapters/*.py"),
         *(experiments / name for name in ("assemble.py", "architecture.py", "fit.py", "watched_training.py")),
         *experiments.glob("data/*.py"),
     ]

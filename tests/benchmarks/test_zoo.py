@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from healthy_zoo import Line, end_torn_line, read_lines
+from finished_runs import end_torn_line, read_lines
+from healthy_zoo import Line
 from zoo_cases import cases
 from zoo_data import DataSet, flip_labels
 from zoo_grid import ARCHITECTURES, OPTIMIZERS, Candidate, candidate, drawn, half_of
@@ -273,10 +274,10 @@ def test_finished_runs_are_read_back_and_a_torn_line_is_none_and_spoils_no_other
     texts = [json.dumps(asdict(line)) for line in (first, second)]
     file = tmp_path / "runs.jsonl"
     file.write_text("\n".join([*texts, texts[0][:20]]), encoding="utf-8")
-    assert read_lines(tmp_path) == {"a": second}
+    assert read_lines(tmp_path, Line) == {"a": second}
     for _ in range(2):
-        end_torn_line(file)
+        end_torn_line(tmp_path)
     with file.open("a", encoding="utf-8") as appended:
         appended.write(texts[0] + "\n")
-    assert read_lines(tmp_path) == {"a": first}
-    assert read_lines(tmp_path / "nowhere") == {}
+    assert read_lines(tmp_path, Line) == {"a": first}
+    assert read_lines(tmp_path / "nowhere", Line) == {}

@@ -1,0 +1,164 @@
+"""The rules of tier `test` on trainings in which nothing is wrong, simulated: how often they speak, and on what not.
+
+    python benchmarks/nulls.py [--runs 100000] [--seed 0]
+
+Each line is one kind of noise: the share of runs in which the rule's statistic speaks, its upper 95 % bound, and the
+rule's level beside it. Alternatives follow, with the share that is found. Impairment, symptoms and sizes of updates,
+which the rules also ask for, are left out: they can only silence.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from zoo_verdicts import upper_bound
+
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LEAST_PROBES, LearningRateTooLow
+from gradvitals.diagnostics.diagnoses.overfitting import Overfitting
+from gradvitals.diagnostics.error_budget import LEVEL, RUN_BUDGET, TEST_RULES, student_tail
+
+Numbers: TypeAlias = NDArray[np.float64]
+Draw: TypeAlias = Callable[[np.random.Generator, int], Numbers]
+
+SAMPLES = 64
+"""Validation samples per simulated run: fewer than a probe's 256, to have 10⁵ of them."""
+
+
+def critical_t(level: float, freedom: int) -> float:
+    """Give the t whose tail is the level, by bisection."""
+    low, high = 0.0, 1e6
+    while high - low > 1e-9 * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if student_tail(middle, freedom) > level else (low, middle)
+    return high
+
+
+def autocorrelated(generator: np.random.Generator, runs: int, length: int, correlation: float) -> Numbers:
+    """Draw stationary AR(1) noise `(runs, length)` of variance 1."""
+    noise = generator.standard_normal((runs, length))
+    for place in range(1, length):
+        noise[:, place] = correlation * noise[:, place - 1] + math.sqrt(1.0 - correlation**2) * noise[:, place]
+    return noise
+
+
+def speaks_of_low_rate(losses: Numbers) -> NDArray[np.bool_]:
+    """Tell of loss ratios `(runs, probes)`, evenly spaced, whether the falls are even and slow."""
+    rule = LearningRateTooLow()
+    falls = -np.diff(np.log(losses), axis=1)
+    count = falls.shape[1]
+    t = falls.mean(axis=1) / (falls.std(axis=1, ddof=1) / math.sqrt(count))
+    slow = falls[:, -1] * count * rule.trainings < math.log(2.0)
+    return np.asarray((t > critical_t(rule.level, count - 1)) & slow)
+
+
+def speaks_of_overfitting(losses: Numbers) -> NDArray[np.bool_]:
+    """Tell of losses `(runs, probes, samples)` in units of H whether the last probes are surely above the lowest."""
+    rule = Overfitting()
+    means = losses.mean(axis=2)
+    above = np.empty(means.shape, bool)
+    for place in range(means.shape[1]):
+        lowest = means[:, : place + 1].argmin(axis=1)
+        best = np.take_along_axis(losses, lowest[:, None, None], axis=1)[:, 0]
+        difference = losses[:, place] - best
+        rise, error = difference.mean(axis=1), difference.std(axis=1, ddof=1) / math.sqrt(losses.shape[2])
+        enough = (rise > rule.share * best.mean(axis=1)) & (rise > rule.warn)
+        above[:, place] = enough & (rise > rule.errors * error)
+    return np.asarray(above[:, -rule.persistence :].all(axis=1))
+
+
+def losses_of(noise: Draw, size: float = 0.02, level: float = 0.9) -> Draw:
+    """Draw loss ratios around a level whose logarithms have this noise."""
+    return lambda generator, runs: level * np.exp(size * noise(generator, runs))
+
+
+def falling(pace: float, noise: float) -> Draw:
+    """Draw loss ratios that fall by `pace` from probe to probe in their logarithm, with independent noise on it."""
+
+    def draw(generator: np.random.Generator, runs: int) -> Numbers:
+        exact = 1.1 * np.exp(-pace * np.arange(LEAST_PROBES))
+        return np.asarray(exact * np.exp(noise * generator.standard_normal((runs, LEAST_PROBES))))
+
+    return draw
+
+
+def validation(drift: float, wander: float) -> Draw:
+    """Draw validation losses at five probes after the lowest point: every sample's wanders, and all drift together."""
+
+    def draw(generator: np.random.Generator, runs: int) -> Numbers:
+        start = generator.gamma(0.5, 1.0, (runs, 1, SAMPLES))
+        steps = wander * generator.standard_normal((runs, LEAST_PROBES, SAMPLES)).cumsum(axis=1)
+        return start + steps + drift * np.arange(LEAST_PROBES)[:, None]
+
+    return draw
+
+
+NULLS: Mapping[str, tuple[Callable[[Numbers], NDArray[np.bool_]], Mapping[str, Draw]]] = {
+    "learning_rate_too_low": (
+        speaks_of_low_rate,
+        {
+            "independent noise around a level": losses_of(lambda g, n: g.standard_normal((n, LEAST_PROBES))),
+            "autocorrelated noise around a level (.9)": losses_of(lambda g, n: autocorrelated(g, n, LEAST_PROBES, 0.9)),
+            "a random walk": losses_of(lambda g, n: g.standard_normal((n, LEAST_PROBES)).cumsum(axis=1)),
+            "a random walk of heavy-tailed steps (t, 3)": losses_of(
+                lambda g, n: g.standard_t(3, (n, LEAST_PROBES)).cumsum(axis=1)
+            ),
+            "a random walk of autocorrelated steps (.5)": losses_of(
+                lambda g, n: autocorrelated(g, n, LEAST_PROBES, 0.5).cumsum(axis=1)
+            ),
+        },
+    ),
+    "overfitting": (
+        speaks_of_overfitting,
+        {
+            "samples that wander by .03 H": validation(0.0, 0.03),
+            "samples that wander by .3 H": validation(0.0, 0.3),
+            "samples that wander by 1 H": validation(0.0, 1.0),
+        },
+    ),
+}
+"""What must be silent: every rule's statistic, and the kinds of noise."""
+
+ALTERNATIVES: Mapping[str, Mapping[str, Draw]] = {
+    "learning_rate_too_low": {
+        "falls of .01 a probe, noise .0001": falling(0.01, 1e-4),
+        "falls of .01 a probe, noise .001": falling(0.01, 1e-3),
+        "falls of .05 a probe, noise .001": falling(0.05, 1e-3),
+    },
+    "overfitting": {
+        "a drift of .05 H a probe, samples wander by .1 H": validation(0.05, 0.1),
+        "a drift of .15 H a probe, samples wander by .3 H": validation(0.15, 0.3),
+    },
+}
+"""What should be found."""
+
+
+def count(speaks: Callable[[Numbers], NDArray[np.bool_]], draw: Draw, generator: np.random.Generator, runs: int) -> int:
+    """Count the runs in which a statistic speaks, a block at a time."""
+    block = 10_000
+    return sum(int(speaks(draw(generator, min(block, runs - done))).sum()) for done in range(0, runs, block))
+
+
+def main() -> None:
+    """Simulate and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100_000, help="simulated runs of each kind")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    options = parser.parse_args()
+    generator = np.random.default_rng(options.seed)
+    print(f"{RUN_BUDGET:g} a run over {TEST_RULES} rules: {LEVEL:.2g} a rule; {options.runs:,} runs of each kind\n")
+    for rule, (speaks, kinds) in NULLS.items():
+        print(rule)
+        for kind, draw in kinds.items():
+            alarms = count(speaks, draw, generator, options.runs)
+            share, most = alarms / options.runs, upper_bound(alarms, options.runs)
+            kept = "within" if most <= LEVEL else "not shown to be within"
+            print(f"  nothing wrong: {kind:<44} {share:.1e}, at most {most:.1e}: {kept} {LEVEL:.1e}")
+        for kind, draw in ALTERNATIVES[rule].items():
+            print(f"  found: {kind:<52} {count(speaks, draw, generator, options.runs) / options.runs:.1%}")
+
+
+if __name__ == "__main__":
+    main()

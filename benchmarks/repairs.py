@@ -1,0 +1,196 @@
+"""How often `repair` cures: sick configs, their repair, and its yardstick beside the healthy twin's on fresh seeds.
+
+    python benchmarks/repairs.py bundled
+    python benchmarks/repairs.py held_out
+
+An injection does harm where the twin is better by more than 3 SE; only those count.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import get_args
+
+from repair_cases import Case, Part, cases
+from threadpoolctl import threadpool_limits
+
+from gradvitals.diagnostics.findings import Severity
+from gradvitals.experiments.config.load import LoadedConfig, bundled_configs, load_config, parse_config
+from gradvitals.experiments.intervention.arms import Arm
+from gradvitals.experiments.intervention.conclusion import conclude
+from gradvitals.experiments.intervention.confirm import try_on
+from gradvitals.experiments.intervention.effects import compare_arms
+from gradvitals.experiments.intervention.trials import Laboratory
+from gradvitals.experiments.intervention.yardstick import RowScores
+
+JUDGING_SEEDS = tuple(range(101, 106))
+"""Seeds that no repair has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a case.
+
+    Attributes:
+        harm: What the sick config lacks of the twin's score, on the judging seeds.
+        harmful: Whether that is more than 3 SE.
+        fired: Whether a warning or an error stands.
+        error: Whether an error does.
+        cured: Whether repair says so.
+        keys: Changed.
+        sane_keys: Those of the sane defaults.
+        gap: Score of the repaired config less the twin's, on the judging seeds; None without a cure.
+        gap_se: Its standard error.
+        within: Whether it is not worse by more than 3 SE.
+        provisional: The provisional root.
+        root: The root by intervention.
+        right: Whether that root, and the provisional one, name the injected fault.
+        change: What cures.
+        times: Time of the repair over the sick run's.
+        runs: Trainings made.
+    """
+
+    name: str
+    fault: str
+    count: int
+    curable: bool
+    harm: float
+    harmful: bool
+    fired: bool
+    error: bool
+    cured: bool
+    keys: int
+    sane_keys: int
+    gap: float | None
+    gap_se: float | None
+    within: bool
+    provisional: str
+    root: str
+    right: bool
+    provisional_right: bool
+    change: str
+    times: float
+    runs: int
+    seconds: float
+
+
+def load_case(source: str, overrides: tuple[str, ...]) -> LoadedConfig:
+    """Load a bundled config by its name, or a base from its TOML."""
+    if source in bundled_configs():
+        return load_config(source, overrides)
+    import tomllib
+
+    return LoadedConfig(parse_config(tomllib.loads(source), "base", overrides), "base", Path())
+
+
+def judge_case(case: Case) -> Result:
+    """Repair a case and compare the outcome with its twin."""
+    with threadpool_limits(1):
+        started = time.perf_counter()
+        sick, twin = load_case(case.config, case.sick), load_case(case.twin, case.twin_sick)
+        found = try_on(sick, 5, 1)
+        concluded = conclude(found)
+        seconds = time.perf_counter() - started
+        arms = {"sick": Arm(sick.config, {}, "control"), "twin": Arm(twin.config, {}, "control")}
+        if concluded.cure is not None:
+            arms["cured"] = concluded.cure.arm
+        scores: dict[str, dict[int, RowScores]] = {name: {} for name in arms}
+        with tempfile.TemporaryDirectory() as folder:
+            lab = Laboratory(sick, Path(folder), Path(folder))
+            for name, arm in arms.items():
+                lab.loaded = twin if name == "twin" else sick
+                lab.scratch = Path(folder) / name
+                for trial in lab.run([(arm, seed) for seed in JUDGING_SEEDS]):
+                    scores[name][trial.seed] = trial.scores
+    harm = compare_arms(scores["twin"], scores["sick"], same_rows=found.same_rows)
+    assert harm is not None, "both have the judging seeds"  # noqa: S101 - for the type checker
+    gap = compare_arms(scores["cured"], scores["twin"], same_rows=found.same_rows) if "cured" in scores else None
+    provisional = "" if concluded.provisional is None else concluded.provisional.id
+    root = "" if concluded.root is None else concluded.root.id
+    return Result(
+        case.name,
+        case.fault,
+        case.count,
+        case.curable,
+        harm.mean,
+        harm.is_better,
+        bool(found.standing),
+        any(each.severity is Severity.ERROR for each in found.standing),
+        concluded.cure is not None,
+        0 if concluded.cure is None else concluded.cure.arm.keys,
+        0 if found.sane is None else found.sane.arm.keys,
+        None if gap is None else gap.mean,
+        None if gap is None else gap.se,
+        gap is not None and not gap.is_worse,
+        provisional,
+        root,
+        root in case.roots,
+        provisional in case.roots,
+        "" if concluded.cure is None else concluded.cure.arm.name,
+        found.spent / found.unit,
+        found.runs,
+        seconds,
+    )
+
+
+def main() -> None:
+    """Run a part and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=get_args(Part))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="", help="cases whose names contain this")
+    parser.add_argument("--output", type=Path, help="every result as JSON")
+    options = parser.parse_args()
+    chosen = [case for case in cases(options.part) if options.only in case.name]
+    with ProcessPoolExecutor(options.workers) as pool:
+        results = []
+        for result in pool.map(judge_case, chosen):
+            results.append(result)
+            print(line(result), flush=True)
+    print(summary(results))
+    if options.output is not None:
+        options.output.write_text(json.dumps([asdict(result) for result in results], indent=1))
+
+
+def line(result: Result) -> str:
+    """Write a case as a row."""
+    gap = "" if result.gap is None else f"{result.gap:+.3f} ± {result.gap_se:.3f}"
+    state = "cured" if result.cured else "no cure" if result.fired else "silent"
+    keys = f"{result.keys}/{result.sane_keys}" if result.cured else ""
+    harm = f"{result.harm:.3f}{'' if result.harmful else ' (none)'}"
+    within = "" if result.gap is None else "within" if result.within else "BELOW"
+    root = f"{result.provisional} → {result.root}{'' if result.right else ' (!)'}"
+    cells = (result.name, harm, state, keys, f"{gap} {within}", root, result.change, f"{result.times:.1f}")
+    return f"| {' | '.join(cells)} |"
+
+
+def summary(results: list[Result]) -> str:
+    """Write what counts."""
+    harmful = [result for result in results if result.harmful and result.curable]
+    cured = [result for result in harmful if result.cured and result.within]
+    small = [result for result in cured if result.keys <= result.count]
+    fewer = [result for result in cured if result.keys < result.sane_keys]
+    fired = [result for result in harmful if result.error]
+    right = [result for result in fired if result.right]
+    before = [result for result in fired if result.provisional_right]
+    rest = [result for result in results if not result.curable]
+    said = [result for result in rest if not result.cured]
+    times = sorted(result.times for result in harmful)
+    lines = [
+        f"harmful and curable: {len(harmful)} of {len(results)}",
+        f"of them with a standing error: {len(fired)}; with no finding: {sum(not each.fired for each in harmful)}",
+        f"cured to within 3 SE of the twin: {len(cured)} of {len(harmful)}, with as many keys as faults: {len(small)}",
+        f"with fewer keys than the sane defaults: {len(fewer)} of {len(cured)}",
+        f"of those with an error, right root after intervention: {len(right)} of {len(fired)}; before: {len(before)}",
+        f"not curable by config: {len(rest)}, said so: {len(said)}",
+    ]
+    lines += [f"times the sick run: median {times[len(times) // 2]:.1f}, largest {times[-1]:.1f}"] if times else []
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The healthy zoo through `watch`: PyTorch modules that train well, and what the diagnoses say of them.
+
+    python benchmarks/torch_zoo.py --half tuning --out FOLDER [--workers 2] [--json FILE]
+
+Convolutions, batch, layer and group norm, shortcuts (in place, too), recurrent layers and transformers, in loops of the
+usual kind. Everything else is as in `healthy_zoo.py`: families of data set × architecture × optimizer in two halves,
+selection by scores alone, `--rejudge`.
+"""
+
+from finished_runs import finish
+from healthy_zoo import options_of, run_zoo
+from torch_zoo_data import tasks
+from torch_zoo_training import drawn, train_module
+
+
+def main() -> int:
+    """Train, select, write down, judge, print."""
+    options = options_of(__doc__)
+    options.out.mkdir(parents=True, exist_ok=True)
+    every = tasks().values()
+    chosen = [one for task in every for one in drawn(task) if one.half in options.halves]
+    return run_zoo(options, {task.about.name: task.about for task in every}, chosen, train_module)
+
+
+if __name__ == "__main__":
+    finish(main)
