@@ -164,7 +164,7 @@ def _exit(found: Intervention, concluded: Conclusion) -> Exit:
     checked = found.sick.checked
     if checked is None or checked.exit is Exit.NOT_JUDGED:
         return Exit.NOT_JUDGED
-    return Exit.FAILED if found.standing else Exit.DONE
+    return Exit.FAILED if found.standing or found.is_harmed else Exit.DONE
 
 
 def _outcome(found: Intervention, concluded: Conclusion, code: Exit) -> str:

@@ -90,9 +90,9 @@ class Arm:
         return max(len(self.changes.keys() - IMPLIED), min(len(self.changes), 1))
 
     @property
-    def size(self) -> tuple[int, int]:
-        """How large a change it is: how many keys, then the largest kind of change, by `ORDER`."""
-        return self.keys, max((_kind(key) for key in self.changes), default=0)
+    def size(self) -> tuple[int, tuple[int, ...]]:
+        """How large a change it is: how many keys, then the kinds of change by `ORDER`, the largest first."""
+        return self.keys, tuple(sorted((_kind(key) for key in self.changes), reverse=True))
 
 
 def describe(changes: Changes) -> str:

@@ -1,18 +1,16 @@
 """What an intervention shows: the root, what vanishes with it, and what became of every prescription."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradvitals.diagnostics.findings import Finding, Outcome, Prescription, Severity, Verdict
-from gradvitals.diagnostics.roots import CONSEQUENCES, DATA, KINDS, NUMBERS, PROGRAM, WEIGHTS
+from gradvitals.diagnostics.roots import CONSEQUENCES, KINDS
 from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.intervention.arms import changed
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import BY_NATURE, Intervention, Tried
 from gradvitals.experiments.run_report import subject
-
-BY_NATURE = frozenset({*PROGRAM, *DATA, *NUMBERS, *WEIGHTS})
-"""What is a cause by its nature: of the program, the data, the numbers or the initial weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,8 @@ def conclude(found: Intervention, verdict: Verdict | None = None) -> Conclusion:
         verdict: What is to be revised; the sick run's own unless given.
     """
     tried = [each for each in found.tried if each.effect is not None]
-    cures = sorted((each for each in tried if found.cures(each)), key=lambda each: (each.arm.size, -each.mean))
+    cures = [each for each in tried if found.cures(each)]
+    cures.sort(key=lambda each: (not found.cures_all(each), each.arm.size, -each.mean))
     lifts = sorted((each for each in tried if found.lifts(each)), key=lambda each: -each.mean)
     cure = cures[0] if cures else None
     lifting = cure or (lifts[0] if lifts else None)
@@ -78,13 +77,11 @@ def _root(found: Intervention, lifting: Tried, gone: Sequence[Finding], provisio
 
 
 def _remarks_gone(found: Intervention, lifting: Tried) -> list[Finding]:
-    """Give the sick run's info findings that do not stand in most seeds of an arm."""
-    checked, together = found.sick.checked, lifting.together
-    if checked is None or together is None:
-        return []
-    left = {subject(each.id, each.layer) for each in together.verdict.standing}
-    remarks = [each for each in checked.verdict.standing if each.severity is Severity.INFO]
-    return [each for each in remarks if subject(each.id, each.layer) not in left]
+    """Give what is only a remark in the sick run, or has cleared, and is not seen in most seeds of an arm."""
+    verdicts = [trial.verdict for trial in lifting.trials.values() if trial.verdict is not None]
+    seen = Counter(key for each in verdicts for key in {subject(one.id, one.layer) for one in each.findings})
+    remarks = [each for each in _own(found).findings if each.severity is Severity.INFO]
+    return [each for each in remarks if 2 * seen[subject(each.id, each.layer)] < len(verdicts)]
 
 
 def _prescribes(found: Intervention, finding: Finding, lifting: Tried) -> bool:
@@ -112,7 +109,8 @@ def _revised(found: Intervention, verdict: Verdict, root: Finding | None, vanish
         gone = {each.key for each in vanished}
         worst = max((each.severity for each in vanished), default=root.severity)
         findings = [
-            replace(each, severity=max(each.severity, worst)) if each.key == root.key else each for each in findings
+            replace(each, severity=max(each.severity, worst), cleared=False) if each.key == root.key else each
+            for each in findings
         ]
         findings = [replace(each, explained_by=_cause(each, root, gone)) for each in findings]
         findings.sort(key=lambda each: (each.cleared, each.key != root.key, each.explained_by is not None))
@@ -129,9 +127,11 @@ def _cause(finding: Finding, root: Finding, gone: set[str]) -> str | None:
 
 
 def _tried(found: Intervention, prescription: Prescription) -> Prescription:
-    """Give a prescription with what became of it; too few seeds leave it untested."""
+    """Give a prescription with what became of it; too few seeds, or scores alone that are good, leave it untested."""
     tried = arm_of(found, prescription)
     if tried is None or tried.effect is None or tried.effect.seeds < ENOUGH_SEEDS:
+        return prescription
+    if found.may_lift(tried) and not tried.is_watched:
         return prescription
     outcome: Outcome = "confirmed" if found.lifts(tried) else "refuted"
     return replace(prescription, outcome=outcome)

@@ -1,17 +1,22 @@
 """What trials have shown of a sick config: of every arm its scores and effects, and what lifts or cures it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.roots import DATA, NUMBERS, PROGRAM, WEIGHTS
 from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.config.data import Task
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.effects import Effect
+from gradvitals.experiments.intervention.effects import Effect, compare_arms
 from gradvitals.experiments.intervention.trials import Trial
-from gradvitals.experiments.intervention.yardstick import RowScores
+from gradvitals.experiments.intervention.yardstick import WORTH, RowScores
 from gradvitals.experiments.majority import combine as combine_seeds
 from gradvitals.experiments.run_report import subject
+
+BY_NATURE = frozenset({*PROGRAM, *DATA, *NUMBERS, *WEIGHTS})
+"""What is a cause by its nature: of the program, the data, the numbers or the initial weights."""
 
 RECOVERED = 0.9
 """Share of the sane defaults' effect that a cure must have, where it is not within 3 SE of them."""
@@ -46,10 +51,25 @@ class Tried:
         return sum(each.mean for each in scores.values()) / len(scores) if scores else math.nan
 
     @property
+    def keys(self) -> frozenset[str]:
+        """What it changes, whatever to."""
+        return frozenset(self.arm.changes)
+
+    @property
+    def mean_screened(self) -> float:
+        """Mean score over the screening's seeds; NaN without any."""
+        return sum(each.mean for each in self.screened.values()) / len(self.screened) if self.screened else math.nan
+
+    @property
     def together(self) -> CheckedRun | None:
         """The watched trials by majority; None without any."""
         runs = [trial.checked for trial in self.trials.values() if trial.checked is not None]
         return combine_seeds(runs) if runs else None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it was watched on every seed on which it was scored."""
+        return bool(self.trials) and self.trials.keys() >= self.scores.keys()
 
     @property
     def impaired(self) -> int:
@@ -105,17 +125,19 @@ class Intervention:
 
     def vanished(self, tried: Tried) -> tuple[Finding, ...]:
         """Give the sick run's findings that do not stand in most seeds of an arm that was watched."""
-        together = tried.together
-        if together is None:
+        if tried.together is None:
             return ()
-        left = {subject(each.id, each.layer) for each in together.verdict.standing if each.severity > Severity.INFO}
+        left = {subject(each.id, each.layer) for each in self.left(tried)}
         return tuple(each for each in self.standing if subject(each.id, each.layer) not in left)
 
-    def left(self, tried: Tried) -> tuple[Finding, ...]:
-        """Give the warnings and errors that stand in most seeds of an arm that was watched."""
+    def left(self, tried: Tried, least: Severity = Severity.WARNING) -> tuple[Finding, ...]:
+        """Give what stands in most seeds of an arm that was watched: warnings and errors, or remarks too."""
         together = tried.together
-        standing = () if together is None else together.verdict.standing
-        return tuple(each for each in standing if each.severity > Severity.INFO)
+        return () if together is None else tuple(each for each in together.verdict.standing if each.severity >= least)
+
+    def errors_left(self, tried: Tried) -> tuple[Finding, ...]:
+        """Give the errors among them."""
+        return self.left(tried, Severity.ERROR)
 
     def lasting(self, tried: Tried) -> tuple[Finding, ...]:
         """Give the sick run's findings that stand in most seeds of an arm, too."""
@@ -124,23 +146,44 @@ class Intervention:
 
     @property
     def is_harmed(self) -> bool:
-        """Whether it is impaired, or the sane defaults are better by more than 3 SE."""
-        sane = self.sane
-        return self.is_impaired or (sane is not None and sane.effect is not None and sane.effect.is_better)
+        """Whether it is impaired, or the sane defaults are better by more than 3 SE.
+
+        Where nothing stands against it, they must be better by as much as counts: a user's own optimizer may be slower.
+        """
+        effect = None if self.sane is None else self.sane.effect
+        if self.is_impaired or effect is None or not effect.is_better:
+            return self.is_impaired
+        return bool(self.standing) or effect.mean >= WORTH[self.task]
+
+    def compare(self, one: Mapping[int, RowScores], other: Mapping[int, RowScores]) -> Effect | None:
+        """Compare two arms by their scores on the seeds that both have."""
+        return compare_arms(one, other, same_rows=self.same_rows)
+
+    def may_lift(self, tried: Tried) -> bool:
+        """Tell whether nothing but being watched is missing for an arm to lift the impairment."""
+        effect = tried.effect
+        return effect is not None and (effect.is_better if self.is_harmed else not effect.is_worse)
+
+    def may_cure(self, tried: Tried) -> bool:
+        """Tell whether nothing but being watched is missing for an arm to cure: by its scores it gains enough."""
+        return self.may_lift(tried) and (self._is_as_good(tried) or self._recovers(tried))
+
+    def fails(self, tried: Tried) -> bool:
+        """Tell whether an arm, in most of the seeds on which it was watched, is impaired or leaves what it must not."""
+        half = not self._is_as_good(tried) and bool(self.causes_left(tried))
+        return bool(self.errors_left(tried)) or half or 2 * tried.impaired >= len(tried.trials)
 
     def lifts(self, tried: Tried) -> bool:
-        """Tell whether an arm was seen to lift the impairment.
+        """Tell whether an arm was seen to lift the impairment, watched on all fresh seeds.
 
         Of an impaired run: the gate finds most seeds unimpaired, and the yardstick is better by more than 3 SE. Of one
-        that is not: the provisional root is gone, and the yardstick is better by more than 3 SE, or not worse by more
-        than 3 SE where the sane defaults are no better either.
+        that is not: the provisional root, if one stands, is gone, and the yardstick is better by more than 3 SE, or not
+        worse by more than 3 SE where the sane defaults are no better either.
         """
-        effect, together = tried.effect, tried.together
-        if effect is None or together is None or 2 * tried.impaired >= len(tried.trials):
+        if not self.may_lift(tried) or not tried.is_watched or 2 * tried.impaired >= len(tried.trials):
             return False
-        if not self.is_impaired and not any(each.explained_by is None for each in self.vanished(tried)):
-            return False
-        return effect.is_better if self.is_harmed else not effect.is_worse
+        is_told = self.is_impaired or not self.standing
+        return is_told or any(each.explained_by is None for each in self.vanished(tried))
 
     def cures(self, tried: Tried) -> bool:
         """Tell whether an arm lifts the impairment, leaves no error in most seeds, and leaves little to gain.
@@ -148,9 +191,22 @@ class Intervention:
         That is as good as the sane defaults, or, where nothing of what was found is left, nine tenths of what they
         gain: they may train faster than the user's own optimizer ever did, and that is no fault of it.
         """
-        if not self.lifts(tried) or any(each.severity is Severity.ERROR for each in self.left(tried)):
+        if not self.lifts(tried) or self.errors_left(tried):
             return False
-        sane, against = self.sane, tried.against_sane
-        if sane is None or sane.effect is None or against is None or tried.effect is None:
-            return True
-        return against.is_as_good or (not self.lasting(tried) and tried.effect.mean >= RECOVERED * sane.effect.mean)
+        return self._is_as_good(tried) or (not self.lasting(tried) and self._recovers(tried))
+
+    def cures_all(self, tried: Tried) -> bool:
+        """Tell whether an arm cures and leaves no cause behind that a change of the config could mend."""
+        return self.cures(tried) and (self._is_as_good(tried) or not self.causes_left(tried))
+
+    def causes_left(self, tried: Tried) -> tuple[Finding, ...]:
+        """Give what is a cause by its nature, still stands in an arm, and prescribes something; remarks too."""
+        left = self.left(tried, Severity.INFO)
+        return tuple(each for each in left if each.id in BY_NATURE and any(cure.set for cure in each.prescriptions))
+
+    def _is_as_good(self, tried: Tried) -> bool:
+        return tried.against_sane is None or tried.against_sane.is_as_good
+
+    def _recovers(self, tried: Tried) -> bool:
+        sane = None if self.sane is None else self.sane.effect
+        return sane is None or tried.effect is None or tried.effect.mean >= RECOVERED * sane.mean

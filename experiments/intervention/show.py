@@ -33,6 +33,11 @@ def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[s
     provisional, root, lifting = concluded.provisional, concluded.root, concluded.lifting
     if provisional is not None:
         yield f"provisional root: {provisional.key}"
+    if not found.standing and not found.is_harmed:
+        yield _no_better(found, score)
+        return
+    if not found.standing:
+        yield "nothing stands against it, and yet it could be better: that is what the sane defaults show"
     if lifting is None or lifting.effect is None:
         yield from _nothing_lifts(found, score)
         return
@@ -52,7 +57,17 @@ def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[s
     yield from _against(found, concluded, score)
 
 
+def _no_better(found: Intervention, score: str) -> str:
+    """Say of a run that nothing stands against how it does beside the sane defaults."""
+    effect = None if found.sane is None else found.sane.effect
+    if effect is None:
+        return "it has the sane defaults already"
+    return f"the sane defaults would change little: {effect_text(effect, score)}"
+
+
 def _lifted(found: Intervention) -> str:
+    if not found.standing:
+        return "is better"
     return "lifts the impairment" if found.is_impaired else "clears it and does no harm"
 
 
@@ -136,6 +151,8 @@ def _mark(found: Intervention, concluded: Conclusion, tried: Tried) -> str:
         return "lifts it"
     if tried.arm.role != "change":
         return ""
+    if found.may_lift(tried) and not tried.is_watched:
+        return "helps"
     return "does not lift it" if tried.effect is not None else "screened only"
 
 
@@ -151,9 +168,10 @@ def how_lines(found: Intervention) -> Iterator[str]:
     """Say how it was done and what it took."""
     if found.tried:
         part = f" over {found.share:.0%} of the epochs" if found.share < 1.0 else ""
-        screened = next((each.screening.seeds for each in found.tried if each.screening is not None), 0)
+        most = max(len(each.screened) for each in found.tried)
+        first = f"{most} seeds, what does not help with the first with that alone," if most > 1 else "1 seed"
         yield (
-            f"screened with {screened} seed{'' if screened == 1 else 's'}{part}; effects are of the fresh seeds"
+            f"screened with {first}{part}; effects are of the fresh seeds"
             f" {found.seeds[0]} to {found.seeds[-1]}, ± is the standard error"
         )
     times = found.spent / found.unit if found.unit else 0.0

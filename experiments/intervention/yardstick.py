@@ -25,6 +25,9 @@ YARDSTICK: dict[Task, str] = {
 }
 """What the score of a task is called."""
 
+WORTH: dict[Task, float] = {"classification": 0.05, "multilabel": 0.05, "regression": 0.1}
+"""What a score must gain to be worth a change of a network that nothing stands against."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowScores:

@@ -139,5 +139,5 @@ def test_two_changes_make_a_pair_unless_they_are_of_one_key() -> None:
     assert isinstance(rate, Arm)
     both = combine(init, clip, config, dataset)
     assert both is not None
-    assert (both.keys, both.size) == (2, (2, 5))
+    assert (both.keys, both.size) == (2, (2, (5, 3)))
     assert combine(adam, rate, config, dataset) is None

@@ -1,6 +1,7 @@
-"""What is concluded from trials: the cure, the root, what vanishes with it; trials made by hand."""
+"""What is concluded from trials made by hand: what to try next, the cure, the root, what vanishes with it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from gradvitals.experiments.config.load import loads
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.intervention.arms import Arm, changed
+from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.conclusion import conclude
-from gradvitals.experiments.intervention.effects import Effect
+from gradvitals.experiments.intervention.effects import Effect, compare_arms
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
 from gradvitals.experiments.intervention.trials import Trial
 from gradvitals.experiments.intervention.yardstick import RowScores
@@ -184,3 +186,84 @@ def test_an_arm_that_stays_impaired_lifts_nothing() -> None:
     concluded = conclude(intervention([finding("dead_units", RATE)], tried(RATE, 0.6, impaired=True)))
     assert (concluded.cure, concluded.lifting, concluded.root) == (None, None, None)
     assert concluded.verdict.findings[0].prescriptions[0].outcome == "refuted"
+
+
+def screened(changes: Mapping[str, Any], score: float, *prescribed_by: str) -> Tried:
+    """Give an arm that was screened on one seed, on which the control scored .3, and has not been tried."""
+    config = changed(SICK, changes)
+    assert config is not None
+    arm = Tried(Arm(config, changes, prescribed_by=prescribed_by))
+    rows, control = np.zeros(100), np.zeros(100)
+    rows[: round(100 * score)], control[:30] = 1.0, 1.0
+    arm.screened[0] = RowScores(rows, np.zeros(100), "validation", broken=False)
+    arm.screening = compare_arms(
+        arm.screened, {0: RowScores(control, control, "validation", broken=False)}, same_rows=True
+    )
+    return arm
+
+
+def chosen(found: Intervention, *arms: Tried) -> list[Mapping[str, Any]]:
+    return [each.arm.changes for each in Choice.worth_trying(found, arms)]
+
+
+def test_the_smaller_kind_of_change_comes_first_and_of_one_key_the_value_that_scores_best() -> None:
+    found = intervention([finding("learning_rate_too_high", SLOWER)])
+    slower, rate = screened(SLOWER, 0.9, "learning_rate_too_high"), screened(RATE, 0.92)
+    adam, init = screened(ADAM, 0.95), screened(INIT, 0.9)
+    assert chosen(found, adam, slower, rate, init) == [INIT, RATE, SLOWER, ADAM]
+    assert chosen(found, adam, screened(RATE, 0.5), screened(INIT, 0.3)) == [ADAM]  # within 3 SE of the best only
+
+
+def test_another_value_that_screened_no_better_than_one_that_failed_is_not_tried() -> None:
+    failed = tried(RATE, 0.1)
+    failed.screened = screened(RATE, 0.9).screened
+    found = intervention([finding("dead_units", RATE)], failed)
+    assert chosen(found, screened(SLOWER, 0.85), screened(ADAM, 0.85)) == [ADAM]
+    assert chosen(found, screened(SLOWER, 0.95), screened(ADAM, 0.9)) == [SLOWER, ADAM]
+
+
+def test_a_cause_that_outlived_one_change_is_not_left_alone_by_the_next() -> None:
+    equal, both = finding("symmetric_units", INIT), {**ADAM, **INIT}
+    found = intervention([equal], tried(RATE, 0.6, equal))
+    assert chosen(found, screened(ADAM, 0.9), screened(INIT, 0.9), screened(both, 0.9)) == [INIT, both]
+    spared = intervention([equal], tried(RATE, 0.6, finding("symmetric_units", INIT, severity=WARNING)))
+    assert chosen(spared, screened(ADAM, 0.9)) == [ADAM]
+    symptom = intervention([equal], tried(RATE, 0.6, finding("dead_units", INIT)))
+    assert chosen(symptom, screened(ADAM, 0.9)) == [ADAM]
+
+
+def test_half_a_cure_is_none_as_long_as_it_leaves_a_cause_that_can_be_mended() -> None:
+    remark = finding("unscaled_inputs", {"data.scale": "standard"}, severity=INFO)
+    half, whole = (tried(RATE, 0.56, *left) for left in ((remark,), ()))
+    for each in (half, whole):
+        each.against_sane = Effect(-0.04, 0.01, 0.01, 5, 0)
+    found = intervention([finding("dead_units", RATE)], half, whole)
+    assert [(found.may_cure(each), found.fails(each), found.cures_all(each)) for each in (half, whole)] == [
+        (True, True, False),
+        (True, False, True),
+    ]
+    assert found.cures(half)  # where nothing better is found
+
+
+def test_scores_alone_confirm_and_refute_nothing_where_they_are_good() -> None:
+    scored = tried(RATE, 0.6)
+    scored.trials = {1: scored.trials[1]}
+    concluded = conclude(intervention([finding("dead_units", RATE)], scored))
+    assert (concluded.cure, concluded.lifting) == (None, None)
+    assert concluded.verdict.findings[0].prescriptions[0].outcome == "untested"
+    scored.effect = Effect(0.01, 0.01, 0.01, 5, 3)
+    concluded = conclude(intervention([finding("dead_units", RATE)], scored))
+    assert concluded.verdict.findings[0].prescriptions[0].outcome == "refuted"
+
+
+def test_what_has_cleared_can_prove_to_be_the_root() -> None:
+    cleared = replace(finding("unscaled_targets", RATE, severity=INFO), cleared=True)
+    arm = tried(RATE, 0.6)
+    concluded = conclude(intervention([finding("update_ratio", SLOWER, severity=WARNING), cleared], arm))
+    assert concluded.root is not None
+    assert concluded.root.id == "unscaled_targets"
+    first = concluded.verdict.findings[0]
+    assert (first.id, first.severity, first.cleared) == ("unscaled_targets", WARNING, False)
+    again = conclude(intervention([finding("update_ratio", SLOWER), cleared], tried(RATE, 0.6, cleared)))
+    assert again.root is not None
+    assert again.root.id == "update_ratio"  # it was there with the change, too

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
@@ -114,7 +115,32 @@ def test_few_seeds_confirm_nothing(few: tuple[Intervention, Conclusion]) -> None
 
 def test_a_healthy_network_is_left_alone() -> None:
     found, concluded = intervened("", SGD)
-    assert (found.runs, found.tried, concluded.cure, concluded.root) == (1, [], None, None)
+    assert (found.runs, found.tried, concluded.cure, concluded.root) == (11, [], None, None)
+    (said,) = intervention_lines(found, concluded)
+    assert said.startswith("the sane defaults would change little: accuracy ")
+
+
+def test_a_network_that_could_be_better_is_repaired_though_nothing_stands_against_it() -> None:
+    ignored = "".join(
+        f'[check.ignore.{name}]\nwhy = "known"\nuntil = 2999-01-01\n' for name in (each.id for each in CATALOGUE)
+    )
+    found, concluded = intervened(DEAD, f"{SGD}\n{ignored}")
+    assert found.standing == ()
+    assert concluded.cure is not None
+    assert concluded.cure.arm.changes == {"model.bias_init": "zeros"}
+    assert next(iter(intervention_lines(found, concluded))).startswith("nothing stands against it, and yet")
+
+
+def test_an_error_that_outlives_a_better_rate_is_cured_with_it() -> None:
+    found, concluded = intervened(
+        'init = {kind = "constant", value = 0.1}', 'optimizer = {kind = "sgd", learning_rate = 1e-6}'
+    )
+    assert concluded.cure is not None
+    assert concluded.cure.arm.keys == 2
+    assert "model.init" in concluded.cure.arm.changes
+    assert not found.errors_left(concluded.cure)
+    assert concluded.root is not None
+    assert concluded.root.id == "symmetric_units"
 
 
 def test_the_same_intervention_twice_finds_the_same(few: tuple[Intervention, Conclusion]) -> None:

@@ -1,0 +1,172 @@
+"""Which of the arms screened are worth training on fresh seeds, and in which order."""
+
+from collections.abc import Iterator, Sequence
+
+from gradvitals.diagnostics.findings import Severity
+from gradvitals.experiments.config.root import Config
+from gradvitals.experiments.data.dataset import Dataset
+from gradvitals.experiments.intervention.arms import (
+    CUSTOMARY_RATES,
+    RATE,
+    Arm,
+    combine,
+    make_arm,
+    touches,
+    unique,
+)
+from gradvitals.experiments.intervention.effects import SURE
+from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention, Tried
+
+LIKELY = 2.0
+"""Standard errors of the screening by which a single change must help to be tried before there are pairs."""
+
+MOST_FOLLOWED = 4
+"""Pairs of a change that helps with what is prescribed for what it leaves; the other pairs come after them."""
+
+
+class Choice:
+    """Chooses among the arms of an intervention by what is known of them so far."""
+
+    def __init__(self, found: Intervention, config: Config, dataset: Dataset, arms: Sequence[Tried]) -> None:
+        """Know the arms.
+
+        Args:
+            found: What is known.
+            config: The sick one.
+            dataset: Its data.
+            arms: Those screened first: of one key, and what needs a second to be valid.
+        """
+        self.found, self.config, self.dataset, self.arms = found, config, dataset, arms
+
+    @property
+    def singles(self) -> list[Tried]:
+        """Changes of one key."""
+        return [each for each in self.arms if each.arm.keys == 1]
+
+    def promising(self) -> list[Tried]:
+        """Give the single changes that may cure alone: they help, and may gain what the sane defaults do."""
+        return [each for each in self.singles if self._promises_enough(each)]
+
+    def of_several_keys(self) -> list[Tried]:
+        """Give what was screened with the single changes and has several keys, and single changes that are left."""
+        scored = any(each.effect is not None for each in self.singles)
+        return [
+            *([] if scored else filter(self.helps, self.singles)),
+            *(each for each in self.arms if each.arm.keys > 1),
+        ]
+
+    def _promises_enough(self, tried: Tried) -> bool:
+        sane, screening = self.found.sane, tried.screening
+        if sane is None or sane.effect is None or screening is None or not sane.effect.is_better:
+            return True
+        return self.helps(tried) and screening.mean + SURE * screening.se >= RECOVERED * sane.effect.mean
+
+    def helps(self, tried: Tried) -> bool:
+        """Tell whether a change helps in the screening, and can be what the provisional root is about.
+
+        Where there is no harm, that must vanish; what it prescribes is of the key that has to change.
+        """
+        root = next((each.key for each in self.found.standing if each.explained_by is None), "")
+        keys = {key for each in self.arms if root in each.arm.prescribed_by for key in each.arm.changes}
+        if not self.found.is_harmed and keys and not any(touches(a, b) for a in keys for b in tried.arm.changes):
+            return tried.screening is not None and tried.screening.is_better
+        return tried.screening is not None and tried.screening.mean > LIKELY * tried.screening.se
+
+    @staticmethod
+    def worth_trying(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
+        """Order what screening leaves: better than the control by 1 SE, within 3 SE of the best, the smallest first.
+
+        Of what is not harmed, also what findings prescribe, which may make them vanish and change no score.
+        """
+        new = [each for each in choice if each.effect is None and not _is_refuted(found, each)]
+        able = [each for each in new if each.screened and not all(score.broken for score in each.screened.values())]
+        better = [each for each in able if each.screening is not None and each.screening.mean > each.screening.se]
+        if found.is_harmed:
+            return _near_best(found, better)
+        prescribed = [each for each in able if each.arm.prescribed_by]
+        return list(dict.fromkeys([*_near_best(found, better), *_near_best(found, prescribed)]))
+
+    def pairs(self, count: int) -> list[Tried]:
+        """Pair what helps with what is prescribed for what it leaves; then the likeliest changes with each other.
+
+        The likeliest are what helps alone, what the sane defaults change, and what findings prescribe: of two faults,
+        each may hide what mending the other does; the screening then says nothing of either.
+        """
+        best: dict[tuple[str, ...], Tried] = {}
+        for each in sorted((each for each in self.singles if each.screened), key=self._likelihood):
+            best.setdefault(tuple(sorted(each.arm.changes)), each)
+        likely = list(best.values())
+        ranked = [(rank, other) for rank in range(len(likely)) for other in range(rank)]
+        combined = [combine(likely[other].arm, likely[rank].arm, self.config, self.dataset) for rank, other in ranked]
+        pairs = [*list(self._followed())[:MOST_FOLLOWED], *(pair for pair in combined if pair is not None)]
+        return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
+
+    def _followed(self) -> Iterator[Arm]:
+        """Yield the changes that were watched, with what their own findings prescribe."""
+        for each in sorted((each for each in self.singles if each.trials), key=lambda each: -each.mean):
+            left = {
+                finding.key: finding for finding in (*self.found.left(each), *self.found.causes_left(each))
+            }.values()
+            for cure in (cure.set for finding in left for cure in finding.prescriptions if cure.set):
+                if any(touches(one, other) for one in cure for other in each.arm.changes):
+                    continue
+                changes = {**each.arm.changes, **cure}
+                arm = make_arm(self.config, changes, self.dataset, prescribed_by=each.arm.prescribed_by)
+                if arm is not None:
+                    yield arm
+
+    def _likelihood(self, tried: Tried) -> tuple[bool, float, bool, bool, tuple[int, tuple[int, ...]]]:
+        """Order single changes, the likeliest to be half of a cure first."""
+        sane = {} if self.found.sane is None else self.found.sane.arm.changes
+        helps = tried.screening is not None and tried.screening.is_better
+        is_sane = any(touches(key, other) for key in tried.arm.changes for other in sane)
+        optimizer = tried.arm.config.training.optimizer
+        usual = optimizer.learning_rate in CUSTOMARY_RATES[optimizer.kind] or RATE not in tried.arm.changes
+        return (
+            not helps,
+            -tried.mean if helps else 0.0,
+            not usual,
+            not (is_sane or tried.arm.prescribed_by),
+            tried.arm.size,
+        )
+
+
+def _is_refuted(found: Intervention, tried: Tried) -> bool:
+    """Tell whether the trials of other changes speak against one: it would leave what they left, or gain as little.
+
+    An error that is a cause by its nature, and outlived a change, outlives others that spare its keys too. Another
+    value of the keys with which one gained too little, and no better than that in the screening, gains too little.
+    """
+    for other in found.tried:
+        if other.effect is not None and other.keys == tried.keys and tried.mean_screened <= other.mean_screened:
+            return True
+        for finding in found.left(other):
+            keys = {key for cure in finding.prescriptions for key in cure.set or ()}
+            if finding.severity is not Severity.ERROR or finding.id not in BY_NATURE or not keys:
+                continue
+            if not any(touches(one, key) for key in keys for one in tried.keys):
+                return True
+    return False
+
+
+def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
+    """Give those within 3 SE of the best, the smallest first, then in the order of the findings that prescribe.
+
+    A finding knows the key better than its value: of several values of what it prescribes the one that scores best is
+    the first.
+    """
+    best = max(choice, key=lambda each: each.mean, default=None)
+    if best is None:
+        return []
+    effects = ((each, found.compare(each.screened, best.screened)) for each in choice)
+    near = [each for each, effect in effects if effect is None or not effect.is_worse]
+    provisional = [finding.key for finding in found.standing]
+    ranks: dict[frozenset[str], int] = {}
+    for each in near:
+        ranks[each.keys] = min(_rank(each.arm, provisional), ranks.get(each.keys, len(provisional)))
+    return sorted(near, key=lambda each: (each.arm.size, ranks[each.keys], -each.mean, _rank(each.arm, provisional)))
+
+
+def _rank(arm: Arm, provisional: Sequence[str]) -> int:
+    """Give the place of the first finding, in the provisional order, that prescribes an arm."""
+    return min((provisional.index(key) for key in arm.prescribed_by if key in provisional), default=len(provisional))
