@@ -24,7 +24,7 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.intervention.arms import list_arms, make_sane_defaults
+from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
 from gradvitals.experiments.intervention.evidence import Intervention

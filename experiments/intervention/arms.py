@@ -1,43 +1,23 @@
-"""What is tried on a sick config: the cures that findings prescribe, and what a practitioner would try besides."""
+"""Ways to change a config: what each changes, how large a change it is, and which go together."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from gradvitals.diagnostics.findings import Finding
-from gradvitals.diagnostics.metrics import SLOPED
-from gradvitals.experiments.config.data import Task
-from gradvitals.experiments.config.dump import as_plain, flatten, inline, training_hash
+from gradvitals.experiments.config.dump import as_plain, inline, training_hash
 from gradvitals.experiments.config.override import set_key
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.fit import LOSS_OF_TASK, LOSSES_OF_TASK, check_fit
+from gradvitals.experiments.fit import check_fit
 
 Role: TypeAlias = Literal["control", "sane_defaults", "change"]
 Changes: TypeAlias = Mapping[str, Any]
 """New values by dotted key; None where the key goes."""
 
 RATE = "training.optimizer.learning_rate"
-ADAM = {"kind": "adam", "learning_rate": 0.001}
-
-CUSTOMARY_RATES: dict[str, tuple[float, ...]] = {
-    "sgd": (0.1, 0.01),
-    "adagrad": (0.01,),
-    "adadelta": (1.0,),
-    "rmsprop": (0.001,),
-    "adam": (0.001,),
-    "adamw": (0.001,),
-    "adamax": (0.002,),
-    "nadam": (0.002,),
-}
-"""Rates to begin with, from the optimizers' papers and PyTorch's defaults; of SGD the two that are usual."""
-
-FACTORS = (0.1, 10.0, 0.01, 100.0)
-"""What the learning rate is multiplied by; beyond these only as long as it helps."""
-
 ORDER: tuple[tuple[str, ...], ...] = (
     ("training.frozen", "training.gradient", "model.output_units", "training.from_logits", "training.reduction"),
     ("model.output", "training.loss"),
@@ -57,8 +37,6 @@ the learning rate. A value beside the others comes before another algorithm, and
 
 IMPLIED = frozenset({"training.from_logits"})
 """Says how `model.output` is taken, and so changes with it: no change of its own beside it."""
-
-SMALL_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,34 +135,6 @@ def _has(config: Config, key: str, value: object) -> bool:
     return other is not None and training_hash(other) == training_hash(config)
 
 
-def list_arms(config: Config, dataset: Dataset, findings: Sequence[Finding]) -> tuple[Arm, ...]:
-    """List what to try, the smallest changes first: what findings prescribe, and the catalogue.
-
-    What changes nothing, does not validate, or does not fit the data is left out; what comes twice is there once.
-
-    Args:
-        config: The sick one.
-        dataset: Its data.
-        findings: Those that stand.
-    """
-    prescribed = [
-        (prescription.set, finding.key)
-        for finding in findings
-        for prescription in finding.prescriptions
-        if prescription.set
-    ]
-    wanted: list[tuple[Changes, tuple[str, ...]]] = [(changes, (key,)) for changes, key in prescribed]
-    wanted += [(changes, ()) for changes in _catalogue(config, dataset.task)]
-    arms: dict[str, Arm] = {}
-    for changes, by in wanted:
-        arm = make_arm(config, changes, dataset, prescribed_by=by)
-        if arm is not None:
-            same = arms.setdefault(training_hash(arm.config), arm)
-            known = tuple(dict.fromkeys((*same.prescribed_by, *by)))
-            arms[training_hash(arm.config)] = replace(same, prescribed_by=known)
-    return tuple(sorted(arms.values(), key=lambda arm: arm.size))
-
-
 def combine(first: Arm, second: Arm, config: Config, dataset: Dataset) -> Arm | None:
     """Make both changes; None where they are of the same key, or do not go together."""
     if any(touches(one, other) for one in first.changes for other in second.changes):
@@ -197,117 +147,6 @@ def combine(first: Arm, second: Arm, config: Config, dataset: Dataset) -> Arm | 
 def touches(one: str, other: str) -> bool:
     """Tell whether two keys are the same, or one is in the other's table."""
     return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-
-
-def faster_and_slower(config: Config, dataset: Dataset, arm: Arm) -> list[Arm]:
-    """Give the two neighbours of an arm that changes the learning rate: tenfold and a tenth."""
-    rate = arm.config.training.optimizer.learning_rate
-    neighbours = (make_arm(config, {**arm.changes, RATE: _times(rate, factor)}, dataset) for factor in (0.1, 10.0))
-    return [neighbour for neighbour in neighbours if neighbour is not None and neighbour.keys == arm.keys]
-
-
-def _times(rate: float, factor: float) -> float:
-    return float(f"{rate * factor:.3g}")
-
-
-def _catalogue(config: Config, task: Task) -> Iterator[Changes]:
-    """Yield the changes of one key that a practitioner would try, and what needs a second key to be valid at all."""
-    model, training = config.model, config.training
-    yield from _program(config, task)
-    yield {"data.scale": "standard"}
-    if config.data.columns:
-        yield {"data.columns": None}
-    if task == "regression":
-        yield {"data.scale_targets": "standard"}
-    sloped = model.kind == "rnn" or any(each.kind in SLOPED for each in model.activation_per_layer)
-    schemes = ("he_normal", "glorot_uniform")
-    yield from ({"model.init": scheme} for scheme in (reversed(schemes) if sloped else schemes))
-    yield {"model.bias_init": "zeros"}
-    if model.kind == "rnn":
-        yield {"model.recurrent_init": "orthogonal"}
-    rate = training.optimizer.learning_rate
-    yield from ({RATE: _times(rate, factor)} for factor in FACTORS)
-    yield from ({RATE: usual} for usual in CUSTOMARY_RATES[training.optimizer.kind])
-    yield {"training.clip_norm": 1.0}
-    yield {"training.l2": 0.0}
-    yield {"model.dropout": 0.0}
-    if training.schedule is not None:
-        yield {"training.schedule": None}
-    if training.batch_size > SMALL_BATCH:
-        yield {"training.batch_size": SMALL_BATCH}
-    yield {"training.optimizer": ADAM}
-    if model.kind == "rnn":
-        yield {"model.cell": "tanh"}
-    else:
-        yield {"model.activation": "relu"}
-        yield {"model.activation": "leaky_relu"}
-
-
-def _program(config: Config, task: Task) -> Iterator[Changes]:
-    """Yield what puts a program right whose output, loss or optimizer is not what the task wants."""
-    training = config.training
-    yield {"training.frozen": []}
-    yield {"training.gradient": "backprop"}
-    yield {"training.reduction": "mean"}
-    if training.from_logits is not None:
-        yield {"training.from_logits": not training.from_logits}
-    if config.model.output_units is not None:
-        yield {"model.output_units": None}
-    if config.model.output != "auto":
-        yield {"model.output": "auto", "training.from_logits": None}
-        yield {"model.output": "linear", "training.from_logits": None}
-    if training.loss is not None:
-        yield {"training.loss": LOSS_OF_TASK[task]}
-        yield {"training.loss": LOSS_OF_TASK[task], "model.output": "auto", "training.from_logits": None}
-    if training.loss == "clipped_delta":
-        yield {"training.loss": "huber"}
-
-
-def make_sane_defaults(config: Config, dataset: Dataset) -> Arm | None:
-    """Make the arm that one would begin with: standardised data, He weights, ReLU, Adam at 1e-3, the right loss.
-
-    The widths, the length of the training and its batches stay; None where the config is that already.
-    """
-    model, training = config.model, config.training
-    suits = training.loss in LOSSES_OF_TASK[dataset.task]
-    changes: dict[str, Any] = {
-        "data.scale": "standard",
-        "data.columns": None,
-        "data.scale_targets": "standard" if dataset.task == "regression" else "none",
-        "model.init": "glorot_uniform" if model.kind == "rnn" else "he_normal",
-        "model.bias_init": "zeros",
-        "model.dropout": 0.0,
-        "model.output": "auto",
-        "model.output_units": None,
-        "training.from_logits": None,
-        "training.loss": training.loss if suits else None,
-        "training.reduction": "mean",
-        "training.gradient": "backprop",
-        "training.frozen": [],
-        "training.clip_norm": None,
-        "training.clip_value": None,
-        "training.l2": 0.0,
-        "training.schedule": None,
-        "training.optimizer": ADAM,
-    }
-    changes |= {"model.recurrent_init": "orthogonal"} if model.kind == "rnn" else {"model.activation": "relu"}
-    return make_arm(config, _that_differ(config, changes), dataset, role="sane_defaults")
-
-
-def _that_differ(config: Config, changes: Changes) -> dict[str, Any]:
-    """Leave out what the config has already; keys that are valid together only are looked at by their values."""
-    plain = flatten(as_plain(config))
-    table = as_plain(config)
-    return {key: value for key, value in changes.items() if _at(table, key, plain.get(key)) != value}
-
-
-def _at(table: Mapping[str, Any], key: str, default: object) -> object:
-    value: Any = table
-    for part in key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return default
-        value = value[part]
-    return value
 
 
 def unique(arms: Iterable[Arm], known: Iterable[Arm]) -> list[Arm]:

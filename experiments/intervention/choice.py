@@ -5,15 +5,8 @@ from collections.abc import Iterator, Sequence
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.arms import (
-    CUSTOMARY_RATES,
-    RATE,
-    Arm,
-    combine,
-    make_arm,
-    touches,
-    unique,
-)
+from gradvitals.experiments.intervention.arms import RATE, Arm, combine, make_arm, touches, unique
+from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES
 from gradvitals.experiments.intervention.effects import SURE
 from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention, Tried
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.arms import RATE, faster_and_slower, list_arms, make_sane_defaults, unique
+from gradvitals.experiments.intervention.arms import RATE, unique
+from gradvitals.experiments.intervention.catalogue import faster_and_slower, list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
 from gradvitals.experiments.intervention.trials import SCORED, Laboratory, fresh_seeds

@@ -10,7 +10,8 @@ from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.arms import Arm, combine, list_arms, make_arm, make_sane_defaults
+from gradvitals.experiments.intervention.arms import Arm, combine, make_arm
+from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, load_dataset
 
