@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gradvitals.experiments.better_rate import better_rates
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.cli.options import (
     LOGS,
@@ -29,6 +30,9 @@ from gradvitals.experiments.map_terminal import terminal_map
 from gradvitals.experiments.run_folder import MAP_FILE, RunSummary
 from gradvitals.experiments.sweep import Plan, make_plan, run_sweep
 from gradvitals.experiments.sweep_map import best_run, draw_map
+
+MOST_HINTS = 3
+"""Lines about better learning rates below the map."""
 
 
 @click.command("sweep")
@@ -100,6 +104,8 @@ def _sum_up(console: Console, plan: Plan, summaries: list[RunSummary], *, quiet:
         score = best.score("accuracy")
         what = f"loss {best.score('loss'):.4g}" if score is None else f"accuracy {score:.3f}"
         console.print(f"best: {best.name} ({what} on validation, {best.verdict})", soft_wrap=True)
+    for each in better_rates(plan.axes, summaries)[:MOST_HINTS]:
+        console.print(f"hint: {each.text}", soft_wrap=True)
     if not quiet and plan.axes:
         console.print(f"the map as a picture: {plan.folder / MAP_FILE}", soft_wrap=True)
     if not quiet:
