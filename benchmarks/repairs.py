@@ -1,7 +1,7 @@
 """How often `repair` cures: sick configs, their repair, and its yardstick beside the healthy twin's on fresh seeds.
 
     python benchmarks/repairs.py bundled
-    python benchmarks/repairs.py held_out
+    python benchmarks/repairs.py held_out --output FILE
 
 An injection does harm where the twin is better by more than 3 SE; only those count.
 """
@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from repair_cases import Case, Part, cases
+from repair_bases import Part
+from repair_cases import Case, cases
 from threadpoolctl import threadpool_limits
 
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.experiments.config.load import LoadedConfig, bundled_configs, load_config, parse_config
 from gradvitals.experiments.intervention.arms import Arm
 from gradvitals.experiments.intervention.conclusion import conclude
-from gradvitals.experiments.intervention.confirm import try_on
+from gradvitals.experiments.intervention.confirm import BUDGET, try_on
 from gradvitals.experiments.intervention.effects import compare_arms
 from gradvitals.experiments.intervention.trials import Laboratory
 from gradvitals.experiments.intervention.yardstick import RowScores
@@ -172,7 +173,6 @@ def summary(results: list[Result]) -> str:
     """Write what counts."""
     harmful = [result for result in results if result.harmful and result.curable]
     cured = [result for result in harmful if result.cured and result.within]
-    small = [result for result in cured if result.keys <= result.count]
     fewer = [result for result in cured if result.keys < result.sane_keys]
     fired = [result for result in harmful if result.error]
     right = [result for result in fired if result.right]
@@ -180,15 +180,20 @@ def summary(results: list[Result]) -> str:
     rest = [result for result in results if not result.curable]
     said = [result for result in rest if not result.cured]
     times = sorted(result.times for result in harmful)
-    lines = [
-        f"harmful and curable: {len(harmful)} of {len(results)}",
-        f"of them with a standing error: {len(fired)}; with no finding: {sum(not each.fired for each in harmful)}",
-        f"cured to within 3 SE of the twin: {len(cured)} of {len(harmful)}, with as many keys as faults: {len(small)}",
+    lines = [f"harmful and curable: {len(harmful)} of {len(results)}; no finding: {sum(not r.fired for r in harmful)}"]
+    for count, faults in ((1, "one fault"), (2, "two faults")):
+        ours = [result for result in harmful if result.count == count]
+        within = [result for result in ours if result in cured]
+        small = [result for result in within if result.keys <= count]
+        lines.append(f"{faults}: {len(within)} of {len(ours)} cured to within 3 SE of the twin, {len(small)} minimally")
+    lines += [
         f"with fewer keys than the sane defaults: {len(fewer)} of {len(cured)}",
         f"of those with an error, right root after intervention: {len(right)} of {len(fired)}; before: {len(before)}",
         f"not curable by config: {len(rest)}, said so: {len(said)}",
     ]
-    lines += [f"times the sick run: median {times[len(times) // 2]:.1f}, largest {times[-1]:.1f}"] if times else []
+    if times:
+        few = sum(each <= BUDGET for each in times)
+        lines.append(f"times the sick run: median {times[len(times) // 2]:.1f}; at most {BUDGET:g} in {few}")
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 """Which of the arms screened are worth training on fresh seeds, and in which order."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from gradvitals.diagnostics.findings import Severity
@@ -11,7 +12,13 @@ from gradvitals.experiments.intervention.effects import SURE
 from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention, Tried
 
 LIKELY = 2.0
-"""Standard errors of the screening by which a single change must help to be tried before there are pairs."""
+"""Standard errors of the rows by which a single change must help in the screening to be tried before there are pairs.
+
+Not of the seeds: two say nothing of their spread, and where the sick run itself is now good, now bad, they differ much.
+"""
+
+MOST_DEFAULTS = 4
+"""Changes of the sane defaults up to which all their pairs are screened: where these cure, a part of them may."""
 
 MOST_FOLLOWED = 4
 """Pairs of a change that helps with what is prescribed for what it leaves; the other pairs come after them."""
@@ -63,7 +70,7 @@ class Choice:
         keys = {key for each in self.arms if root in each.arm.prescribed_by for key in each.arm.changes}
         if not self.found.is_harmed and keys and not any(touches(a, b) for a in keys for b in tried.arm.changes):
             return tried.screening is not None and tried.screening.is_better
-        return tried.screening is not None and tried.screening.mean > LIKELY * tried.screening.se
+        return tried.screening is not None and tried.screening.mean > LIKELY * tried.screening.row_se
 
     @staticmethod
     def worth_trying(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
@@ -80,7 +87,7 @@ class Choice:
         return list(dict.fromkeys([*_near_best(found, better), *_near_best(found, prescribed)]))
 
     def pairs(self, count: int) -> list[Tried]:
-        """Pair what helps with what is prescribed for what it leaves; then the likeliest changes with each other.
+        """Pair what helps with what is prescribed for what it leaves; the changes of the sane defaults; the likeliest.
 
         The likeliest are what helps alone, what the sane defaults change, and what findings prescribe: of two faults,
         each may hide what mending the other does; the screening then says nothing of either.
@@ -91,7 +98,8 @@ class Choice:
         likely = list(best.values())
         ranked = [(rank, other) for rank in range(len(likely)) for other in range(rank)]
         combined = [combine(likely[other].arm, likely[rank].arm, self.config, self.dataset) for rank, other in ranked]
-        pairs = [*list(self._followed())[:MOST_FOLLOWED], *(pair for pair in combined if pair is not None)]
+        likeliest = (pair for pair in combined if pair is not None)
+        pairs = [*list(self._followed())[:MOST_FOLLOWED], *self._of_defaults(), *likeliest]
         return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
 
     def _followed(self) -> Iterator[Arm]:
@@ -107,6 +115,16 @@ class Choice:
                 arm = make_arm(self.config, changes, self.dataset, prescribed_by=each.arm.prescribed_by)
                 if arm is not None:
                     yield arm
+
+    def _of_defaults(self) -> Iterator[Arm]:
+        """Yield two each of the changes that make the sane defaults, which are known to help."""
+        sane = self.found.sane
+        if sane is None or sane.effect is None or not sane.effect.is_better or sane.arm.keys > MOST_DEFAULTS:
+            return
+        for two in itertools.combinations(sane.arm.changes.items(), 2):
+            arm = make_arm(self.config, dict(two), self.dataset)
+            if arm is not None and arm.keys == 2:
+                yield arm
 
     def _likelihood(self, tried: Tried) -> tuple[bool, float, bool, bool, tuple[int, tuple[int, ...]]]:
         """Order single changes, the likeliest to be half of a cure first."""

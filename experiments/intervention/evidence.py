@@ -171,7 +171,8 @@ class Intervention:
     def fails(self, tried: Tried) -> bool:
         """Tell whether an arm, in most of the seeds on which it was watched, is impaired or leaves what it must not."""
         half = not self._is_as_good(tried) and bool(self.causes_left(tried))
-        return bool(self.errors_left(tried)) or half or 2 * tried.impaired >= len(tried.trials)
+        leaves = half or bool(self.errors_left(tried)) or not self._mends_a_root(tried)
+        return leaves or 2 * tried.impaired >= len(tried.trials)
 
     def lifts(self, tried: Tried) -> bool:
         """Tell whether an arm was seen to lift the impairment, watched on all fresh seeds.
@@ -182,8 +183,7 @@ class Intervention:
         """
         if not self.may_lift(tried) or not tried.is_watched or 2 * tried.impaired >= len(tried.trials):
             return False
-        is_told = self.is_impaired or not self.standing
-        return is_told or any(each.explained_by is None for each in self.vanished(tried))
+        return self._mends_a_root(tried)
 
     def cures(self, tried: Tried) -> bool:
         """Tell whether an arm lifts the impairment, leaves no error in most seeds, and leaves little to gain.
@@ -203,6 +203,11 @@ class Intervention:
         """Give what is a cause by its nature, still stands in an arm, and prescribes something; remarks too."""
         left = self.left(tried, Severity.INFO)
         return tuple(each for each in left if each.id in BY_NATURE and any(cure.set for cure in each.prescriptions))
+
+    def _mends_a_root(self, tried: Tried) -> bool:
+        """Tell whether a root is gone; of an impaired run the impairment tells, and one without findings has none."""
+        is_told = self.is_impaired or not self.standing
+        return is_told or any(each.explained_by is None for each in self.vanished(tried))
 
     def _is_as_good(self, tried: Tried) -> bool:
         return tried.against_sane is None or tried.against_sane.is_as_good

@@ -20,6 +20,8 @@ from gradvitals.experiments.intervention.effects import Effect, compare_arms
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
 from gradvitals.experiments.intervention.trials import Trial
 from gradvitals.experiments.intervention.yardstick import RowScores
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.runner import Place, load_dataset
 
 SEEDS = (1, 2, 3, 4, 5)
 RATE = {"training.optimizer.learning_rate": 0.01}
@@ -31,6 +33,8 @@ SICK: Config = loads(
     "data = {source = 'iris'}\nmodel = {hidden = [8], init = {kind = 'normal', std = 5.0}}\n"
     "training = {optimizer = {kind = 'sgd', learning_rate = 1.0}}"
 )
+
+DATASET = load_dataset(PlannedRun(SICK, {}, "test"), Place(Path(), "test", Path(), {}))
 
 
 def finding(
@@ -267,3 +271,44 @@ def test_what_has_cleared_can_prove_to_be_the_root() -> None:
     again = conclude(intervention([finding("update_ratio", SLOWER), cleared], tried(RATE, 0.6, cleared)))
     assert again.root is not None
     assert again.root.id == "update_ratio"  # it was there with the change, too
+
+
+def test_what_leaves_every_root_is_not_watched_on_more_seeds() -> None:
+    root = finding("initialization_scale", INIT, severity=WARNING)
+    found = intervention([root, finding("dead_units", severity=WARNING, explained_by=root.key)], tried(RATE, 0.6, root))
+    assert not found.fails(found.tried[0])  # an impaired run is lifted all the same
+    found.sick = replace(found.sick, impaired=False)
+    assert found.fails(found.tried[0])
+    assert not found.fails(tried(INIT, 0.6))
+
+
+def test_pairs_begin_with_what_a_change_left_then_with_parts_of_the_sane_defaults() -> None:
+    sane = changed(SICK, {**ADAM, **INIT, "data.scale": "minmax"})
+    assert sane is not None
+    found = intervention([finding("dead_units", RATE)], tried(RATE, 0.2, finding("symmetric_units", INIT)))
+    found.sane = Tried(
+        Arm(sane, {**ADAM, **INIT, "data.scale": "minmax"}, "sane_defaults"), effect=Effect(0.6, 0.01, 0.01, 5, 5)
+    )
+    singles = [*found.tried, screened(INIT, 0.9), screened({"training.clip_norm": 1.0}, 0.9)]
+    choice = Choice(found, SICK, DATASET, singles)
+    pairs = [set(each.arm.changes) for each in choice.pairs(10)]
+    assert pairs[:4] == [
+        {*RATE, *INIT},
+        {*ADAM, *INIT},
+        {*ADAM, "data.scale"},
+        {*INIT, "data.scale"},
+    ]
+    assert {*INIT, "training.clip_norm"} in pairs[4:]
+    assert len(choice.pairs(2)) == 2
+    found.sane.effect = Effect(0.01, 0.01, 0.01, 5, 3)  # nothing is known to help then
+    assert {*ADAM, "data.scale"} not in [set(each.arm.changes) for each in choice.pairs(10)]
+
+
+def test_seeds_that_disagree_do_not_keep_a_change_from_being_tried() -> None:
+    arm = screened(RATE, 0.5)
+    arm.screening = Effect(0.35, 0.3, 0.03, 2, 1)
+    found = intervention([finding("dead_units", RATE)])
+    choice = Choice(found, SICK, DATASET, [arm])
+    assert choice.helps(arm)
+    arm.screening = Effect(0.05, 0.03, 0.03, 2, 1)
+    assert not choice.helps(arm)
