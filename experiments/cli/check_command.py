@@ -1,24 +1,20 @@
 """`gradvitals check`: judge runs, log folders, sweeps or configs; the command for CI."""
 
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import ValidationError
-from rich.console import Console
 
-from gradvitals.diagnostics.report import report
 from gradvitals.experiments.baseline import Baseline, hold_against, make_baseline
 from gradvitals.experiments.checking import CheckedPath, CheckedRun, Require, check_path
+from gradvitals.experiments.cli.check_text import ANY_COUNTS, BEST_COUNTS, as_text, no_runs
 from gradvitals.experiments.cli.options import (
-    WIDTH_OF_FILES,
     load,
     make_console,
     no_pin_option,
@@ -34,22 +30,15 @@ from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import write_text
-from gradvitals.experiments.formats.outcome import NO_RUNS, CheckOutcome, Refused
+from gradvitals.experiments.formats.outcome import CheckOutcome, Refused
 from gradvitals.experiments.formats.render import FORMATS, render
 from gradvitals.experiments.majority import judge_by_majority
 from gradvitals.experiments.paths import is_file, is_folder
-from gradvitals.experiments.preflight import set_aside
 from gradvitals.experiments.preflight_check import check_before_training
 from gradvitals.experiments.run_folder import CONFIG_FILE, Existing, find_runs
 from gradvitals.experiments.run_report import read_report
 from gradvitals.experiments.show import show
 from gradvitals.experiments.sweep import make_plan, run_sweep, with_seeds
-
-BEST_COUNTS = "of a sweep the best run by validation counts"
-ANY_COUNTS = "before training, one run of a sweep that passes is enough"
-
-MOST_SHOWN = 10
-"""Runs of one path that are reported in full; of more, only those that fail."""
 
 
 @click.command("check")
@@ -169,11 +158,11 @@ def _deliver(outcome: CheckOutcome, form: str, output: Path | None, *, quiet: bo
     """Write the report where it is wanted; the terminal has the text, unless it was to get another format."""
     if output is not None:
         content = render(form, outcome)
-        content = _as_text(outcome, quiet=quiet, plain=True) if content is None else content
+        content = as_text(outcome, quiet=quiet, plain=True) if content is None else content
         # a file name that is no text becomes one, as on the terminal
         write_text(output.resolve(), content.encode(errors="replace").decode())
     text = render(form, outcome) if output is None else None
-    click.echo(_as_text(outcome, quiet=quiet, plain=False) if text is None else text, nl=False)
+    click.echo(as_text(outcome, quiet=quiet, plain=False) if text is None else text, nl=False)
     if output is not None and not quiet:
         click.echo(f"written to {output}")
     if text is not None:
@@ -263,14 +252,6 @@ def _refuse_folder(path: Path) -> None:
         raise UserError(sentence)
 
 
-def _as_text(outcome: CheckOutcome, *, quiet: bool, plain: bool) -> str:
-    console = Console(file=StringIO(), width=WIDTH_OF_FILES, highlight=False, markup=False) if plain else make_console()
-    with console.capture() as capture:
-        for found in outcome.checked:
-            print_path(console, found, quiet=quiet, verbose=outcome.verbose, which_count=outcome.which_count)
-    return re.sub(" +$", "", capture.get(), flags=re.MULTILINE)  # blocks are padded to their width
-
-
 def _refuse_output(output: Path | None) -> None:
     """Say before anything is run that the report could not be written.
 
@@ -295,13 +276,9 @@ def _refuse_output(output: Path | None) -> None:
 def _warn(checked: Sequence[CheckedPath]) -> None:
     """Say on standard error what the report itself has no place for, or whoever looks at the terminal would miss."""
     for found in checked:
-        empty = () if found.runs else (_no_runs(found),)
+        empty = () if found.runs else (no_runs(found),)
         for sentence in (*empty, *found.gaps, *(warning for run in found.runs for warning in run.warnings)):
             click.echo(f"gradvitals: warning: {sentence}", err=True)
-
-
-def _no_runs(found: CheckedPath) -> str:
-    return f"{found.path}: {NO_RUNS}"
 
 
 def _limits(limits: dict[str, Any], *, before: bool) -> dict[str, Any]:
@@ -348,49 +325,3 @@ def _run_and_check(
         found = check_path(plan.folder, limits, require if plan.axes else "all", prefix=plan.folder.name)
         found = _by_majority(found, seeds, require)
     return replace(found, path=Path(loaded.origin), source=loaded.path)
-
-
-def print_path(
-    console: Console, found: CheckedPath, *, quiet: bool, verbose: bool, which_count: str = BEST_COUNTS
-) -> None:
-    """Print what a check says of a path and its runs; `which_count` says which do where not all do."""
-    if not found.runs:
-        console.print(_no_runs(found), style="magenta", soft_wrap=True)
-        return
-    shown = list(found.counting)
-    if quiet or (len(shown) > MOST_SHOWN and not verbose):
-        shown = [run for run in shown if run.exit is not Exit.DONE]
-    for run in shown:
-        _print_run(console, run, verbose=verbose)
-    for gap in found.gaps:
-        console.print(f"not judged: {gap}", style="magenta", soft_wrap=True)
-    if shown or not quiet:
-        for exemption in found.unused:
-            text = f"nothing to ignore for {exemption.key} ({exemption.text}): remove it from [check.ignore]"
-            console.print(text, style="yellow", soft_wrap=True)
-    if len(found.runs) > 1 and not quiet:
-        counts = {code: sum(run.exit is code for run in found.runs) for code in Exit}
-        words = {Exit.DONE: "pass", Exit.FAILED: "fail", Exit.NOT_JUDGED: "not judged"}
-        text = ", ".join(f"{counts[code]} {word}" for code, word in words.items() if counts[code])
-        best = "" if len(found.counting) == len(found.runs) else f"; {which_count}"
-        more = best and " (--require all: every run)"
-        console.print(f"{found.path}: {len(found.runs)} runs: {text}{best}{more}", soft_wrap=True)
-
-
-def _print_run(console: Console, run: CheckedRun, *, verbose: bool) -> None:
-    """Print what a check says of a run, with what it ignores and what it ignores no longer."""
-    ignored = {key: exemption.text for key, exemption in run.ignored.items()}
-    known = {} if run.baseline is None else run.baseline.known
-    verdict, early = set_aside(run.verdict)
-    all_of_it = verbose or bool(early)  # before a training, what is only info is what there is to know
-    console.print(report(run.name, verdict, verbose=all_of_it, ignored=ignored, known=known))
-    if early:
-        console.print(f"  judged in training: {', '.join(early)}", style="dim", soft_wrap=True)
-    for exemption in run.exemptions:
-        if exemption.state == "expired":
-            text = f"  the exception for {exemption.key} ran out on {exemption.until}: {exemption.reason}"
-            console.print(text, style="yellow", soft_wrap=True)
-    for note in run.notes:
-        console.print(f"  {note}", soft_wrap=True)
-    for warning in run.warnings:
-        console.print(f"  warning: {warning}", style="yellow", soft_wrap=True)

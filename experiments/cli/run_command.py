@@ -12,7 +12,7 @@ from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.report import report
 from gradvitals.engine.events import EpochEnded
 from gradvitals.experiments.checking import CheckedPath, check_path
-from gradvitals.experiments.cli.check_command import print_path
+from gradvitals.experiments.cli.check_text import print_path
 from gradvitals.experiments.cli.options import (
     LOGS,
     config_argument,
