@@ -56,7 +56,7 @@ class Place:
         axes: All values of every swept key, for the hyperparameter table.
         mapped: The folder of its data set, where that is in files for several processes (`data.mapped`).
         scored: Whether the score of every validation row is written, too (`intervention.yardstick`).
-        watched: Whether it is watched and judged; if not, little but its scores is left of it.
+        watched: Whether it is watched and judged; if not, nothing but those scores is written.
     """
 
     folder: Path
@@ -106,10 +106,10 @@ class OpenRun:
         """Make the folder, write what TensorBoard wants to know at the start, and put the monitor on the experiment."""
         self._started, folder, config = time.perf_counter(), self._place.folder, self.planned.config
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / CONFIG_FILE, dump(config))
-        write_summary(folder, self._summary)
         if not self._place.watched:
             return
+        write_text(folder / CONFIG_FILE, dump(config))
+        write_summary(folder, self._summary)
         self._writer = RunWriter(folder)
         _write_hparams(self._writer, self.planned, self._place)
         self._writer.top.graph(graph_def(network_nodes(self.experiment.network.circuit)))
@@ -150,7 +150,7 @@ class OpenRun:
             findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
             error=self._error,
         )
-        if self._started is not None:
+        if self._started is not None and self._place.watched:
             write_json(folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
             write_summary(folder, summary)
         self._result = summary, verdict
