@@ -89,6 +89,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("non_finite", "exploding_gradient", "memorising", "saturated_units"), INIT),
     **dict.fromkeys(("collapsed_output", "numerics", "saturated_output"), INIT),
     "cannot_overfit": ("loss_mismatch", "unscaled_targets"),
+    "no_learning": ("learning_rate_too_low",),
+    "overfitting": ("memorising",),
+    "update_ratio": ("learning_rate_too_high",),
 }
 """What names the fault of a bundled config besides the diagnosis that it is for; most start from bad weights."""
 
