@@ -31,6 +31,7 @@ from gradvitals.diagnostics.movement import MovementWatcher
 from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan, Signal
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
+from gradvitals.diagnostics.recurrence import unseen_recurrence
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
 from gradvitals.diagnostics.sink import Sink
@@ -205,7 +206,7 @@ class Monitor:
             config=self._config,
             by_layer=event.by_layer,
             unheld=event.unheld,
-            unobserved=event.unobserved,
+            unobserved={**event.unobserved, **unseen_recurrence(self._network.parameters_by_layer())},
             never_called=event.never_called,
             call_site=self.call_site,
         )

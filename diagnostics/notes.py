@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from gradvitals.diagnostics.observed_silence import ObservedSilence
+from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, Propagation, TargetFacts
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
 from gradvitals.diagnostics.validation_course import ValidationCourse
@@ -295,6 +296,7 @@ NOTES: dict[str, type[Any]] = {
     "activity": Activity,
     "generalisation": Generalisation,
     "validation_course": ValidationCourse,
+    "recurrence": Recurrence,
     "symmetry": Symmetry,
     "movement": Movement,
     "observed_silence": ObservedSilence,

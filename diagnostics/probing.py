@@ -17,6 +17,7 @@ from gradvitals.diagnostics.loss_fit import output_activation
 from gradvitals.diagnostics.metrics import mean_and_error
 from gradvitals.diagnostics.notes import Note, Probe
 from gradvitals.diagnostics.output_facts import measure_outputs
+from gradvitals.diagnostics.recurrence import WayBack, last_informative_step, measure_recurrence, way_back
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.engine.events import (
     Array,
@@ -114,6 +115,7 @@ class _Collector:
     silent: dict[str, Array] = field(default_factory=dict)
     gradients: dict[str, float] = field(default_factory=dict)
     scalars: dict[str, float] = field(default_factory=dict)
+    ways: list[WayBack | None] = field(default_factory=list)
     fault: Fault | None = None
 
     def __call__(self, event: LayerForward | LayerBackward | RecurrentBackward) -> None:
@@ -121,6 +123,7 @@ class _Collector:
             weight = self.parameters[event.layer]["recurrent_weight"]
             self.scalars[f"spectral_radius/{event.layer}"] = metrics.spectral_radius(weight)
             self.scalars[f"recurrent_gain/{event.layer}"] = metrics.recurrent_gain(event.gains)
+            self.ways.insert(0, way_back(event))  # events come from the last layer to the first
             return
         if isinstance(event, LayerBackward):
             self.gradients[event.layer] = metrics.rms(event.grad_pre_activations)
@@ -151,7 +154,7 @@ class Prober:
     def __init__(self, network: Observable, data: WatchedData) -> None:
         generator = np.random.default_rng(SEED)
         rows = _sample(data.inputs, generator)
-        self._network = network
+        self._network, self._data = network, data
         self._inputs, self._targets = data.inputs[rows], data.targets[rows]
         self._whole_set = data.complete and len(rows) == len(data.inputs)
         self.constant = data.constant or fit_constant(network.loss_name, data.targets, network.class_weight)
@@ -214,8 +217,26 @@ class Prober:
             activation=output_activation(network, result.outputs.shape[1]),
             step=step,
         )
-        notes: tuple[Note, ...] = (outputs, *collect.activity_notes(step), *self._compare(step, result))
+        notes: tuple[Note, ...] = (
+            outputs,
+            *collect.activity_notes(step),
+            *self._look_back(step, collect),
+            *self._compare(step, result),
+        )
         return Look(probe, collect.scalars, collect.histograms, collect.silent, fault, notes)
+
+    def _look_back(self, step: int, collected: _Collector) -> tuple[Note, ...]:
+        """Say what became of the gradient on its way back through time, in a recurrent network."""
+        ways = [way for way in collected.ways if way is not None]
+        if not ways or len(ways) < len(collected.ways):
+            return ()
+        data, length = self._data, len(ways[0].arrived)
+
+        def find() -> int | None:
+            return last_informative_step(data.inputs, data.targets, length, np.random.default_rng(SEED))
+
+        informative = data.known.get(f"the last of {length} time steps that tells anything", find)
+        return (measure_recurrence(ways, informative, step=step),)
 
     def _compare(self, step: int, result: ProbeResult) -> tuple[Note, ...]:
         """Compare how the network does on its own samples and on new ones, where there are any to score."""

@@ -19,6 +19,10 @@ DATA = ("data_faults", "unscaled_inputs", "unscaled_targets")
 NUMBERS = ("numerics",)
 """Behind the data: raw inputs make logits whose probabilities round to 0, and a loss on logits mends none of that."""
 
+RECURRENCE = ("recurrent_gain",)
+"""A symptom, but of weights that have a scale of their own, and are behind signals and gradients that grow over depth:
+these are measured over all time steps together."""
+
 WEIGHTS = ("symmetric_units", "initialization_scale")
 """Faults of the weights before the first update."""
 
@@ -47,7 +51,7 @@ ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_fini
 AT_THE_LOSS = frozenset({"loss_mismatch", "clipped_delta", "numerics", "saturated_output"})
 """What spoils the gradient where it begins, and so in every layer."""
 
-KINDS = (*PROGRAM, *DATA, *NUMBERS, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES)
+KINDS = (*PROGRAM, *DATA, *NUMBERS, *RECURRENCE, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES)
 """All of them, in the order in which they are believed."""
 
 
@@ -72,7 +76,7 @@ def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None
     for candidate in earlier:
         strong = _weight(candidate) >= max(finding.severity, Severity.WARNING)
         in_order = _group(candidate, thrown=thrown) <= _group(finding, thrown=thrown)
-        thrown_by = candidate.id == TOO_HIGH and finding.id in {*NUMBERS, *AT_START}
+        thrown_by = candidate.id == TOO_HIGH and finding.id in {*NUMBERS, *RECURRENCE, *AT_START}
         in_time = candidate.first_step <= finding.first_step or thrown_by
         if strong and in_order and in_time and _reaches(candidate, finding, context):
             return candidate.key
@@ -115,5 +119,5 @@ def _group(finding: Finding, *, thrown: bool) -> int:
         return 5
     if finding.id in RATES:
         return 3
-    at_start = finding.first_step == 0 and not (thrown and finding.id in {*NUMBERS, *AT_START})
+    at_start = finding.first_step == 0 and not (thrown and finding.id in {*NUMBERS, *RECURRENCE, *AT_START})
     return 2 if finding.id in {*DATA, *WEIGHTS} or at_start else 4

@@ -16,6 +16,9 @@ DIAGNOSES: tuple[Diagnosis, ...] = (*CATALOGUE, *TRIALS)
 EXAMPLES = {case.id: case for case in FAULT_CASES}
 """Each diagnosis's bundled sick config."""
 
+LONGEST = 12
+"""Letters of a threshold that somebody chose; what is longer is a quotient."""
+
 SWITCH = 'enabled = true  # false needs a reason: why = "…"'
 
 
@@ -45,10 +48,13 @@ def value_text(threshold: Threshold) -> str:
 
     >>> value_text(Threshold("growth", 30.0, "")), value_text(Threshold("ratio", 1e-3, ""))
     ('30', '0.001')
+    >>> value_text(Threshold("level", 1e-3 / 11, ""))
+    '9.09091e-05'
     """
     value = threshold.value
     short = f"{value:g}" if isinstance(value, float) else ""
-    return short if short and float(short) == value else show(value)
+    is_quotient = len(repr(value)) > LONGEST
+    return short if short and (float(short) == value or is_quotient) else show(value)
 
 
 def listing(names: Sequence[str]) -> str:

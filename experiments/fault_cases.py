@@ -52,6 +52,12 @@ FAULT_CASES: tuple[FaultCase, ...] = (
         "hidden_1",
         (("model.init.std=0.7",), ("model.init.std=1.0",)),
     ),
+    FaultCase(
+        "recurrent_gain",
+        "recurrent_gain",
+        "hidden_1",
+        (("model.recurrent_init.std=0.02",), ("model.recurrent_init.std=0.005",)),
+    ),
     FaultCase("learning_rate_too_high", "learning_rate_too_high", None, ((f"{_RATE}=100.0",), (f"{_RATE}=1000.0",))),
     FaultCase(
         "learning_rate_too_low",

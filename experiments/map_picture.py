@@ -35,6 +35,7 @@ COLOURS = {
     "learning_rate_too_low": "#7fb2e5",
     "overfitting": "#d46fb0",
     "update_ratio": "#94a63c",
+    "recurrent_gain": "#4f6d2f",
     "failed": "#d6d9de",
 }
 """A colour per root diagnosis; each cell also carries its symbol."""

@@ -32,6 +32,7 @@ SYMBOLS = {
     "learning_rate_too_low": "▽",
     "overfitting": "⌣",
     "update_ratio": "~",
+    "recurrent_gain": "↺",
     "failed": "!",
 }
 """A symbol per root diagnosis: colour alone is not enough."""

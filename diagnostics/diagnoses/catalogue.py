@@ -16,6 +16,7 @@ from gradvitals.diagnostics.diagnoses.no_learning import NoLearning
 from gradvitals.diagnostics.diagnoses.non_finite import NonFinite
 from gradvitals.diagnostics.diagnoses.numerics import Numerics
 from gradvitals.diagnostics.diagnoses.overfitting import Overfitting
+from gradvitals.diagnostics.diagnoses.recurrent_gain import RecurrentGain
 from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
@@ -30,6 +31,7 @@ CATALOGUE: tuple[Diagnosis, ...] = (
     SaturatedUnits(),
     VanishingGradient(),
     ExplodingGradient(),
+    RecurrentGain(),
     LearningRateTooHigh(),
     LearningRateTooLow(),
     UpdateRatio(),

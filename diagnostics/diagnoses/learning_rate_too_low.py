@@ -16,6 +16,7 @@ from gradvitals.diagnostics.diagnoses.frozen_parameters import FrozenParameters
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.diagnoses.initialization_scale import InitializationScale
 from gradvitals.diagnostics.diagnoses.loss_mismatch import LossMismatch
+from gradvitals.diagnostics.diagnoses.recurrent_gain import RecurrentGain
 from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
@@ -201,4 +202,5 @@ def _symptoms() -> tuple[Diagnosis, ...]:
         DeadUnits(),
         ExplodingGradient(),
         VanishingGradient(),
+        RecurrentGain(),
     )

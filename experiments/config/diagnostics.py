@@ -31,6 +31,7 @@ DiagnosisId: TypeAlias = Literal[
     "learning_rate_too_low",
     "overfitting",
     "update_ratio",
+    "recurrent_gain",
 ]
 DIAGNOSIS_IDS: tuple[str, ...] = get_args(DiagnosisId)
 
@@ -97,6 +98,7 @@ class DiagnosticsConfig(Model):
         learning_rate_too_low: Updates so small that the training ends long before it is done.
         overfitting: A validation loss that rises while the training loss falls.
         update_ratio: Updates far larger or smaller, for their weights, than is usual.
+        recurrent_gain: Gradients that grow or fade on their way back through time.
     """
 
     every: Every = "auto"
@@ -125,6 +127,7 @@ class DiagnosticsConfig(Model):
     learning_rate_too_low: Rule | None = None
     overfitting: Rule | None = None
     update_ratio: Rule | None = None
+    recurrent_gain: Rule | None = None
 
     @property
     def rules(self) -> dict[str, Rule]:

@@ -19,6 +19,7 @@ WITHOUT = {
     "learning_rate_too_low",
     "update_ratio",
     "overfitting",
+    "recurrent_gain",
 }
 """Diagnoses that say yes or no, or weigh several things at once."""
 

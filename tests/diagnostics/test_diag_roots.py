@@ -16,6 +16,7 @@ from gradvitals.diagnostics.roots import (
     NUMBERS,
     PROGRAM,
     RATES,
+    RECURRENCE,
     WEIGHTS,
     explain,
 )
@@ -49,6 +50,11 @@ def finding(diagnosis: str, layer: str | None, first: int) -> Finding:
         (("numerics", "output", 0), ("dead_units", "hidden_1", 300), True),
         (("symmetric_units", "hidden_1", 0), ("no_learning", None, 100), True),
         (("initialization_scale", None, 0), ("memorising", None, 100), True),
+        (("recurrent_gain", "hidden_1", 0), ("initialization_scale", "hidden_1", 0), True),
+        (("recurrent_gain", "hidden_1", 0), ("exploding_gradient", "hidden_1", 0), True),
+        (("recurrent_gain", "hidden_1", 0), ("no_learning", None, 150), True),
+        (("initialization_scale", "hidden_1", 0), ("recurrent_gain", "hidden_1", 200), True),
+        (("learning_rate_too_high", None, 2), ("recurrent_gain", "hidden_1", 0), True),
         (("saturated_output", "output", 0), ("vanishing_gradient", "hidden_1", 0), True),
         (("dead_units", "hidden_1", 0), ("collapsed_output", None, 0), True),
         (("dead_units", "hidden_1", 300), ("symmetric_units", "hidden_1", 0), False),
@@ -74,4 +80,4 @@ def test_every_diagnosis_has_one_place_in_the_order() -> None:
     assert len(set(KINDS)) == len(KINDS)
     assert {diagnosis.id for diagnosis in CATALOGUE} <= set(KINDS)
     assert {*PROGRAM, *NUMBERS, *AT_START} >= AT_THE_LOSS
-    assert set(KINDS) == {*PROGRAM, *DATA, *NUMBERS, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES}
+    assert set(KINDS) == {*PROGRAM, *DATA, *NUMBERS, *RECURRENCE, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES}
