@@ -38,7 +38,7 @@ class RecurrentGain:
     data tell, where a time step's inputs correlate with the targets; where none does, fading is not judged in a network
     that is impaired.
     Source: Bengio et al. 1994; Pascanu et al. 2013; Le et al. 2015 (the identity). Cells that learn forget too: trained
-    ones had Σ log γ of −25 to 3, but started above −11.
+    ones had Σ log γ of −25 to 3, most began above −11, and one at −22 learned all the same: hence the impairment.
 
     Attributes:
         growth: Factor above which a gradient counts as exploding.

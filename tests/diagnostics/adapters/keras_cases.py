@@ -351,6 +351,8 @@ def test_recurrent_layers_are_layers_with_outputs_only() -> None:
     monitor = watch(model, data=data)
     fit(model, data, monitor, epochs=3)
     assert not [finding for finding in monitor.verdict.standing if finding.severity is Severity.ERROR]
+    reasons = {judgement.id: judgement.reason for judgement in monitor.verdict.not_judged}
+    assert "fused" in reasons["recurrent_gain"]
 
 
 class Block(layers.Layer):  # type: ignore[misc]

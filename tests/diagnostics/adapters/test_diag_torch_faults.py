@@ -666,8 +666,9 @@ FAULTS = [
     Fault(skorch_net_is_dead, "dead_units@2", also=BLIND),
 ]
 
-NOT_OBSERVABLE = {"clipped_delta"}
-"""Only a function of the user's own clips its residuals, and of such a one nobody knows what it takes."""
+NOT_OBSERVABLE = {"clipped_delta", "recurrent_gain"}
+"""Only a function of the user's own clips its residuals, and of such a one nobody knows what it takes; and recurrent
+layers are fused."""
 
 
 def watched_to_its_end(make: Callable[[], Loop]) -> Monitor:
