@@ -30,7 +30,7 @@ class RecurrentGain:
     Cure: recurrent weights that keep lengths: orthogonal for tanh, the identity for relu; clipping where it grows;
     shorter sequences, or cells with gates.
     Info: Σ log γ above ln 1e3 back to any time step; or before the first update below −ln 1e6 back to the last time
-    step that tells anything of the targets.
+    step that tells anything of the targets, at least half of it by the recurrent weights' spectral radius.
     Warning: never; what harms is an error, and what does not is how cells forget.
     Error: either, if the network is impaired.
     Clear: growth below 1e3, or below 10 if it was there before the first update; fading less than a thousandfold.
@@ -104,7 +104,7 @@ class RecurrentGain:
             return None
         evidence = (
             f"over the last {note.steps_back[layer]} of {note.time_steps} time steps of {layer} the gradient grows"
-            f" {_fold(standing.value)}-fold on its way back ({_fold(first)}-fold before the first update)"
+            f" {_fold(standing.value)}-fold on its way back ({_fold(first)}-fold {_when(notes[0])})"
         )
         return self._finding(layer, standing, math.log(self.growth), evidence, _tame(record))
 
@@ -112,7 +112,7 @@ class RecurrentGain:
         """Judge what of the gradient comes back to the last time step that tells anything, from the start on."""
         notes = record.notes(Recurrence)
         layer, first = next(iter(notes[0].growth)), notes[0].reached
-        if first is None or not first < math.log(self.fading):
+        if first is None or not first < math.log(self.fading) or not _by_weights(record, notes[0], first):
             return None
         arms = frozenset({Arm.NOT_LEARNING, Arm.MEMORISING})
         checks = []
@@ -127,7 +127,7 @@ class RecurrentGain:
         evidence = (
             f"the last of {notes[0].time_steps} time steps that tells anything of the targets is number"
             f" {notes[0].informative}; on its way back there, the gradient on {layer} shrinks"
-            f" {_fold(-standing.value)}-fold ({_fold(-first)}-fold before the first update)"
+            f" {_fold(-standing.value)}-fold ({_fold(-first)}-fold {_when(notes[0])})"
         )
         return self._finding(layer, standing, math.log(self.faded), evidence, _remember(record))
 
@@ -166,6 +166,22 @@ def _last(notes: list[Recurrence], step: int) -> Recurrence | None:
     """Give the last note at or before a step; one is missing where a gradient was not finite."""
     position = bisect_right(notes, step, key=lambda note: note.step)
     return notes[position - 1] if position else None
+
+
+def _by_weights(record: Record, note: Recurrence, reached: float) -> bool:
+    """Tell whether at least half of what fades, in orders of magnitude, is due to the recurrent weights.
+
+    The rest is that of the activation's slope: of saturated cells other rules tell, and other weights cure them.
+    """
+    seen = [record.series(f"spectral_radius/{layer}").between(-1, note.step) for layer in note.growth]
+    radius = max((float(values[-1]) for values in seen if len(values)), default=math.nan)
+    if math.isnan(radius) or note.informative is None:
+        return False
+    return radius == 0.0 or (note.time_steps - note.informative) * math.log(radius) < 0.5 * reached
+
+
+def _when(note: Recurrence) -> str:
+    return f"at step {note.step}" if note.step else "before the first update"
 
 
 def _fold(logarithm: float) -> str:

@@ -46,6 +46,7 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
         reached: tuple[float | None, ...] = (0.0,) * 5,
         *,
         informative: int | None = 1,
+        radius: float = 0.3,
         course: dict[str, Any] | None = None,
         config: dict[str, Any] | None = None,
     ) -> Record:
@@ -53,6 +54,7 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
         for step, grown, arrived in zip(STEPS, growth, reached, strict=False):
             made.add(make_probe(step, **(course or IDLE)))
             made.add(Recurrence(step, 20, {"hidden_1": grown}, {"hidden_1": 19}, informative, arrived))
+            made.add_scalars(step, {"spectral_radius/hidden_1": radius})
         return made
 
     return record
@@ -72,6 +74,10 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
         ({"reached": (-20.0,) * 5, "course": LEARNED}, "info"),
         ({"reached": (-20.0, -15.0, -10.0, -8.0, -7.0)}, "error"),
         ({"reached": (-20.0, -15.0, -10.0, -8.0, -6.0)}, None),
+        ({"reached": (-20.0,) * 5, "radius": 1.0}, None),
+        ({"reached": (-20.0,) * 5, "radius": 0.6}, None),
+        ({"reached": (-20.0,) * 5, "radius": 0.55}, "error"),
+        ({"reached": (-20.0,) * 5, "radius": 0.0}, "error"),
         ({"reached": (-13.0,) * 5}, None),
         ({"reached": (-13.0, -40.0, -40.0, -40.0, -40.0)}, None),
     ],
@@ -87,6 +93,10 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
         "fades and learns",
         "comes back too late",
         "comes back",
+        "fades by its slopes",
+        "fades more by its slopes",
+        "fades more by its weights",
+        "nothing leads back",
         "forgets as healthy cells do",
         "faded since",
     ],
@@ -154,14 +164,16 @@ def remembering(count: int, length: int) -> tuple[Any, Any]:
     return (inputs - inputs.mean(axis=0)) / inputs.std(axis=0), labels
 
 
-def verdict_of(cell: str, recurrent_init: Any, length: int, *, rate: float = 0.003, seed: int = 0) -> Verdict:
+def verdict_of(
+    cell: str, recurrent_init: Any, length: int, *, rate: float = 0.003, seed: int = 0, init: Any = glorot_uniform
+) -> Verdict:
     """Train a network of 24 recurrent units to remember the first step."""
     network = recurrent(
         (4, 24, 4),
         cell,
         "cross_entropy",
         sequence_length=length,
-        initializers=[glorot_uniform] * 2,
+        initializers=[init, glorot_uniform],
         recurrent_initializers=[recurrent_init],
         generator=np.random.default_rng(seed),
     )
@@ -203,6 +215,14 @@ def test_a_rate_too_low_is_not_blamed_on_cells_that_remember() -> None:
     verdict = verdict_of("tanh", orthogonal, 16, rate=1e-7)
     assert not [finding for finding in verdict.standing if finding.id == "recurrent_gain"]
     assert verdict.outcome != "healthy"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_saturated_cells_are_not_blamed_on_their_recurrent_weights(seed: int) -> None:
+    verdict = verdict_of("tanh", orthogonal, 16, seed=seed, init=normal(10.0))
+    said = {finding.id for finding in verdict.standing}
+    assert "saturated_units" in said
+    assert "recurrent_gain" not in said
 
 
 def test_fused_layers_are_not_judged() -> None:
