@@ -10,6 +10,7 @@ Ours counts as an alarm from a warning on, the peers' with whatever they say. Ne
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from campaign import Finished, Job, campaign_digest, run_jobs
-from fault_harm import harmful
+from fault_harm import measure_harm
 from fault_injections import HALVES, SEEDS, Half, Injection, injections
 from finished_runs import finish, read_lines
 from intervals import Share
@@ -97,6 +98,11 @@ def _said(runs: Sequence[Answers], tool: str) -> list[Sequence[str]]:
     return [said for run in runs if (said := run.by_tool[tool]) is not None]
 
 
+def unwatched(runs: Sequence[Injection | Candidate], lines: Mapping[str, Finished]) -> int:
+    """Count the runs that were trained without the peers."""
+    return sum(not lines[run.key].alarms and not lines[run.key].error for run in runs)
+
+
 def table(counted: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay the counts out as Markdown."""
     lines = [
@@ -125,9 +131,14 @@ def main() -> int:
         lines = run_jobs(jobs, folder, options.workers)
     candidates = [one for one in candidates if one.key in lines]
     twins = [one for one in twins if one.key in lines]
+    faults = [one for one in faults if all(each.key in lines for each in (one, *one.twins))]
+    alone = unwatched([*candidates, *(one for one in twins if not one.keys), *faults], lines)
+    if alone:
+        print(f"no peer looked at {alone} of the runs: train them again, without --rejudge", file=sys.stderr)
+        return 2
     selection = healthy_runs(candidates, lines, sets)
     (folder / "selection-bakeoff.json").write_text(json.dumps(selection.to_json(), indent=1) + "\n", encoding="utf-8")
-    sick, harmless = _parted([one for one in faults if one.key in lines], lines)
+    sick, harmless = _parted(faults, lines)
     counted = {
         "healthy": count([answers(lines[run.candidate.key], folder) for run in selection.healthy]),
         "twins": count([answers(lines[one.key], folder) for one in twins if not one.keys]),
@@ -148,10 +159,10 @@ def main() -> int:
 
 
 def _parted(faults: Sequence[Injection], lines: Mapping[str, Finished]) -> tuple[list[Injection], list[Injection]]:
-    """Part the injections that do harm from those that do none; both must have been trained."""
-    able = [one for one in faults if not lines[one.key].error]
-    harm = {one.key: harmful(one, lines) for one in able}
-    return [one for one in able if harm[one.key]], [one for one in able if not harm[one.key]]
+    """Part the injections that do harm from those that do none; what could not be trained, or compared, is neither."""
+    harm = [(one, measure_harm(one, lines)) for one in faults if not lines[one.key].error]
+    told = [(one, done) for one, done in harm if done is not None]
+    return [one for one, done in told if done.harmful], [one for one, done in told if not done.harmful]
 
 
 def _options() -> argparse.Namespace:

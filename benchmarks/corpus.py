@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from campaign import Finished, Job, campaign_digest, run_jobs
-from fault_harm import measure_harm
+from fault_harm import HarmDone, measure_harm
 from fault_injections import HALVES, SEEDS, Half, Injection, injections
 from finished_runs import finish
 from machine import describe_machine
@@ -51,8 +51,11 @@ def write_corpus(
     able = [one for one in (*twins.values(), *faults) if one.key in lines and not lines[one.key].error]
     entries = []
     for one in able:
+        harm = measure_harm(one, lines)
+        if harm is None:  # no healthy twin has a score to compare with
+            continue
         record = load_record(record_path(records, one.key))
-        entry = _entry(one, lines)
+        entry = _entry(one, harm)
         write_json(folder / RUNS / f"{one.key}.json", {**entry, **_measured(one, lines[one.key], record)})
         write_bytes(folder / RUNS / f"{one.key}.npz", _arrays(record))
         entries.append(entry)
@@ -60,9 +63,8 @@ def write_corpus(
     return len(entries)
 
 
-def _entry(one: Injection, lines: Mapping[str, Finished]) -> dict[str, Any]:
+def _entry(one: Injection, harm: HarmDone) -> dict[str, Any]:
     """Give what the index says of a run: what is wrong with it and what that costs."""
-    harm = measure_harm(one, lines)
     return {
         "run": one.key,
         "base": one.base.name,

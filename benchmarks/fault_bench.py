@@ -10,7 +10,6 @@ bootstrapped over base × fault. `--rejudge` trains nothing.
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +29,8 @@ from machine import describe_machine
 from threadpoolctl import threadpool_limits
 from zoo_training import load_record, record_path
 
+from gradvitals.experiments.files import write_json
+
 SEED = 11
 """Of the bootstrap."""
 
@@ -42,6 +43,9 @@ def judge_all(faults: Sequence[Injection], lines: Mapping[str, Finished], folder
             print(f"could not be trained: {one.name}: {lines[one.key].error}")
             continue
         done = measure_harm(one, lines)
+        if done is None:
+            print(f"no healthy twin has a score, so its harm is not known: {one.name}")
+            continue
         record = load_record(record_path(folder, one.key))
         judged.append(judge_fault(one, record, harm=done.value, harmful=done.harmful))
     return judged
@@ -177,11 +181,17 @@ def main() -> int:
         for name, number in names.most_common():
             print(f"  {number} × {name}")
     if options.json is not None:
-        head = {"half": options.half, "code": campaign_digest(), "machine": describe_machine()}
-        details = [{**asdict(run), "injection": run.injection.name} for run in runs]
-        content = {**head, **summed, "comparators": compared, "runs": details}
-        options.json.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+        write_numbers(options.json, options.half, summed, compared, runs)
     return 0
+
+
+def write_numbers(
+    path: Path, half: Half, summed: Mapping[str, Any], compared: Mapping[str, Any], runs: Sequence[JudgedFault]
+) -> None:
+    """Write everything as strict JSON: the harm of a run without a score is a word."""
+    head = {"half": half, "code": campaign_digest(), "machine": describe_machine()}
+    details = [{**asdict(run), "injection": run.injection.name} for run in runs]
+    write_json(path, {**head, **summed, "comparators": compared, "runs": details})
 
 
 def _options() -> argparse.Namespace:

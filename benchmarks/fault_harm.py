@@ -29,8 +29,8 @@ class HarmDone:
     harmful: bool
 
 
-def measure_harm(one: Injection, lines: Mapping[str, Finished]) -> HarmDone:
-    """Compare a run's score on its validation set with its twins'.
+def measure_harm(one: Injection, lines: Mapping[str, Finished]) -> HarmDone | None:
+    """Compare a run's score on its validation set with its twins'; None where no twin has one.
 
     Args:
         one: The injection.
@@ -38,13 +38,10 @@ def measure_harm(one: Injection, lines: Mapping[str, Finished]) -> HarmDone:
     """
     healthy = [lines[twin.key].scores.get(one.base.yardstick) for twin in one.twins]
     known = [value for value in healthy if value is not None]
+    if not known:
+        return None
     own = lines[one.key].scores.get(one.base.yardstick)
     spread = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
     value = math.inf if own is None else float(np.mean(known)) - own
     enough = max(LEAST[one.base.yardstick], STANDARD_ERRORS * spread * math.sqrt(1.0 + 1.0 / len(known)))
     return HarmDone(value, spread, value > enough)
-
-
-def harmful(one: Injection, lines: Mapping[str, Finished]) -> bool:
-    """Tell whether an injection does harm."""
-    return measure_harm(one, lines).harmful

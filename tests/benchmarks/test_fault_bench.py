@@ -1,5 +1,6 @@
 """The fault bench: what is injected and demanded, what counts as harm, and what is held against it."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from campaign import Finished, Job, run_jobs, train_job
 from fault_bases import BASES, Base
-from fault_bench import rate, summary, tables
+from fault_bench import judge_all, rate, summary, tables, write_numbers
 from fault_comparators import logistic, loss_only, nan_check
 from fault_harm import measure_harm
 from fault_injections import HALVES, SEEDS, Injection, injections
@@ -121,6 +122,7 @@ def _line(key: str, score: float | None) -> Finished:
 def test_harm_is_what_the_twins_score_more(twins: tuple[float, ...], own: float | None, *, harmful: bool) -> None:
     found = {twin.key: _line(twin.key, value) for twin, value in zip(SICK.twins, twins, strict=True)}
     done = measure_harm(SICK, {**found, SICK.key: _line(SICK.key, own)})
+    assert done is not None
     assert done.harmful is harmful
     assert done.value == (np.inf if own is None else pytest.approx(np.mean(twins) - own))
 
@@ -130,7 +132,22 @@ def test_of_a_regression_a_tenth_of_r2_is_harm(own: float, *, harmful: bool) -> 
     base = next(base for base in BASES if base.yardstick == "r2")
     sick = Injection(base, (DEAD,), 5, SEEDS[0], DEAD.doses(base)[4])
     lines = {twin.key: Finished(twin.key, "", {"r2": 0.5}) for twin in sick.twins}
-    assert measure_harm(sick, {**lines, sick.key: Finished(sick.key, "", {"r2": own})}).harmful is harmful
+    done = measure_harm(sick, {**lines, sick.key: Finished(sick.key, "", {"r2": own})})
+    assert done is not None
+    assert done.harmful is harmful
+
+
+def test_without_a_healthy_score_harm_is_not_known_and_the_injection_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = {one.key: _line(one.key, None) for one in (SICK, *SICK.twins)}
+    assert measure_harm(SICK, found) is None
+    assert judge_all([SICK], found, Path("nowhere")) == []
+    assert capsys.readouterr().out == f"no healthy twin has a score, so its harm is not known: {SICK.name}\n"
+    one = replace(found[SICK.twins[0].key], scores={"accuracy": 0.9})
+    done = measure_harm(SICK, {**found, one.key: one})
+    assert done is not None
+    assert (done.value, done.error, done.harmful) == (np.inf, 0.0, True)
 
 
 # judging
@@ -140,6 +157,7 @@ def test_a_fault_that_does_harm_is_named_with_root_and_layer_at_once(
     trained: Mapping[str, tuple[Finished, Record]], lines: Mapping[str, Finished]
 ) -> None:
     done = measure_harm(SICK, lines)
+    assert done is not None
     judged = judge_fault(SICK, trained[SICK.key][1], harm=done.value, harmful=done.harmful)
     assert (judged.harmful, judged.named, judged.diagnosed, judged.root_first) == (True, True, True, True)
     assert (judged.layer_right, judged.steps) == (True, 0)
@@ -230,6 +248,15 @@ def test_the_summary_counts_harmful_and_harmless_apart(trained: Mapping[str, tup
     text = tables(summed, {"a tool": {part: rate(runs, lambda _: True) for part in ("harmful", "harmless", "twins")}})
     assert "| dead biases (`dead_units`) | 2 of 2, 100 % |" in text
     assert "| a tool | 3 of 3, 100 % |" in text
+
+
+def test_the_numbers_are_json_that_every_parser_reads(tmp_path: Path) -> None:
+    run = JudgedFault(SICK, np.inf, True, ("error dead_units",), True, True, True, True, None, 3)  # noqa: FBT003 - a row
+    write_numbers(tmp_path / "numbers.json", "tuning", {"missed": []}, {}, [run])
+    text = (tmp_path / "numbers.json").read_text(encoding="utf-8")
+    content = json.loads(text, parse_constant=pytest.fail)
+    assert content["half"] == "tuning"
+    assert [(each["injection"], each["harm"]) for each in content["runs"]] == [(SICK.name, "Infinity")]
 
 
 def test_a_bootstrap_interval_covers_what_clusters_vary() -> None:

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bakeoff import Answers, chosen_candidates, count
+from bakeoff import Answers, chosen_candidates, count, unwatched
+from campaign import Finished
 from fault_bases import BASES
+from fault_injections import injections
 from peer_alarms import Alarm, smoothness
 from peer_autotrainer import Symptoms, autotrainer_alarms, largest_rise, look_at_history, oscillates, problems
 from peer_deepchecker import deepchecker_alarms
@@ -312,6 +315,15 @@ def test_a_peer_is_counted_on_the_runs_that_it_is_for() -> None:
     assert (counted["AutoTrainer"]["runs"]["hits"], counted["AutoTrainer"]["runs"]["total"]) == (1, 1)
     assert counted["AutoTrainer"]["rules"] == {"relu": 1}
     assert counted["UMLAUT"]["runs"]["total"] == 2
+
+
+def test_runs_that_no_peer_looked_at_are_told_apart() -> None:
+    runs = list(islice(injections("tuning"), 3))
+    alarms: list[dict[str, list[list[Any]]]] = [{}, {"UMLAUT": []}, {}]
+    errors = ["", "", "could not be trained"]
+    rows = zip(runs, alarms, errors, strict=True)
+    lines = {run.key: Finished(run.key, "", alarms=said, error=error) for run, said, error in rows}
+    assert unwatched(runs, lines) == 1
 
 
 def test_released_logs_are_read(tmp_path: Path) -> None:
