@@ -13,6 +13,9 @@ MOST_NUMBERS = 2**24
 
 FOLDS = 5
 NEIGHBOURS = 5
+SAME = 1e-9
+"""Squared distance, in units of the squared length, of what rounding alone parts."""
+
 RIDGE = 1e-2
 """Penalty per sample on standardised inputs: enough for a stable solution, no more."""
 
@@ -75,10 +78,47 @@ def predict_simply(inputs: Array, targets: Array, unseen: Array, generator: np.r
     return _ridge(x, y, others), _neighbours(x, y, others)
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def predict_held_out(inputs: Array, targets: Array, rows: Array, generator: np.random.Generator) -> tuple[Array, ...]:
+    """Predict the targets of some rows by ridge regression and by nearest neighbours, neither fitted to the row itself.
+
+    A copy of a row is no neighbour of it: in a table that has rows twice, it would give the answer away.
+
+    Args:
+        inputs: `(samples, …)`; besides the rows as many are drawn as make 2,000, or fewer of long ones.
+        targets: `(samples, outputs)`.
+        rows: Indices of those asked for.
+        generator: Draws the others.
+
+    Returns:
+        A prediction `(rows, outputs)` per model; none where there are too few samples, or what is not finite.
+    """
+    others = generator.permutation(np.setdiff1d(np.arange(len(inputs)), rows))
+    drawn = np.concatenate((rows, others[: max(_affordable(inputs) - len(rows), 0)]))
+    x, y = (np.asarray(part[drawn], np.float64).reshape(len(drawn), -1) for part in (inputs, targets))
+    if len(x) < LEAST_ROWS or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return ()
+    folds = max(-(-FOLDS * len(rows) // len(x)), 1)  # one, where the rows are few among all
+    fold_of = np.where(np.arange(len(x)) < len(rows), np.arange(len(x)) % folds, -1)
+    linear, near = np.empty((len(rows), y.shape[1])), np.empty((len(rows), y.shape[1]))
+    for fold in range(folds):
+        train, test = fold_of != fold, np.flatnonzero(fold_of == fold)
+        mean, deviation = x[train].mean(axis=0), x[train].std(axis=0)
+        scaled = (x - mean) / np.where(deviation > 0.0, deviation, 1.0)
+        linear[test] = _ridge(scaled[train], y[train], scaled[test])
+        near[test] = _neighbours(scaled[train], y[train], scaled[test], copies=False)
+    return linear, near
+
+
+def _affordable(inputs: Array) -> int:
+    """Give how many samples simple models may be fitted to: fewer where inputs are long."""
+    width = max(inputs.size // max(len(inputs), 1), 1)
+    return max(min(MOST_ROWS, MOST_NUMBERS // width), LEAST_ROWS)
+
+
 def _drawn(inputs: Array, targets: Array, generator: np.random.Generator) -> tuple[Array, Array]:
     """Draw samples, fewer where inputs are long, as matrices."""
-    width = max(inputs.size // max(len(inputs), 1), 1)
-    rows = generator.permutation(len(inputs))[: max(min(MOST_ROWS, MOST_NUMBERS // width), LEAST_ROWS)]
+    rows = generator.permutation(len(inputs))[: _affordable(inputs)]
     x, y = (np.asarray(part[rows], np.float64) for part in (inputs, targets))
     return x.reshape(len(rows), -1), y
 
@@ -94,9 +134,12 @@ def _ridge(x: Array, y: Array, test: Array) -> Array:
     return np.asarray(test @ weights + centre)
 
 
-def _neighbours(x: Array, y: Array, test: Array) -> Array:
-    """Predict by the mean of the nearest neighbours' targets."""
+def _neighbours(x: Array, y: Array, test: Array, *, copies: bool = True) -> Array:
+    """Predict by the mean of the nearest neighbours' targets; without `copies`, of those that differ from the point."""
     distances = (x * x).sum(axis=1) - 2.0 * test @ x.T  # the test point's own square moves no order
+    if not copies:
+        own = (test * test).sum(axis=1)[:, None]
+        distances[distances + own <= SAME * (own + 1.0)] = np.inf
     count = min(NEIGHBOURS, len(x))
     nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
     return np.asarray(y[nearest].mean(axis=1))

@@ -4,17 +4,19 @@ import math
 
 from gradvitals.diagnostics.findings import Harm
 from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.shortfall import Shortfall
 
 ROUNDING = 1e-6
 """Relative difference of losses recorded in double precision that is no more than rounding."""
 
 
-def measure_harm(probe: Probe, constant_loss: float | None) -> Harm | None:
+def measure_harm(probe: Probe, constant_loss: float | None, lag: Shortfall | None = None) -> Harm | None:
     """Compare with the best constant output; `gain` is floored, so a monstrous loss is given as it is.
 
     Args:
         probe: What was measured.
         constant_loss: H; the probe's ratios leave out the part of it that soft targets cost any output.
+        lag: What simple models do better, if they surely do.
     """
     if probe.gain is None or probe.gain_se is None or probe.loss_ratio is None:
         return None
@@ -36,4 +38,15 @@ def measure_harm(probe: Probe, constant_loss: float | None) -> Harm | None:
             f" {100 * abs(excess):.2g} ± {100 * error:.2g} {'more' if excess >= 0.0 else 'fewer'} than by naming the"
             " commonest class"
         )
+    if lag is not None:
+        beside = _beside(lag, by_answers=majority is not None)
+        text += f"; a linear fit or nearest neighbours, fitted to others, {beside}"
     return Harm(share, error_of_share, text)
+
+
+def _beside(lag: Shortfall, *, by_answers: bool) -> str:
+    """Say what simple models do on the samples on which the network was trained, and they were not."""
+    if by_answers:
+        return f"get {100 * lag.simple_score:.3g} % of the same {lag.samples} right, it {100 * lag.score:.3g} %"
+    lost, simply = (100.0 * max(1.0 - score, 0.0) for score in (lag.score, lag.simple_score))
+    return f"lose {simply:.3g} % on the same {lag.samples}, it {lost:.3g} %"

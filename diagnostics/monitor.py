@@ -20,7 +20,7 @@ from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.findings import Severity, Verdict
-from gradvitals.diagnostics.gate import Arm, judge_gate
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.loss_fit import loss_notes
@@ -269,6 +269,8 @@ class Monitor:
         gate, data = judge_gate(self.record), self._data
         if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
+        if self._prober is not None and event.step >= WARM_UP_STEPS and not gate.learned_at(event.step):
+            self._add_once(self._prober.shortfall(event.step))
         self._add_once(self._batches.take(ended=True))
         self._add_once(None if self._silence is None else self._silence.take(event.step))
         self._add(Ending(event.step, event.reason))

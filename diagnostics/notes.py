@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.recurrence import Recurrence
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, Propagation, TargetFacts
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
 from gradvitals.diagnostics.validation_course import ValidationCourse
@@ -286,6 +287,7 @@ NOTES: dict[str, type[Any]] = {
     "scan": Scan,
     "incident": Incident,
     "signal": Signal,
+    "shortfall": Shortfall,
     "data_facts": DataFacts,
     "batch_labels": BatchLabels,
     "propagation": Propagation,

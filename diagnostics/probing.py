@@ -9,8 +9,9 @@ import numpy as np
 
 from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
+from gradvitals.diagnostics.data_signal import predict_held_out
 from gradvitals.diagnostics.faults import Fault, forward_fault
-from gradvitals.diagnostics.generalisation import Comparer, gains_over
+from gradvitals.diagnostics.generalisation import Comparer
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.layer_activity import ActivityCollector
 from gradvitals.diagnostics.loss_fit import output_activation
@@ -19,6 +20,8 @@ from gradvitals.diagnostics.notes import Note, Probe
 from gradvitals.diagnostics.output_facts import measure_outputs
 from gradvitals.diagnostics.recurrence import WayBack, last_informative_step, measure_recurrence, way_back
 from gradvitals.diagnostics.schedule import FROZEN_COST
+from gradvitals.diagnostics.scoring import Scorer, gains_over
+from gradvitals.diagnostics.shortfall import Shortfall, measure_shortfall
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
@@ -154,7 +157,7 @@ class Prober:
     def __init__(self, network: Observable, data: WatchedData) -> None:
         generator = np.random.default_rng(SEED)
         rows = _sample(data.inputs, generator)
-        self._network, self._data = network, data
+        self._network, self._data, self._rows = network, data, rows
         self._inputs, self._targets = data.inputs[rows], data.targets[rows]
         self._whole_set = data.complete and len(rows) == len(data.inputs)
         self.constant = data.constant or fit_constant(network.loss_name, data.targets, network.class_weight)
@@ -237,6 +240,18 @@ class Prober:
 
         informative = data.known.get(f"the last of {length} time steps that tells anything", find)
         return (measure_recurrence(ways, informative, step=step),)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def shortfall(self, step: int) -> Shortfall | None:
+        """Hold the network on its sample against simple models that were not fitted to it; None where none can be."""
+        if self.constant is None or not self.constant.reducible > 0.0:
+            return None
+        predictions = self._data.known.get("held_out", self._predict_held_out)
+        result = self._network.probe(self._inputs, self._targets, step=step)
+        return measure_shortfall(Scorer(self.constant, self._targets), result, predictions, step=step)
+
+    def _predict_held_out(self) -> tuple[Array, ...]:
+        return predict_held_out(self._data.inputs, self._data.targets, self._rows, np.random.default_rng(SEED))
 
     def _compare(self, step: int, result: ProbeResult) -> tuple[Note, ...]:
         """Compare how the network does on its own samples and on new ones, where there are any to score."""
