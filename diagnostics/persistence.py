@@ -64,3 +64,17 @@ def settle(checks: Sequence[Check], persistence: int) -> Standing | None:
     if not ever:
         return None
     return Standing(severity or Severity.INFO, first, last, severity is None, value)
+
+
+def at_least(standing: Standing | None, last: Check) -> Standing:
+    """Let a last check stand that needs no persistence, unless what stands already is as serious.
+
+    Args:
+        standing: What the checks before it, and itself, came to.
+        last: With a severity; it is not what makes an error final.
+    """
+    severity = last.severity or Severity.INFO
+    if standing is not None and not standing.cleared and standing.severity >= severity:
+        return standing
+    first = last.step if standing is None else standing.first_step
+    return Standing(severity, first, last.step, cleared=False, value=last.value)

@@ -39,7 +39,8 @@ class DeadUnits:
     Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
     Info: any dead unit. Without the training set: units silent on all inputs that were observed in the later half of
     the training, which is not to be judged by.
-    Warning: half of a layer, or a share that rose by 25 points since step 0 while most of the loss is still there.
+    Warning: half of a layer, or a share that rose by 25 points since step 0 while most of the loss is still there; a
+    quarter of one if the network ended behind simple models.
     Error: a whole layer; half of one if the network is impaired.
     Clear: no dead unit left.
     Needs: a ReLU layer, and exact scans of the training set.
@@ -48,6 +49,7 @@ class DeadUnits:
 
     Attributes:
         warn: Share of a layer's units from which it is a warning.
+        costly: Share from which it is a warning if the network ended behind simple models.
         error: Share from which it is an error if the network is impaired; a whole layer always is.
         rise: Rise of the share since step 0 from which it is a warning, as a sign of worse to come: not once most of
             the loss is gone, when networks of moderate size often have units to spare.
@@ -58,6 +60,7 @@ class DeadUnits:
     tier: ClassVar[Tier] = "fact"
     events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.5
+    costly: float = 0.25
     error: float = 0.5
     rise: float = 0.25
     persistence: int = 2
@@ -116,6 +119,7 @@ class DeadUnits:
                     share,
                     rise=0.0 if gate.learned_at(scan.step) else share - shares[0],
                     impaired=gate.impaired_at(scan.step),
+                    behind=gate.behind_at(scan.step),
                 ),
                 share,
                 final=scan is scans[-1],
@@ -125,10 +129,10 @@ class DeadUnits:
         standing = settle(checks, self.persistence)
         return None if standing is None else self._finding(record, scans, layer, units, standing)
 
-    def _severity(self, share: float, *, rise: float, impaired: bool) -> Severity | None:
+    def _severity(self, share: float, *, rise: float, impaired: bool, behind: bool) -> Severity | None:
         if share == 1.0 or (share >= self.error and impaired):
             return Severity.ERROR
-        if share >= self.warn or rise >= self.rise:
+        if share >= (min(self.costly, self.warn) if behind else self.warn) or rise >= self.rise:
             return Severity.WARNING
         return Severity.INFO if share > 0.0 else None
 

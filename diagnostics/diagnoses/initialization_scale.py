@@ -55,6 +55,8 @@ class InitializationScale:
     than in the first. An output layer that starts at 0 is healthy; a hidden one is symmetric, or reads dead units.
     Warning: a first loss above 3 times that of the best constant output, and of outputs that are all 0; of a
     regression, outputs with 3 times the targets' deviation, and above 3: he_normal alone gives 1.4.
+    Also signals 10 times smaller than those of info, if the network ended behind simple models; what is too large shows
+    as saturated or dead units.
     Error: the warning, or sizes 10 times beyond these, if the network is impaired.
     Clear: half of the best constant's loss is gone; of a regression, the network is surely better than a constant.
     Healthy networks started from hundreds of times that loss.
@@ -132,9 +134,9 @@ class InitializationScale:
     def _finding(self, record: Record, gate: Gate, signals: Mapping[str, float], signs: list[_Sign]) -> Finding:
         worst = signs[0]
         mild = Severity.INFO if worst.over is None else Severity.WARNING
-        standing = settle_start(
-            record, gate, mild, grave=any(sign.grave for sign in signs), harms=frozenset(Arm), over=worst.over
-        )
+        grave = any(sign.grave for sign in signs)
+        costly = any(sign.grave and (sign.over is not None or sign.value < sign.threshold) for sign in signs)
+        standing = settle_start(record, gate, mild, grave=grave, harms=frozenset(Arm), over=worst.over, costly=costly)
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)
         return Finding(

@@ -1,7 +1,7 @@
 """Diagnosis 7: single updates that threw the network out of where it could learn."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
@@ -12,14 +12,15 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
     first_beyond,
     first_growth,
     has_updates,
+    median_ratios,
     why_no_updates,
 )
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, warm_up
-from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Incident, Probe, Scan
-from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
+from gradvitals.diagnostics.scoring import SURE
 
 USUAL_START = 0.02
 """A first update of this size, in units of he_normal's norm, is what a tenfold lower rate is counted towards."""
@@ -35,7 +36,8 @@ class LearningRateTooHigh:
     Cure: a lower learning rate, by powers of ten; a warm-up; clipping the gradient to a norm of 1.
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
-    constant; or one above .5 H that had been lower by .05 H.
+    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models.
+    Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
     gradient left, or numbers that are not finite.
     Clear: the loss falls again.
@@ -46,6 +48,7 @@ class LearningRateTooHigh:
 
     Attributes:
         movement: Update ratio that a layer's updates may reach.
+        constantly: Median update ratio from which half of what was learned goes again.
         blown_up: Loss, in units of the larger of H and the first loss, that counts as blown up.
         losing: Loss, in units of H, above which a loss that has risen again counts.
         rise: By how much it must have risen above its lowest, in units of H.
@@ -56,6 +59,7 @@ class LearningRateTooHigh:
     tier: ClassVar[Tier] = "test"
     events: ClassVar[tuple[str, ...]] = ()
     movement: float = 0.15
+    constantly: float = 0.1
     blown_up: float = 2.0
     losing: float = 0.5
     rise: float = 0.05
@@ -69,7 +73,10 @@ class LearningRateTooHigh:
         update = first_beyond(record, self.movement)
         if update is None:
             return judged(self, [])
-        standing = settle(self._checks(record, gate, update), self.persistence)
+        checks = self._checks(record, gate, update)
+        standing = settle(checks, self.persistence)
+        if gate.behind_at(probes[-1].step):
+            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is not None and (broken := what_was_broken(record)):
             return not_judged(self, f"before the first update {broken}")
         if standing is None and gate.reason:
@@ -81,6 +88,7 @@ class LearningRateTooHigh:
         counting = STOPPED - {Arm.NOT_LEARNING} if shows_no_signal(record, SURE) else STOPPED
         settled = warm_up(None if context is None else context.total_steps)
         checks = []
+        tossed = max(median_ratios(record).values(), default=0.0) > self.constantly
         lowest = math.inf
         for probe, gated in zip(probes, gate.checks, strict=True):
             severity: Severity | None = None
@@ -91,7 +99,8 @@ class LearningRateTooHigh:
                 severity = Severity.ERROR
             elif probe.step >= settled:
                 has_risen = ratio > self.losing and ratio > lowest + self.rise
-                if has_risen or self._is_blown_up(probes[0], ratio):
+                is_tossed = tossed and ratio > self.losing
+                if has_risen or is_tossed or self._is_blown_up(probes[0], ratio):
                     severity = Severity.WARNING
             checks.append(Check(probe.step, severity, ratio, final=gated.final))
             lowest = min(lowest, ratio)

@@ -23,6 +23,7 @@ from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
 from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.diagnoses.update_sizes import (
+    SETTLED,
     has_updates,
     largest_ratio,
     median_ratios,
@@ -32,9 +33,9 @@ from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradien
 from gradvitals.diagnostics.error_budget import LEVEL, student_tail
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate
-from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe
+from gradvitals.diagnostics.scoring import SURE
 
 USUAL_RATIO = 1.2e-3
 """Median, over the healthy networks of the tuning half, of the largest median update ratio of any layer."""
@@ -58,8 +59,9 @@ class LearningRateTooLow:
     Warning: at the end the loss is above .2 H, every layer's median update ratio is below .3 of what healthy networks
     have, and the loss falls evenly (Student's t of its logarithm's falls between probes), at no less than a tenth of
     its mean pace, and so slowly that another three trainings as long would not halve it; or above .8 H, and all
-    updates, were they as large as the largest, would change no layer by .05. And no symptom stands that would explain a
-    small gradient.
+    updates, were they as large as the largest, would change no layer by .05. If the network ended behind simple models,
+    updates below what healthy networks have and a loss that still falls are enough. And no symptom stands that would
+    explain a small gradient.
     Error: never: that needs a trial at a larger rate.
     Clear: never; it is judged once, at the end. Where nothing moves at all, no rate is to blame.
     Needs: the updates of training steps, five probes, a loss whose best constant is known, and 100 updates.
@@ -74,6 +76,8 @@ class LearningRateTooLow:
         untouched: Loss at the end, in units of H, of a network that has not begun.
         path: Largest update ratio times the number of updates, of a network that has not moved.
         level: Chance of as large a t where the falls are noise.
+        below_usual: Median update ratio that counts as small where the network ended behind simple models.
+        likely: As `level`, of such a network: that it is impaired is sure already.
     """
 
     id: ClassVar[str] = "learning_rate_too_low"
@@ -85,26 +89,46 @@ class LearningRateTooLow:
     untouched: float = 0.8
     path: float = 0.05
     level: float = LEVEL
+    below_usual: float = USUAL_RATIO
+    likely: float = 0.05
 
     def judge(self, record: Record, gate: Gate) -> Judgement:
         """Judge a training that has ended."""
-        probes, endings = record.notes(Probe), record.notes(Ending)
+        probes = record.notes(Probe)
         if not probes or not has_updates(record):
             return not_judged(self, why_no_updates(record))
         size = max(median_ratios(record).values(), default=math.nan)
         left = probes[-1].loss_ratio
-        if record.notes(Incident) or (left is not None and not (left > self.left and size < self.movement)):
+        behind = gate.behind_at(probes[-1].step)
+        large = self.below_usual if behind else self.movement
+        if record.notes(Incident) or (left is not None and (not left > self.left or size >= large)):
             return judged(self, [])
-        if not endings or endings[-1].cut_short:
-            return not_judged(self, "the training is not done")
-        if left is None or probes[-1].step < WARM_UP_STEPS or len(probes) < LEAST_PROBES:
-            return not_judged(self, gate.reason or f"{len(probes)} of {LEAST_PROBES} checks")
+        reason = self._why_too_short(record, gate, size)
+        if left is None or reason:
+            return not_judged(self, reason)
         moves = largest_ratio(record, 0, probes[-1].step) > 0.0
-        is_slow = moves and (self._has_not_moved(record, left) or self._falls_slowly(probes))
+        is_slow = moves and self._is_slow(record, probes, left, size, behind=behind)
         reason = _other_reason(record, gate) if is_slow else ""
         if reason:
             return not_judged(self, reason)
-        return judged(self, [self._finding(record, probes[-1], size)] if is_slow else [])
+        return judged(self, [self._finding(record, probes[-1], size, large)] if is_slow else [])
+
+    def _why_too_short(self, record: Record, gate: Gate, size: float) -> str:
+        """Say what there is too little of to judge by; nothing where there is enough."""
+        probes, endings = record.notes(Probe), record.notes(Ending)
+        if math.isnan(size):
+            return f"{record.last_step} updates made; judged by those after the first {SETTLED}"
+        if not endings or endings[-1].cut_short:
+            return "the training is not done"
+        if probes[-1].loss_ratio is None or probes[-1].step < WARM_UP_STEPS or len(probes) < LEAST_PROBES:
+            return gate.reason or f"{len(probes)} of {LEAST_PROBES} checks"
+        return ""
+
+    def _is_slow(self, record: Record, probes: list[Probe], left: float, size: float, *, behind: bool) -> bool:
+        """Tell whether more of the same would have helped."""
+        if behind and self._falls(probes, self.likely):
+            return True
+        return size < self.movement and (self._has_not_moved(record, left) or self._falls_slowly(probes))
 
     def _has_not_moved(self, record: Record, left: float) -> bool:
         """Tell whether all updates together could hardly move a layer, and little was learned."""
@@ -113,11 +137,15 @@ class LearningRateTooLow:
 
     def _falls_slowly(self, probes: list[Probe]) -> bool:
         """Tell whether the loss falls evenly, and by less than half in the training's length times some."""
-        pace, t = fall(probes)
-        surely = t > 0.0 and student_tail(t, len(probes[-PROBES_BACK:]) - 2) < self.level
-        return surely and not has_slowed(probes) and pace * self.trainings * probes[-1].step < math.log(2.0)
+        pace, _ = fall(probes)
+        return self._falls(probes, self.level) and pace * self.trainings * probes[-1].step < math.log(2.0)
 
-    def _finding(self, record: Record, last: Probe, size: float) -> Finding:
+    def _falls(self, probes: list[Probe], level: float) -> bool:
+        """Tell whether the loss still falls as it did, which noise would look like with less than this chance."""
+        _, t = fall(probes)
+        return t > 0.0 and student_tail(t, len(probes[-PROBES_BACK:]) - 2) < level and not has_slowed(probes)
+
+    def _finding(self, record: Record, last: Probe, size: float, large: float) -> Finding:
         pace, _ = fall(record.notes(Probe))
         left = f"the loss is still {last.loss_ratio:.3g} times that of the best constant output"
         more = f", and would take {math.log(2.0) / pace:,.3g} further updates to halve" if pace > 0.0 else ""
@@ -129,7 +157,7 @@ class LearningRateTooLow:
             first_step=1,
             last_step=last.step,
             value=size,
-            threshold=self.movement,
+            threshold=large,
             evidence=(
                 f"after {last.step} updates {left}{more}; half of the updates change no layer by more than {size:.2g}"
                 f" of its size (healthy networks: about {USUAL_RATIO:g})"

@@ -8,10 +8,10 @@ from gradvitals.diagnostics.diagnoses.base import change_initialization, config_
 from gradvitals.diagnostics.diagnoses.start import loss_of_zeros
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import LEAST_SHORTFALL, Arm, Gate, GateCheck, is_overfitted
-from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.scoring import SURE
 
 CROSS_ENTROPIES = frozenset({"cross_entropy", "binary_cross_entropy"})
 

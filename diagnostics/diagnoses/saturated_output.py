@@ -1,6 +1,6 @@
 """Diagnosis 4: outputs stuck where their activation is flat, under a loss that multiplies the gradient by its slope."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
@@ -11,7 +11,7 @@ from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
 from gradvitals.diagnostics.notes import Outputs
-from gradvitals.diagnostics.persistence import Standing, settle
+from gradvitals.diagnostics.persistence import Standing, at_least, settle
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 
 CURVED = frozenset({*SLOPED, "softmax"})
@@ -25,7 +25,8 @@ class SaturatedOutput:
     factor of the gradient, so that what is most wrong is corrected least. Large weights or a long step lead there.
     Cure: the cross-entropy, whose gradient cancels the slope; or for quantities a linear output.
     Info: never.
-    Warning: on 20 % of the samples an output is wrong by more than ½ where φ′ is below .05 of its maximum.
+    Warning: on 20 % of the samples an output is wrong by more than ½ where φ′ is below .05 of its maximum; on 5 %, if
+    the network ended behind simple models.
     Error: and the network is impaired.
     Clear: a third of the way back: 13 % of the samples.
     Needs: a squared, absolute or Huber loss of an output that ends in sigmoid, tanh or softmax, targets, and probes.
@@ -35,6 +36,7 @@ class SaturatedOutput:
 
     Attributes:
         warn: Share of samples from which it is a warning.
+        costly: Share from which it is a warning if the network ended behind simple models.
         error: Share from which it is an error if the network is impaired.
         persistence: Probes in a row that must agree.
     """
@@ -43,6 +45,7 @@ class SaturatedOutput:
     tier: ClassVar[Tier] = "fact"
     events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.2
+    costly: float = 0.05
     error: float = 0.2
     persistence: int = 3
 
@@ -60,6 +63,8 @@ class SaturatedOutput:
         if len(checks) < self.persistence and not any(check.final for check in checks):
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         standing = settle(checks, self.persistence)
+        if checks and checks[-1].value >= min(self.costly, self.warn) and gate.behind_at(checks[-1].step):
+            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         readings = [Reading(check.value, self.warn, context.layers[-1].name) for check in checks[-1:]]
         return judged(self, [] if standing is None else [self._finding(record, fits[0], standing)], *readings)
 
@@ -73,7 +78,7 @@ class SaturatedOutput:
             last_step=standing.last_step,
             cleared=standing.cleared,
             value=standing.value,
-            threshold=self.error if standing.severity is Severity.ERROR else self.warn,
+            threshold=self.warn if standing.value >= self.warn else self.costly,
             evidence=(
                 f"on {100 * standing.value:.3g} % of the probe's samples an output is wrong by more than 0.5 where the"
                 f" {fit.activation} passes on less than 5 % of its steepest slope"

@@ -1,6 +1,6 @@
 """Diagnosis 3: sigmoid and tanh layers that work at the flat ends of their activation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
 from gradvitals.diagnostics.notes import Probe
-from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 
 LEAST_HISTORY = 10
 """Sampled steps that a median needs."""
@@ -26,7 +26,8 @@ class SaturatedUnits:
     learning: converged networks at 97–100 % accuracy had S of .03–.17.
     Cure: shrink the weights, standardise the inputs, glorot_uniform, ReLU.
     Info: S below .2 before the first update, or before half of the loss has gone.
-    Warning: S below .2 if the network is impaired, or below .1 and stuck in the first 20 % of the plan.
+    Warning: S below .2 if the network is impaired, or ended behind simple models; or below .1 and stuck in the first
+    20 % of the plan.
     Error: S below .1 if the network is impaired.
     Clear: S above a third of the way back to 1, .47.
     Needs: a hidden sigmoid or tanh layer, and probes; outputs are `saturated_output`'s.
@@ -75,8 +76,8 @@ class SaturatedUnits:
         checks = []
         for probe in probes:
             slope, impaired = probe.relative_slopes[layer], gate.impaired_at(probe.step)
-            held = Severity.ERROR if impaired else Severity.WARNING if stuck else None
             check = gate.at(probe.step)
+            held = Severity.ERROR if impaired else Severity.WARNING if stuck else None
             checks.append(
                 Check(
                     probe.step,
@@ -87,6 +88,8 @@ class SaturatedUnits:
                 )
             )
         standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
+        if checks[-1].value < self.warn and gate.behind_at(checks[-1].step):
+            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         return None if standing is None else self._finding(record, probes, layer, standing)
 
     @property

@@ -7,10 +7,10 @@ from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import gradient_ratio
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.gate import CONFIDENCE, Arm, Gate
-from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.scoring import SURE
 from gradvitals.diagnostics.start_notes import Propagation
 
 STOPPED = frozenset(Arm) - {Arm.MEMORISING}
@@ -34,6 +34,7 @@ def settle_start(
     grave: bool,
     harms: frozenset[Arm] = STOPPED,
     over: Callable[[Probe], bool] | None = None,
+    costly: bool = False,
 ) -> Standing:
     """Say what stands of something that was there before the first update.
 
@@ -44,6 +45,7 @@ def settle_start(
         grave: Whether it is an error if the network is impaired at two probes in a row, or at a last one for good. Not
             to learn where simple models find nothing either is no impairment.
         harms: The impairments that it can explain.
+        costly: Whether it is a warning if the network ended behind simple models.
         over: Whether a probe shows that it is history, so that it clears; it is again what it was if that changes.
     """
     checks = []
@@ -57,7 +59,9 @@ def settle_start(
         severity: Severity | None = mild
         if grave and lasting:
             severity = Severity.ERROR
-        elif over is not None and over(probe):
+        elif check.behind and costly:
+            severity = max(mild, Severity.WARNING)
+        elif over is not None and over(probe) and not (costly and gate.checks[-1].behind):
             severity = None
         checks.append(Check(probe.step, severity, 0.0))
     return settle(checks, 1) or Standing(mild, 0, record.last_step, cleared=False, value=0.0)

@@ -51,6 +51,8 @@ class UnscaledInputs:
     mostly zero columns left out); a first loss, or first pre-activations, that standardised inputs would make normal.
     Warning: with SGD, a step more than 6 times the longest that is stable along the first layer's weights, where the
     same network on standardised inputs would take a stable one.
+    Also any of these, or a step beyond the longest stable one, if the network ended behind simple models: those have
+    standardised inputs.
     Error: the warning, or a first loss or pre-activations that standardised inputs would mend, if the network is
     impaired.
     Clear: half of the best constant's loss is gone.
@@ -82,7 +84,8 @@ class UnscaledInputs:
         facts, starts = record.notes(DataFacts), record.notes(Propagation)
         if record.context is None or not facts or not starts:
             return not_judged(self, "not recorded")
-        signs = [*self._in_steps(record.context, starts[0]), *self._in_signals(record.context, starts[0])]
+        lags = gate.behind_at(record.last_step)
+        signs = [*self._in_steps(record.context, starts[0], lags=lags), *self._in_signals(record.context, starts[0])]
         signs += self._in_columns(facts[0])
         if not signs:
             return judged(self, [])
@@ -103,16 +106,16 @@ class UnscaledInputs:
             )
             yield _Sign(evidence, Severity.INFO, facts.widest / facts.narrowest, self.spread)
 
-    def _in_steps(self, context: Context, start: Propagation) -> Iterator[_Sign]:
+    def _in_steps(self, context: Context, start: Propagation, *, lags: bool) -> Iterator[_Sign]:
         """Say whether steps are too long for these inputs, and would not be for standardised ones."""
         now, then = (_step_share(context, value) for value in (start.curvature, start.standardised_curvature))
-        if now is None or then is None or not now > self.warn or not then < 1.0:
+        if now is None or then is None or not now > (1.0 if lags else self.warn) or not then < 1.0:
             return
         evidence = (
             f"along the first layer's weights the steps are {now:,.3g} times the longest stable one; with standardised"
             f" inputs they would be {then:.2g} of it"
         )
-        yield _Sign(evidence, Severity.WARNING, now, self.warn, grave=True)
+        yield _Sign(evidence, Severity.WARNING, now, 1.0 if lags else self.warn, grave=now > self.warn)
 
     def _in_signals(self, context: Context, start: Propagation) -> Iterator[_Sign]:
         """Say whether the first loss or the first pre-activations are out of the ordinary for the inputs' sake."""
@@ -138,7 +141,8 @@ class UnscaledInputs:
     def _finding(self, record: Record, gate: Gate, facts: DataFacts, start: Propagation, signs: list[_Sign]) -> Finding:
         worst = max(signs, key=lambda sign: (sign.severity, sign.grave))
         over = is_half_done if worst.severity is Severity.WARNING else None
-        standing = settle_start(record, gate, worst.severity, grave=any(sign.grave for sign in signs), over=over)
+        grave = any(sign.grave for sign in signs)
+        standing = settle_start(record, gate, worst.severity, grave=grave, over=over, costly=True)
         evidence = "; ".join(sign.evidence for sign in signs)
         column = _dominant_column(start, facts)
         if column is not None:

@@ -10,9 +10,9 @@ from gradvitals.diagnostics.diagnoses.start import beats_constant
 from gradvitals.diagnostics.diagnoses.update_sizes import SETTLED, has_updates, median_ratios, why_no_updates
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import LEARNED, Gate
-from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.scoring import SURE
 
 LEAST_RATIOS = 5
 

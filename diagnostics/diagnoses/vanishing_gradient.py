@@ -6,12 +6,15 @@ from typing import ClassVar
 import numpy as np
 
 from gradvitals.diagnostics.diagnoses.base import change_activation, judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.update_sizes import median_ratios
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.scoring import SURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class VanishingGradient:
     Cure: ReLU with he_normal; a larger initialisation; Adam; fewer layers.
     Info: q_first/q_last below 1e-3.
     Warning: and the first layer's median update ratio is below .1 of the last one's.
-    Error: q_first/q_last below 1e-3 if the network is impaired.
+    Also below 1e-2 at the start and in the median of the probes, with an update ratio below .2 of the last one's in
+    the median of the training, if the network is not learning, or ended behind simple models.
+    Error: q_first/q_last below 1e-3 if the network is impaired; or below 1e-2 as above, if for three probes it was not
+    learning.
     Clear: q_first/q_last above a third of the way back to 1, on a log scale .01.
     Needs: three layers and more, gradients layer by layer, and probes.
     Source: Bengio et al. 1994; Glorot & Bengio 2010, §4; He et al. 2015. The same ratio of 8e-5 never learns under SGD
@@ -31,7 +37,9 @@ class VanishingGradient:
 
     Attributes:
         ratio: q_first/q_last below which gradients count as vanishing.
+        mild: And below which they do in a network that is the worse for it, and was born with them.
         movement: Median update ratio of the first layer over that of the last below which the first counts as stuck.
+        mild_movement: The same over the whole training, where the network is the worse for it.
         persistence: Probes in a row that must agree.
     """
 
@@ -39,7 +47,9 @@ class VanishingGradient:
     tier: ClassVar[Tier] = "test"
     events: ClassVar[tuple[str, ...]] = ()
     ratio: float = 1e-3
+    mild: float = 1e-2
     movement: float = 0.1
+    mild_movement: float = 0.2
     persistence: int = 3
 
     def judge(self, record: Record, gate: Gate) -> Judgement:
@@ -72,6 +82,8 @@ class VanishingGradient:
                 )
             )
         standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
+        if standing is None or standing.cleared or standing.severity is Severity.INFO:
+            standing = self._mildly(record, gate, ratios, first, last) or standing
         readings = [] if ratios[-1] is None else [Reading(ratios[-1], self.ratio, first)]
         return judged(self, [None if standing is None else self._finding(record, probes, standing)], *readings)
 
@@ -79,6 +91,20 @@ class VanishingGradient:
     def clear_at(self) -> float:
         """Ratio from which a standing finding clears: a third of the way back to 1, in orders of magnitude."""
         return float(self.ratio ** (2.0 / 3.0))
+
+    def _mildly(self, record: Record, gate: Gate, ratios: list[float | None], first: str, last: str) -> Standing | None:
+        """Say what stands of gradients that are small from the start on, where the network is the worse for it."""
+        probes, known = record.notes(Probe), [ratio for ratio in ratios if ratio is not None]
+        stopped = [Arm.NOT_LEARNING in check.arms for check in gate.checks] if not shows_no_signal(record, SURE) else []
+        suffers = any(stopped[-1:]) or gate.behind_at(probes[-1].step)
+        if not suffers or ratios[0] is None or max(ratios[0], float(np.median(known))) >= self.mild:
+            return None
+        moves = median_ratios(record)
+        below, above = moves.get(first, 0.0), moves.get(last, 0.0)
+        if not 0.0 < below < self.mild_movement * above:  # what does not move at all is frozen
+            return None
+        severity = Severity.ERROR if stopped and all(stopped[-self.persistence :]) else Severity.WARNING
+        return Standing(severity, probes[0].step, probes[-1].step, cleared=False, value=ratios[0])
 
     def _severity(self, *, stuck: bool, impaired: bool) -> Severity:
         if not stuck:
@@ -108,7 +134,7 @@ class VanishingGradient:
             last_step=standing.last_step,
             cleared=standing.cleared,
             value=standing.value,
-            threshold=self.ratio,
+            threshold=self.ratio if standing.value < self.ratio else self.mild,
             evidence=(
                 f"the gradient shrinks {fold(1.0 / standing.value)}-fold from {names[-1]} down to {names[0]}"
                 f" (rms: {profile})"

@@ -14,6 +14,7 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.initializers import glorot_uniform, he_normal, lecun_normal, normal, orthogonal, zeros
 from gradvitals.engine.optimizers import Sgd
@@ -64,6 +65,25 @@ def noted(make_context: Callable[..., Context], make_probe: Callable[..., Probe]
         return record
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("sizes", "loss", "expected"),
+    [
+        ((0.009, 0.1, 0.0), 1.1, "warning"),
+        ((0.02, 0.1, 0.0), 1.1, "info"),
+        ((0.1, 101.0, 1.0), 1.1, "info"),
+        ((1.0, 1.0, 1.0), 4.0, "warning"),
+        ((1.0, 1.0, 1.0), 1.1, None),
+    ],
+    ids=["far too small", "small", "far too large", "a large first loss", "usual"],
+)
+def test_what_is_too_small_is_a_warning_where_the_network_ended_behind_simple_models(
+    sizes: Sizes, loss: float, expected: str | None, noted: Note
+) -> None:
+    record = noted(sizes, loss, ratios=(loss / math.log(3.0), 0.6, 0.4))
+    record.add(Shortfall(200, 256, 0.5, 0.9, 0.4, 0.03))
+    assert said(record) == ([] if expected is None else [(expected, False)])
 
 
 @pytest.mark.parametrize(

@@ -164,14 +164,19 @@ def test_data_without_signal_are_no_fault_of_the_rate(recorded: Recorded) -> Non
         (SLOW, {"reason": "interrupted"}, "the training is not done"),
         (SLOW[:4], {}, "4 of 5 checks"),
         (SLOW, {"steps": 60}, "60 updates made; judged from update 100 on, or at the end of 100 and more"),
+        (SLOW, {"steps": 20}, "20 updates made; judged by those after the first 20"),
     ],
-    ids=["interrupted", "four probes", "a smoke run"],
+    ids=["interrupted", "four probes", "a smoke run", "none but the first updates"],
 )
 def test_what_cannot_be_judged_says_why(
     ratios: tuple[float, ...], run: dict[str, Any], reason: str, recorded: Recorded
 ) -> None:
     judged = judgement(recorded(*ratios, **run))
     assert (judged.status, judged.reason) == ("not_judged", reason)
+
+
+def test_what_learned_within_a_few_updates_was_not_too_slow(recorded: Recorded) -> None:
+    assert judgement(recorded(1.1, 0.5, 0.3, 0.2, 0.1, steps=20)).status == "clear"
 
 
 def test_numbers_that_are_not_finite_are_another_matter(recorded: Recorded) -> None:

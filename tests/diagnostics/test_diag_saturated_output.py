@@ -13,6 +13,7 @@ from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Outputs, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 from gradvitals.engine.initializers import glorot_uniform, normal
 from gradvitals.engine.optimizers import Adam, Sgd
@@ -64,6 +65,16 @@ def test_it_warns_from_a_fifth_and_is_an_error_if_the_network_is_impaired(
     assert (str(finding.severity), finding.layer) == (severity, "output")
     assert finding.value == shares[-1]
     assert finding.defect
+
+
+@pytest.mark.parametrize(("share", "speaks"), [(0.06, True), (0.04, False)])
+def test_one_in_twenty_is_a_warning_where_the_network_ended_behind_simple_models(
+    share: float, *, speaks: bool, record: Callable[..., Record]
+) -> None:
+    made = record(0.9, *(share,) * 4)
+    assert said(made) == []
+    made.add(Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.03))
+    assert [(str(finding.severity), finding.threshold) for finding in said(made)] == [("warning", 0.05)] * speaks
 
 
 @pytest.mark.parametrize(

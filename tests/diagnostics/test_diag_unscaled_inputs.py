@@ -14,6 +14,7 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.optimizers import Adam, Sgd
 
@@ -106,6 +107,35 @@ def test_only_steps_that_standardising_would_mend_are_blamed_on_the_inputs(
 ) -> None:
     start = replace(START, curvature=curvature, standardised_curvature=standardised)
     assert said(noted(start)) == ([] if expected is None else [(expected, False)])
+
+
+@pytest.mark.parametrize(
+    ("start", "facts", "before", "speaks"),
+    [
+        (replace(START, curvature=22.0, standardised_curvature=2.0), FACTS, [], True),
+        (replace(START, curvature=18.0, standardised_curvature=2.0), FACTS, [], False),
+        (replace(START, curvature=22.0, standardised_curvature=22.0), FACTS, [], False),
+        (START, replace(FACTS, rms=21.0), [("info", False)], True),
+        (START, replace(FACTS, widest=101.0), [("info", False)], True),
+        (START, FACTS, [], False),
+        (replace(START, curvature=140.0, standardised_curvature=2.0), FACTS, [("info", True)], True),
+    ],
+    ids=["long steps", "stable steps", "long either way", "large", "spread", "nothing", "far too long steps"],
+)
+def test_where_simple_models_on_standardised_inputs_do_better_whatever_is_said_of_them_is_a_warning(
+    start: Propagation,
+    facts: DataFacts,
+    before: list[tuple[str, bool]],
+    *,
+    speaks: bool,
+    noted: Callable[..., Record],
+) -> None:
+    record = noted(start, facts, ratios=(1.1, 0.6, 0.4))
+    assert said(record) == before
+    record.add(Shortfall(200, 256, 0.2, 0.6, 0.4, 0.03))
+    assert said(record) == [("warning", False)] * speaks
+    if speaks:
+        assert finding_of(record).first_step == 0
 
 
 @pytest.mark.parametrize(

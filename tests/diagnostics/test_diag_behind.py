@@ -1,0 +1,290 @@
+"""Behind simple models: how it is measured, when it counts, and which symptoms it makes a warning of."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.preprocessing import StandardScaler
+
+from gradvitals.diagnostics.data_signal import MOST_ROWS, NEIGHBOURS, RIDGE, predict_held_out
+from gradvitals.diagnostics.diagnoses.base import Diagnosis
+from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
+from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRateTooHigh
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow
+from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
+from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
+from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.harm import measure_harm
+from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import Ending, Probe, Scan, Signal
+from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.engine.optimizers import Sgd
+
+Train = Callable[..., Any]
+MakeProbe = Callable[..., Probe]
+MakeContext = Callable[..., Context]
+Noted = Callable[..., Record]
+
+LAG = Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.03)
+ANSWERS = {"majority_accuracy": 0.1, "accuracy_excess": 0.4, "accuracy_excess_se": 0.03}
+
+
+# what simple models say of samples that they were not fitted to
+
+
+def _sets(count: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(count, 3))
+    return inputs, inputs[:, :1] + 0.3 * rng.normal(size=(count, 1))
+
+
+@pytest.mark.parametrize(("rows", "folds"), [(40, 1), (100, 2), (300, 5)], ids=["few", "a third", "all"])
+def test_every_row_is_predicted_by_models_fitted_to_others(rows: int, folds: int) -> None:
+    inputs, targets = _sets(300)
+    chosen = np.arange(rows)
+    linear, near = predict_held_out(inputs, targets, chosen, np.random.default_rng(1))
+    for fold in range(folds):
+        test = chosen[chosen % folds == fold]
+        train = np.setdiff1d(np.arange(300), test)
+        scaled = StandardScaler().fit(inputs[train]).transform(inputs)
+        ridge = Ridge(alpha=RIDGE * len(train)).fit(scaled[train], targets[train])
+        neighbours = KNeighborsRegressor(NEIGHBOURS).fit(scaled[train], targets[train])
+        np.testing.assert_allclose(linear[test], ridge.predict(scaled[test]).reshape(-1, 1), rtol=1e-9)
+        np.testing.assert_allclose(near[test], neighbours.predict(scaled[test]).reshape(-1, 1), rtol=1e-9)
+
+
+def test_a_copy_of_a_row_is_no_neighbour_of_it() -> None:
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(200, 3)), rng.normal(size=(200, 1))  # no signal but the copies
+    twice = np.tile(inputs, (6, 1)), np.tile(targets, (6, 1))
+    _, near = predict_held_out(*twice, np.arange(100), rng)
+    assert np.abs(near - targets[:100]).mean() > 0.5
+
+
+def test_no_more_than_two_thousand_rows_are_fitted_to_and_fewer_than_ten_are_too_few() -> None:
+    inputs, targets = _sets(3000)
+    seen = np.arange(50)
+    linear, _ = predict_held_out(inputs, targets, seen, np.random.default_rng(2))
+    others = np.random.default_rng(2).permutation(np.arange(50, 3000))[: MOST_ROWS - 50]
+    scaled = StandardScaler().fit(inputs[others]).transform(inputs)
+    ridge = Ridge(alpha=RIDGE * len(others)).fit(scaled[others], targets[others])
+    np.testing.assert_allclose(linear, ridge.predict(scaled[seen]).reshape(-1, 1), rtol=1e-9)
+    assert predict_held_out(inputs[:9], targets[:9], np.arange(9), np.random.default_rng(0)) == ()
+    inputs[0, 0] = np.nan
+    assert predict_held_out(inputs, targets, seen, np.random.default_rng(0)) == ()
+
+
+def test_a_network_that_learned_little_is_measured_at_its_end(train_watched: Train, digits: WatchedData) -> None:
+    monitor = train_watched(digits, optimizer=Sgd(1e-3)).monitor
+    (note,) = monitor.record.notes(Shortfall)
+    probe = monitor.record.notes(Probe)[-1]
+    assert (note.step, note.samples) == (probe.step, probe.samples)
+    assert note.score == pytest.approx(probe.accuracy_excess + probe.majority_accuracy)
+    assert note.simple_score > 0.9
+    assert note.value == pytest.approx(note.simple_score - note.score)
+    (finding,) = [one for one in monitor.verdict.standing if one.id == "learning_rate_too_low"]
+    assert f"get {100 * note.simple_score:.3g} % of the same 256 right, it" in finding.harm.text
+
+
+def test_what_has_learned_or_hardly_begun_is_not_measured(train_watched: Train, digits: WatchedData) -> None:
+    learned = train_watched(digits).monitor.record
+    assert learned.notes(Probe)[-1].loss_ratio < 0.2
+    begun = train_watched(digits, optimizer=Sgd(1e-3), epochs=2).monitor.record
+    assert begun.notes(Probe)[-1].loss_ratio > 0.2
+    assert learned.notes(Shortfall) == begun.notes(Shortfall) == []
+
+
+# when it counts
+
+
+@pytest.fixture
+def noted(make_probe: MakeProbe, make_context: MakeContext) -> Noted:
+    """Record a run of 1,000 steps with these loss ratios, what simple models do, and sizes of updates by layer."""
+
+    def make(
+        *ratios: float,
+        lag: Shortfall | None = LAG,
+        updates: dict[str, float] | None = None,
+        activation: str = "relu",
+        **values: Any,
+    ) -> Record:
+        record = Record(make_context((activation, activation), config={"training.optimizer.learning_rate": 1e-3}))
+        for place, ratio in enumerate(ratios):
+            step, known = 1000 * place // (len(ratios) - 1), {"gain": 1.0 - ratio, "gain_se": 0.01}
+            record.add(make_probe(step, loss=ratio, loss_ratio=ratio, **(known | ANSWERS | values)))
+        for step in range(10, 1000, 10):
+            sizes = updates or {"hidden_1": 1e-2, "output": 1e-2}
+            record.add_scalars(step, {f"update_ratio/{layer}": size for layer, size in sizes.items()})
+        if lag is not None:
+            record.add(lag)
+        record.add(Ending(1000, "completed"))
+        return record
+
+    return make
+
+
+def behind(record: Record) -> bool:
+    return judge_gate(record).behind_at(record.last_step)
+
+
+@pytest.mark.parametrize(
+    ("lag", "expected"),
+    [
+        (LAG, True),
+        (None, False),
+        (Shortfall(900, 256, 0.5, 0.9, 0.4, 0.03), False),
+        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0134), True),
+        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0137), False),
+        (Shortfall(1000, 256, 0.85, 0.899, 0.049, 0.001), False),
+        (Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.0), True),
+        (Shortfall(1000, 30, 0.5, 0.9, 0.4, 0.1), False),
+        (Shortfall(1000, 29, 0.5, 0.9, 0.4, 0.03), False),
+    ],
+    ids=[
+        "clearly",
+        "not measured",
+        "before",
+        "just surely",
+        "not surely",
+        "hardly",
+        "always",
+        "by few samples",
+        "too few samples",
+    ],
+)
+def test_behind_is_surely_and_clearly_worse(noted: Noted, lag: Shortfall | None, *, expected: bool) -> None:
+    assert behind(noted(1.0, 0.9, 0.8, lag=lag)) is expected
+
+
+def test_of_a_regression_a_tenth_of_the_gain_counts(noted: Noted) -> None:
+    regression = dict.fromkeys(ANSWERS)
+    assert behind(noted(1.0, 0.9, 0.8, lag=Shortfall(1000, 256, 0.2, 0.301, 0.101, 0.01), **regression))
+    assert not behind(noted(1.0, 0.9, 0.8, lag=Shortfall(1000, 256, 0.2, 0.299, 0.099, 0.01), **regression))
+
+
+def test_what_has_learned_most_is_not_behind_and_nothing_is_before_its_end(noted: Noted) -> None:
+    assert not behind(noted(1.0, 0.3, 0.19))
+    gate = judge_gate(noted(1.0, 0.9, 0.8))
+    assert [check.behind for check in gate.checks] == [False, False, True]
+    assert not any(check.arms for check in gate.checks)
+    assert not gate.behind_at(999)
+
+
+def test_its_harm_is_said_in_answers_or_in_loss(make_probe: MakeProbe) -> None:
+    values = {"loss_ratio": 0.8, "gain": 0.2, "gain_se": 0.01}
+    text = measure_harm(make_probe(1000, **values, **ANSWERS), 1.0, LAG)
+    assert text is not None
+    assert text.text.endswith("fitted to others, get 90 % of the same 256 right, it 50 %")
+    text = measure_harm(make_probe(1000, **values), 1.0, LAG)
+    assert text is not None
+    assert text.text.endswith("fitted to others, lose 10 % on the same 256, it 50 %")
+
+
+# what it makes a warning of
+
+
+def said(rule: Diagnosis, record: Record) -> list[str]:
+    findings = rule.judge(record, judge_gate(record)).findings
+    return [str(finding.severity) for finding in findings if finding.standing]
+
+
+NEAR = {"lag": Shortfall(1000, 256, 0.89, 0.9, 0.01, 0.03)}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "size", "speaks"),
+    [
+        ((1.2, 1.0, 0.83, 0.69, 0.58), 2e-4, True),
+        ((1.2, 1.0, 0.83, 0.69, 0.58), 1.1e-3, True),
+        ((1.2, 1.0, 0.83, 0.69, 0.58), 1.3e-3, False),
+        ((1.2, 0.6, 0.59, 0.585, 0.58), 2e-4, False),
+        ((1.2, 0.7, 0.58, 0.6, 0.58), 2e-4, False),
+        ((1.2, 1.21, 1.22, 1.23, 1.24), 2e-4, False),
+    ],
+    ids=["small", "below the usual", "usual", "slowed", "come to rest", "rising"],
+)
+def test_a_rate_is_too_low_where_the_loss_still_falls(
+    noted: Noted, ratios: tuple[float, ...], size: float, *, speaks: bool
+) -> None:
+    updates = {"hidden_1": size, "output": size}
+    assert said(LearningRateTooLow(), noted(*ratios, updates=updates)) == ["warning"] * speaks
+    assert said(LearningRateTooLow(), noted(*ratios, updates=updates, **NEAR)) == []
+
+
+def test_a_rate_is_too_high_where_an_update_was_large(noted: Noted) -> None:
+    falling = (1.0, 0.8, 0.7, 0.6, 0.5)
+    thrown = {"hidden_1": 1e-2, "output": 0.16}
+    assert said(LearningRateTooHigh(), noted(*falling, updates={"output": 0.09})) == []
+    assert said(LearningRateTooHigh(), noted(*falling, lag=None, updates={"hidden_1": 0.09})) == []
+    (severity,) = said(LearningRateTooHigh(), noted(*falling, updates=thrown))
+    assert severity == "warning"
+
+
+@pytest.mark.parametrize(("size", "ratio", "speaks"), [(0.16, 0.6, True), (0.16, 0.4, False), (0.09, 0.6, False)])
+def test_a_rate_is_too_high_where_most_updates_are_and_the_loss_is_left(
+    noted: Noted, size: float, ratio: float, *, speaks: bool
+) -> None:
+    record = noted(1.0, *(ratio,) * 4, lag=None, updates={"output": size})
+    assert said(LearningRateTooHigh(), record) == ["warning"] * speaks
+
+
+def test_that_it_is_behind_makes_no_error_final(noted: Noted) -> None:
+    stopped = {"accuracy_excess": 0.0}
+    record = noted(1.0, 0.8, 0.8, 0.8, 1.0, updates={"output": 0.16}, activation="tanh", **stopped)
+    record.notes(Probe)[:] = [
+        Probe(**{**{name: getattr(probe, name) for name in Probe.__dataclass_fields__}, "relative_slopes": slopes})
+        for probe, slopes in zip(record.notes(Probe), [{"hidden_1": 0.9}] + [{"hidden_1": 0.05}] * 4, strict=True)
+    ]
+    assert judge_gate(record).checks[-1].arms
+    assert not judge_gate(record).checks[-2].arms
+    assert said(LearningRateTooHigh(), record) == ["warning"]
+    assert said(SaturatedUnits(), record) == ["warning"]
+
+
+@pytest.mark.parametrize(("slope", "speaks"), [(0.19, True), (0.21, False)])
+def test_saturation_counts_where_it_costs(noted: Noted, slope: float, *, speaks: bool) -> None:
+    late = (1.0, 0.5, 0.45, 0.42, 0.4)
+    flat = {"activation": "tanh", "relative_slopes": {"hidden_1": slope, "hidden_2": 0.8}}
+    assert ("warning" in said(SaturatedUnits(), noted(*late, **flat))) is speaks
+    assert "warning" not in said(SaturatedUnits(), noted(*late, **flat, **NEAR))
+
+
+@pytest.mark.parametrize(("dead", "speaks"), [(2, True), (1, False)])
+def test_dead_units_count_from_a_quarter_of_a_layer(noted: Noted, dead: int, *, speaks: bool) -> None:
+    for more, expected in (({}, speaks), (NEAR, False)):
+        record = noted(1.0, 0.9, 0.8, **more)
+        for step in (0, 1000):
+            record.add(Scan(step, 100, {"hidden_1": tuple(range(dead)), "hidden_2": ()}))
+        assert said(DeadUnits(), record) == ["warning" if expected else "info"]
+
+
+FADING = {"preactivation_gradients": {"hidden_1": 5e-3, "hidden_2": 1e-1, "output": 1.0}, "activation": "sigmoid"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["warning"]),
+        (NEAR, []),
+        ({"updates": {"hidden_1": 2.1e-3, "output": 1e-2}}, []),
+        ({"updates": {"hidden_1": 0.0, "output": 1e-2}}, []),
+        ({"preactivation_gradients": {"hidden_1": 1.1e-2, "hidden_2": 0.1, "output": 1.0}}, []),
+        ({"accuracy_excess": 0.0}, ["error"]),
+    ],
+    ids=["stuck", "harmless", "moves", "frozen", "hardly smaller", "not learning"],
+)
+def test_gradients_that_fade_a_hundredfold_count(noted: Noted, changes: dict[str, Any], expected: list[str]) -> None:
+    ratios = (1.0,) * 5 if "accuracy_excess" in changes else (1.0, 0.99, 0.97, 0.94, 0.9)
+    moves = {"hidden_1": 1.9e-3, "output": 1e-2}
+    assert said(VanishingGradient(), noted(*ratios, **({"updates": moves} | FADING | changes))) == expected
+
+
+def test_where_there_is_no_signal_fading_gradients_are_not_to_blame(noted: Noted) -> None:
+    moves = {"hidden_1": 1.9e-3, "output": 1e-2}
+    record = noted(*(1.0,) * 5, lag=None, updates=moves, accuracy_excess=0.0, **FADING)
+    record.add(Signal(1000, 0.001, 0.01))
+    assert said(VanishingGradient(), record) == []
