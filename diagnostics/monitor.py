@@ -262,18 +262,20 @@ class Monitor:
             sink.epoch(event)
 
     def _ended(self, event: TrainingEnded) -> None:
-        """Take the last look, ask whether the data hold any signal if nothing was learned, and judge."""
+        """Take the last look, ask what simple models make of the data if little was learned, and judge."""
         if self.record.context is None:
             return  # it ended before it started
         self._scan(event.step, self._look(event.step))
         gate, data = judge_gate(self.record), self._data
         if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
-        if self._prober is not None and event.step >= WARM_UP_STEPS and not gate.learned_at(event.step):
+        ending = Ending(event.step, event.reason)
+        may_be_behind = event.step >= WARM_UP_STEPS and not ending.cut_short and not gate.learned_at(event.step)
+        if self._prober is not None and may_be_behind:
             self._add_once(self._prober.shortfall(event.step))
         self._add_once(self._batches.take(ended=True))
         self._add_once(None if self._silence is None else self._silence.take(event.step))
-        self._add(Ending(event.step, event.reason))
+        self._add(ending)
         self._final = self.verdict  # nothing is recorded any more
         self._report(event.step)
 
