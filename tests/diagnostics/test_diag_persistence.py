@@ -3,7 +3,7 @@
 import pytest
 
 from gradvitals.diagnostics.findings import Severity
-from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 
 LETTERS = {".": None, "I": Severity.INFO, "W": Severity.WARNING, "E": Severity.ERROR}
 
@@ -82,3 +82,17 @@ def test_a_final_check_needs_no_persistence(said: str, expected: str) -> None:
 def test_first_and_last_step_and_value_are_those_of_what_stood() -> None:
     standing = settle(checks(".WWEE."), 2)
     assert standing == Standing(Severity.INFO, first_step=20, last_step=50, cleared=True, value=5.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (None, Standing(Severity.WARNING, 900, 900, cleared=False, value=0.5)),
+        (Standing(Severity.INFO, 3, 800, cleared=False, value=0.1), Standing(Severity.WARNING, 3, 900, False, 0.5)),  # noqa: FBT003 - as its fields are
+        (Standing(Severity.ERROR, 3, 500, cleared=True, value=0.1), Standing(Severity.WARNING, 3, 900, False, 0.5)),  # noqa: FBT003 - as its fields are
+        (Standing(Severity.ERROR, 3, 900, cleared=False, value=0.1), Standing(Severity.ERROR, 3, 900, False, 0.1)),  # noqa: FBT003 - as its fields are
+    ],
+    ids=["nothing", "milder", "cleared", "worse"],
+)
+def test_what_needs_no_persistence_stands_unless_worse_does(before: Standing | None, expected: Standing) -> None:
+    assert at_least(before, Check(900, Severity.WARNING, 0.5)) == expected
