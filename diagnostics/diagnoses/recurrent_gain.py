@@ -10,11 +10,11 @@ from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
-from gradvitals.diagnostics.generalisation import SURE
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.recurrence import Recurrence
+from gradvitals.diagnostics.scoring import SURE
 
 NO_STEP = "no time step by itself tells anything of the targets that a linear model can detect"
 """Why nobody knows how far back the gradient must come."""
