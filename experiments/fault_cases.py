@@ -105,7 +105,7 @@ FAULT_CASES: tuple[FaultCase, ...] = (
         "saturated_output",
         "output",
         (
-            ('model.init=["he_normal", {kind="normal", std=100.0}]',),
+            ('model.init=["he_normal", {kind="normal", std=150.0}]',),
             ('model.init=["he_normal", {kind="normal", std=200.0}]',),
         ),
     ),
