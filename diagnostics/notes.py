@@ -8,6 +8,7 @@ from dataclasses import dataclass, is_dataclass
 from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
+from gradvitals.diagnostics.gradient_notes import MissingGradients, StaleGradients
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.shortfall import Shortfall
@@ -234,21 +235,6 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class StaleGradients:
-    """A gradient held what the step before had taken already; the note `stale_gradients`, and once when it ends.
-
-    Attributes:
-        step: Of the step that takes it again.
-        looks: Steps at which it was asked so far.
-        in_a_row: At how many of them, up to this one, it was so; 0 where it is no longer.
-    """
-
-    step: int
-    looks: int
-    in_a_row: int
-
-
-@dataclass(frozen=True, slots=True)
 class SkippedSteps:
     """Steps that a loss scaler was asked for, of which it has ever skipped one; the note `skipped_steps`.
 
@@ -303,6 +289,7 @@ NOTES: dict[str, type[Any]] = {
     "movement": Movement,
     "observed_silence": ObservedSilence,
     "stale_gradients": StaleGradients,
+    "missing_gradients": MissingGradients,
     "skipped_steps": SkippedSteps,
     "ending": Ending,
     "gradient_comparison": GradientComparison,

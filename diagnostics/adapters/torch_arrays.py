@@ -67,3 +67,11 @@ def to_tensor(array: Array, like: torch.Tensor) -> torch.Tensor:
     whole = array.dtype.kind != "f"
     tensor = torch.from_numpy(np.ascontiguousarray(array) if array.flags.writeable else array.copy())
     return tensor.to(like.device, None if whole else like.dtype)
+
+
+def is_nonzero(gradient: torch.Tensor | None) -> bool:
+    """Tell whether there is a gradient, and any number in it is not 0."""
+    if gradient is None:
+        return False
+    values = gradient.detach()
+    return bool((values.coalesce().values() if values.is_sparse else values).any())

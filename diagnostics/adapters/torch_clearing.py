@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer
 
+from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
 from gradvitals.diagnostics.adapters.torch_optimizers import Share
-from gradvitals.diagnostics.notes import StaleGradients
+from gradvitals.diagnostics.gradient_notes import StaleGradients
 
 ENOUGH = 10
 """Looks after which a loop that has just cleared its gradients is taken to go on doing so."""
@@ -33,15 +34,18 @@ class ClearingWatch:
         return self._looks < ENOUGH or self._in_a_row > 0
 
     def arm(self, optimizer: Optimizer, share: Share) -> None:
-        """Hook the smallest parameter of the last layer that this optimizer moves, after a step of it.
+        """Hook the smallest parameter of the last layer of which this optimizer holds any, after a step of it.
+
+        What no optimizer holds, no step takes, and no `zero_grad` need clear.
 
         Args:
             optimizer: Whose step it was.
             share: What it moves.
         """
         self.disarm()
-        last = share.moving[-1].parameters.values() if share.moving else ()
-        own = [each for each in map(share.moved.__getitem__, last) if each.requires_grad and each.is_leaf]
+        held = {id(each) for group in optimizer.param_groups for each in group["params"]}
+        layers = ([share.moved[name] for name in layer.parameters.values()] for layer in reversed(share.moving))
+        own = next(filter(None, ([each for each in layer if _can_be_asked(each, held)] for layer in layers)), None)
         if own:
             self._optimizer, self._parameter = weakref.ref(optimizer), min(own, key=torch.Tensor.numel)
             self._was_cleared = self._was_added_to = False
@@ -62,22 +66,19 @@ class ClearingWatch:
         if not is_next or self._parameter is None or not self._was_added_to:
             self.disarm()
             return None
-        is_stale = not self._was_cleared and _is_nonzero(self._parameter.grad)
+        is_stale = not self._was_cleared and is_nonzero(self._parameter.grad)
         self.disarm()
         self._looks += 1
         before, self._in_a_row = self._in_a_row, self._in_a_row + 1 if is_stale else 0
         return StaleGradients(step, self._looks, self._in_a_row) if before or is_stale else None
 
     def _before(self, _: torch.Tensor) -> None:
-        self._held_something = self._parameter is not None and _is_nonzero(self._parameter.grad)
+        self._held_something = self._parameter is not None and is_nonzero(self._parameter.grad)
 
     def _after(self, _: torch.Tensor) -> None:
         self._was_added_to = True
         self._was_cleared = self._was_cleared or not self._held_something
 
 
-def _is_nonzero(gradient: torch.Tensor | None) -> bool:
-    if gradient is None:
-        return False
-    values = gradient.detach()
-    return bool((values.coalesce().values() if values.is_sparse else values).any())
+def _can_be_asked(parameter: torch.Tensor, held: set[int]) -> bool:
+    return id(parameter) in held and parameter.requires_grad and parameter.is_leaf

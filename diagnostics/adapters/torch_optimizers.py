@@ -75,6 +75,11 @@ class Optimizers:
         self._settled.add(id(optimizer))
         return self.counts(optimizer) and not self._held(optimizer) <= self._looked_at
 
+    def trained_by(self, optimizer: Optimizer) -> list[torch.Tensor]:
+        """Give the parameters of the module that it holds and that are to have a gradient."""
+        held = self._held(optimizer)
+        return [each for each in _parameters_of(optimizer) if id(each) in held and each.requires_grad]
+
     def settled(self, optimizer: Optimizer) -> Callable[[], Optimizer | None] | None:
         """Give a reference to an optimizer that counts and is owed no look, to know it again by; None to any other."""
         known = self._known.get(id(optimizer))

@@ -21,6 +21,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch
 from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
+from gradvitals.diagnostics.adapters.torch_missing import MissingWatch
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers, Share
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
@@ -55,8 +56,8 @@ class TorchSteps:
             module: What the user calls: the network's module, or what `torch.compile` made of it.
             optimizers: Whose steps count; without any, those of all that hold parameters of the module.
             total_steps: Planned steps; None where nobody knows.
-            note: Receives notes of gradients that are not cleared, and of steps that a `GradScaler` skips; without it,
-                nobody asks.
+            note: Receives notes of gradients that are not cleared or that there are none of, and of steps that a
+                `GradScaler` skips; without it, nobody asks.
         """
         self.steps = 0
         self._network, self._hooks, self._total_steps = network, network.hooks, total_steps
@@ -67,7 +68,7 @@ class TorchSteps:
         self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
         self._forward = ForwardWatch(network, module, self._seen_forward)
-        self._note, self._clearing = note, ClearingWatch()
+        self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
         self._handles = [
             register_optimizer_step_pre_hook(self._before_step),
@@ -148,6 +149,9 @@ class TorchSteps:
             return
         self._wanted = due
         self._optimizers.look(optimizer, anew=wanted is not None)
+        missing = self._missing.look(self._optimizers.trained_by(optimizer), self.steps + 1)
+        if missing is not None and self._note is not None:
+            self._note(missing)
         share = self._optimizers.share_of(optimizer)
         if due.wants(GradientsReady):
             scale = getattr(optimizer, "grad_scale", None)

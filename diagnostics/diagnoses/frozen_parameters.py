@@ -1,5 +1,6 @@
 """Diagnosis 24: parameters that have a gradient and do not move."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -7,8 +8,9 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gradient_notes import MissingGradients, StaleGradients
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Movement, StaleGradients
+from gradvitals.diagnostics.notes import Movement, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 
 
@@ -16,12 +18,13 @@ from gradvitals.diagnostics.persistence import Check, Standing, settle
 class FrozenParameters:
     """Symptom: a weight or a bias has a gradient and a learning rate, and is to the bit what it was at the start.
 
-    Cause: the optimizer was not given it, or was given a copy; or the program writes the old values back.
+    Cause: the optimizer was not given it, or was given a copy; or the program writes the old values back, clears the
+    gradients before they are used, or takes them of a loss that is cut off from the parameters.
     Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
     Info: never.
     Warning: a layer that no optimizer holds has gradients. Or gradients are not cleared: at 3 steps in a row that were
     looked at, the first backward pass after a step added to what that step had taken.
-    Error: an optimizer holds it.
+    Error: an optimizer holds it. Or no parameter that it holds has a gradient at all, at 3 steps in a row looked at.
     Clear: it moved by a bit.
     Needs: gradients layer by layer, a whole epoch and at least 20 updates, and 3 steps looked at whose gradient
     and rate were large enough to change the float.
@@ -41,13 +44,12 @@ class FrozenParameters:
 
     def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
         """Judge every layer of which an array had not moved at some look."""
-        stale = self._judge_clearing(record.notes(StaleGradients))
+        stale, missing = self._judge_clearing(record.notes(StaleGradients)), self._judge_missing(record)
+        findings = [finding for finding in (missing, stale) if finding is not None]
         movement = self._judge_movement(record)
-        if stale is None:
-            return movement
-        if stale.standing:
-            return judged(self, [stale, *movement.findings])
-        return replace(movement, findings=(stale, *movement.findings))
+        if any(finding.standing for finding in findings):
+            return judged(self, [*findings, *movement.findings])
+        return replace(movement, findings=(*findings, *movement.findings))
 
     def _judge_movement(self, record: Record) -> Judgement:
         context, notes = record.context, record.notes(Movement)
@@ -92,6 +94,54 @@ class FrozenParameters:
             ),
             defect="the gradient of a step holds that of the steps before",
             prescriptions=(Prescription("call optimizer.zero_grad() after every step"),),
+        )
+
+    def _judge_missing(self, record: Record) -> Finding | None:
+        """Judge whether the steps find any gradient to take."""
+        notes = record.notes(MissingGradients)
+        needed = max(self.updates, 0 if record.context is None else record.context.steps_per_epoch or 0)
+        lost = _has_gradients(record.notes(Probe))
+        checks = [
+            Check(
+                note.step,
+                Severity.ERROR
+                if note.in_a_row >= self.looks and note.step - note.since >= needed and (lost or not note.zeros)
+                else None,
+                float(note.in_a_row),
+            )
+            for note in notes
+        ]
+        standing = settle(checks, 1)
+        if standing is None:
+            return None
+        note = next(note for note in reversed(notes) if note.step <= standing.last_step)
+        what = "no parameter that the optimizer holds had a gradient"
+        if note.zeros:
+            what = "every gradient was exactly 0, and those of the probe's loss are not"
+        return Finding(
+            id=self.id,
+            tier=self.tier,
+            severity=standing.severity,
+            layer=None,
+            first_step=note.since - 1,
+            last_step=standing.last_step,
+            cleared=standing.cleared,
+            value=standing.value,
+            threshold=float(self.looks),
+            evidence=(
+                f"at {standing.value:.0f} steps looked at, one after the other, from step {note.since} to"
+                f" {standing.last_step}, {what}"
+            ),
+            explanation=(
+                "A step without a gradient changes nothing. Either the gradients are cleared between backward() and"
+                " step(), or backward() starts at a value that is cut off from the parameters, as torch.tensor(loss),"
+                " .item(), .detach() and .data make one, or goes through round, sign or a comparison, or another model."
+            ),
+            defect="the steps of the optimizer change nothing",
+            prescriptions=(
+                Prescription("call optimizer.zero_grad() before backward(), and optimizer.step() right after it"),
+                Prescription("call backward() on the very tensor that the loss function gives for the model's output"),
+            ),
         )
 
     def _judge_layer(self, context: Context, record: Record, notes: Sequence[Movement], layer: str) -> Finding | None:
@@ -142,6 +192,12 @@ class FrozenParameters:
             defect=f"the {named} of {layer} cannot learn",
             prescriptions=_cures(record, held=held),
         )
+
+
+def _has_gradients(probes: Sequence[Probe]) -> bool:
+    """Tell whether the loss pulls at the outputs wherever the monitor has looked for itself."""
+    pulls = [max(probe.preactivation_gradients.values(), default=0.0) for probe in probes]
+    return bool(pulls) and all(0.0 < pull < math.inf for pull in pulls)
 
 
 def _cures(record: Record, *, held: bool) -> tuple[Prescription, ...]:

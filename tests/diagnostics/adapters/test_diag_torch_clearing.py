@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.gradient_notes import StaleGradients
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import StaleGradients
 from gradvitals.diagnostics.watch import watch
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -192,4 +192,15 @@ def test_what_happens_twice_is_no_habit() -> None:
         2,
         0,
     ] * 3  # and is then asked no more
+    assert said(monitor) == []
+
+
+def test_a_last_layer_that_no_optimizer_holds_need_not_be_cleared() -> None:
+    module = make_module()
+    optimizer = torch.optim.SGD(module[0].parameters(), lr=0.01)
+    with watch(module, every=2) as monitor:
+        for _ in range(STEPS):
+            clears_before(module, optimizer)
+    assert module[2].weight.grad is not None
+    assert monitor.record.notes(StaleGradients) == []
     assert said(monitor) == []

@@ -568,6 +568,35 @@ def closure_with_long_steps() -> Loop:
     return Loop(module, {"data": (inputs, labels), "loss": criterion, "total_steps": 40}, run)
 
 
+def inputs_cast_to_zero() -> Loop:
+    inputs, labels = blobs()
+    return train(biased_little(mlp()), ((inputs / 100).to(torch.uint8).float(), labels))
+
+
+def biased_little(module: Any) -> Any:
+    """Let most units be silent where the inputs are 0."""
+    biased(module[0], -0.01)
+    return module
+
+
+class RootOfZero(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """Adds the distance of the features from their own copy: 0, and without a slope there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(10, 16), nn.Linear(16, 4)
+
+    def forward(self, x: Any) -> Any:
+        """Give logits."""
+        features = self.first(x)
+        distance = (features - features.detach()).pow(2).sum(dim=1, keepdim=True).sqrt()
+        return self.last(features.relu()) + distance
+
+
+def root_of_zero() -> Loop:
+    return train(RootOfZero())
+
+
 def compiled_net_is_dead() -> Loop:
     module = mlp()
     biased(module[2])
@@ -636,10 +665,12 @@ FAULTS = [
         also=("dead_units", "no_learning"),
         roots=("frozen_parameters",),
     ),
+    Fault(inputs_cast_to_zero, "data_faults", also=("dead_units",)),
+    Fault(root_of_zero, "non_finite@first", also=("no_learning",)),
     Fault(workers_read_gaps, "data_faults", also=("non_finite",)),
     Fault(amp_steps_with_scaled_gradients, "learning_rate_too_high", also=("non_finite", "no_learning")),
     Fault(amp_clips_scaled_gradients, "learning_rate_too_low", WARNING, also=("no_learning",)),
-    Fault(accumulated_and_cleared_before_the_step, "no_learning"),
+    Fault(accumulated_and_cleared_before_the_step, "frozen_parameters", also=("no_learning",)),
     Fault(accumulated_for_another_optimizer, "frozen_parameters@0", WARNING),
     Fault(gan_whose_generator_is_dead, "dead_units@0"),
     Fault(gan_whose_critic_has_two_sigmoids, "loss_mismatch"),

@@ -1,0 +1,35 @@
+"""Notes of gradients that a step should not have taken, and of those that it never got."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StaleGradients:
+    """A gradient held what the step before had taken already; the note `stale_gradients`, and once when it ends.
+
+    Attributes:
+        step: Of the step that takes it again.
+        looks: Steps at which it was asked so far.
+        in_a_row: At how many of them, up to this one, it was so; 0 where it is no longer.
+    """
+
+    step: int
+    looks: int
+    in_a_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissingGradients:
+    """A step found no gradient at all, or zeros as all before it; the note `missing_gradients`, and once when it ends.
+
+    Attributes:
+        step: Of the step.
+        since: The first of those looked at, one after the other, that found none.
+        in_a_row: How many these are; 0 where there is a gradient again.
+        zeros: Of these, how many found gradients, all of which were exactly 0.
+    """
+
+    step: int
+    since: int
+    in_a_row: int
+    zeros: int
