@@ -50,8 +50,10 @@ class DataFaults:
     Info: constant columns; labels in an order; examples in both sets that a random split would put there too, as
     data with few different rows have them; NaN that the network can deal with.
     Warning: 1 % of the validation examples, and more than chance explains, are training examples too; NaN in the
-    validation set; batches of one class only, throughout; one and the same target in the whole training set.
-    Error: NaN or infinity in training data that makes the loss so; one-class batches if the network is impaired.
+    validation set; batches of one class only, throughout; one and the same target in the whole training set, or
+    one and the same input for different targets.
+    Error: NaN or infinity in training data that makes the loss so; if the network is impaired, one-class batches, or
+    inputs that are all the same.
     Clear: one-class batches: half of the best constant's loss is gone. They are seldom as bad as they look: of 90
     networks fed so, 72 came within 2 points of their shuffled twins.
     Needs: data; of one-class batches, the targets of training steps.
@@ -85,7 +87,7 @@ class DataFaults:
             *self._overlap(facts[0]),
             *self._batches(batches),
             *_constant_targets(facts[0]),
-            *_constant_columns(facts[0]),
+            *_constant_columns(facts[0], impaired=gate.impaired_at(record.last_step)),
             *self._order(facts[0], batches),
         ]
         return judged(self, [self._finding(record, gate, faults)] if faults else [])
@@ -189,10 +191,7 @@ def _not_finite(facts: DataFacts) -> Iterator[_Fault]:
 
 def _constant_targets(facts: DataFacts) -> Iterator[_Fault]:
     """Report a training set whose examples all have one target, or one class."""
-    values = list(zip(facts.target_means, facts.target_deviations, strict=True))
-    if facts.rows < 2 or not values or len(values) == MOST_NAMED:
-        return
-    if all(deviation <= ROUNDING * abs(mean) for mean, deviation in values):
+    if _has_one_target(facts):
         yield _Fault(
             f"all {facts.rows} training examples have the same target",
             Severity.WARNING,
@@ -204,9 +203,28 @@ def _constant_targets(facts: DataFacts) -> Iterator[_Fault]:
         )
 
 
-def _constant_columns(facts: DataFacts) -> Iterator[_Fault]:
-    """Report columns that tell nothing."""
+def _has_one_target(facts: DataFacts) -> bool | None:
+    """Tell whether all examples have the same target; None where nobody knows."""
+    values = list(zip(facts.target_means, facts.target_deviations, strict=True))
+    if facts.rows < 2 or not values or len(values) == MOST_NAMED:
+        return None
+    return all(deviation <= ROUNDING * abs(mean) for mean, deviation in values)
+
+
+def _constant_columns(facts: DataFacts, *, impaired: bool) -> Iterator[_Fault]:
+    """Report columns that tell nothing, and inputs of which none does."""
     if not facts.constant_count:
+        return
+    if facts.constant_count == facts.columns and _has_one_target(facts) is False:
+        yield _Fault(
+            f"all {facts.rows} training examples have the same input, and different targets",
+            Severity.ERROR if impaired else Severity.WARNING,  # that models find no signal either is no excuse here
+            1.0,
+            1.0,
+            defect="There is nothing to tell the examples apart by: no network can do better than a constant output.",
+            meaning="Something before the network wipes out what the inputs held, as rounding or casting to integers.",
+            cure="print a few inputs as the network gets them, and follow them back to where they still differ",
+        )
         return
     noun = "columns never changes" if facts.constant_count == 1 else "columns never change"
     evidence = f"{facts.constant_count} of {facts.columns} {noun} ({list_indices(facts.constant_columns)})"

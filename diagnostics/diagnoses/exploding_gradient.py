@@ -1,7 +1,7 @@
 """Diagnosis 6: gradients that grow on their way down, or all at once."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -84,7 +84,7 @@ class ExplodingGradient:
         gradients = probes[0].preactivation_gradients
         names = list(gradients)
         growth = (gradient_ratio(probes[0], names[0], names[-1]) if names else None) or 0.0
-        if not all(map(math.isfinite, gradients.values())) and not _came_from_outside(record, probes[0]):
+        if _overflows([*gradients.values()], self.growth) and not _came_from_outside(record, probes[0]):
             growth = math.inf
         if probes[0].step > 0 or not growth > self.growth:
             return None
@@ -166,6 +166,13 @@ class ExplodingGradient:
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
         slower = change_learning_rate(record)
         return (initial, clip, slower) if born else (slower, clip, initial)
+
+
+def _overflows(gradients: Sequence[float], growth: float) -> bool:
+    """Tell whether gradients, the last layer's last, grew beyond all numbers: NaN at once, as of sqrt at 0, is none."""
+    finite = [each for each in gradients if math.isfinite(each)]
+    grew = bool(finite) and max(finite) > growth * finite[-1]
+    return any(map(math.isinf, gradients)) or (grew and len(finite) < len(gradients))
 
 
 def _came_from_outside(record: Record, probe: Probe) -> bool:

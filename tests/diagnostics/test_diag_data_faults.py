@@ -72,6 +72,11 @@ def shared(rows: int, expected: float, chance: float) -> dict[str, Any]:
         ({"constant_count": 1, "constant_columns": (4,)}, "info", "1 of 10 columns never changes (4)"),
         (
             {"constant_count": 10, "constant_columns": tuple(range(10))},
+            "warning",
+            "all 200 training examples have the same input, and different targets",
+        ),
+        (
+            {"constant_count": 10, "constant_columns": tuple(range(10)), "target_means": (), "target_deviations": ()},
             "info",
             "10 of 10 columns never change (0, 1, 2, 3, 4, 5, 6, 7, …)",
         ),
@@ -97,7 +102,8 @@ def shared(rows: int, expected: float, chance: float) -> dict[str, Any]:
         "a single pair",
         "no validation set",
         "a constant column",
-        "constant columns",
+        "one input for all",
+        "one input for all, no targets",
         "sorted labels",
         "some order",
         "few labels",
