@@ -1,8 +1,8 @@
 """Diagnosis 2: ReLU units that are silent on every training example."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import (
@@ -127,7 +127,11 @@ class DeadUnits:
             for scan, share in zip(scans, shares, strict=True)
         ]
         standing = settle(checks, self.persistence)
-        return None if standing is None else self._finding(record, scans, layer, units, standing)
+        if standing is None:
+            return None
+        if standing.severity > Severity.INFO:  # a few that were dead before it came to this are not what is wrong
+            standing = replace(standing, first_step=_since(checks))
+        return self._finding(record, scans, layer, units, standing)
 
     def _severity(self, share: float, *, rise: float, impaired: bool, behind: bool) -> Severity | None:
         if share == 1.0 or (share >= self.error and impaired):
@@ -142,12 +146,12 @@ class DeadUnits:
         born = set(scans[0].dead[layer])
         born_dead = len(born.intersection(dead)) if scans[0].step == 0 else 0
         revived = len(set().union(*(scan.dead[layer] for scan in scans)) - set(scans[-1].dead[layer]))
-        origin = (
-            f"{born_dead} of them dead before the first update" if born_dead else self._when(scans, layer, len(dead))
-        )
+        origin = [f"{born_dead} of them dead before the first update"] if born_dead else []
+        if 2 * born_dead < len(dead):
+            origin.append(self._when(scans, layer, len(dead) - born_dead, "the others" if born_dead else "they"))
         evidence = (
             f"{len(dead)} of {units} units of {layer} are silent on all {seen.rows} training examples"
-            f"{_of_a_sample(record)} (units {list_indices(dead)}); {origin}"
+            f"{_of_a_sample(record)} (units {list_indices(dead)}); {', '.join(origin)}"
         )
         if revived and not standing.cleared:
             evidence += f"; {revived} once dead fire again"
@@ -174,13 +178,13 @@ class DeadUnits:
             prescriptions=self._cures(record, layer, born=2 * born_dead > len(dead)),
         )
 
-    def _when(self, scans: list[Scan], layer: str, count: int) -> str:
-        """Say between which scans at least half of the dead units died."""
+    def _when(self, scans: list[Scan], layer: str, count: int, who: str) -> str:
+        """Say between which scans at least half of the units died that were not born dead."""
         shares = [(scan.step, len(scan.dead[layer])) for scan in scans]
         for (before, few), (step, many) in pairwise(shares):
             if 2 * (many - few) >= count:
                 return f"{many - few} of them died between steps {before} and {step}"
-        return "they died one after the other"
+        return f"{who} died one after the other"
 
     def _cures(self, record: Record, layer: str, *, born: bool) -> tuple[Prescription, ...]:
         if record.context is not None and layer == record.context.layers[-1].name:
@@ -197,6 +201,12 @@ class DeadUnits:
         biases = set_key(record, "start from zero biases", "model.bias_init", "zeros")
         biased = config_value(record, "model.bias_init.value") is not None
         return (biases, initial, leaky) if biased else (initial, leaky)
+
+
+def _since(checks: Sequence[Check]) -> int:
+    """Give the step of the first of the last checks, one after the other, that all say more than info."""
+    serious = takewhile(lambda check: (check.severity or Severity.INFO) > Severity.INFO, reversed(checks))
+    return min(check.step for check in serious)
 
 
 def _of_a_sample(record: Record) -> str:

@@ -332,6 +332,19 @@ def test_dead_units_are_listed_by_index_with_their_origin(scanned: Callable[...,
     assert "(units 0, 1, 2); 3 of them dead before the first update" in scanned([3, 3])[0].evidence
     assert "(units 0, 1, 2, 3); 4 of them died between steps 100 and 200" in scanned([0, 0, 4])[0].evidence
     assert "2 once dead fire again" in scanned([0, 6, 4])[0].evidence
+    both = "1 of them dead before the first update, 7 of them died between steps 0 and 100"
+    assert both in scanned([1, 8, 8])[0].evidence
+    one_by_one = "1 of them dead before the first update, the others died one after the other"
+    assert one_by_one in scanned([1, 3, 5, 7])[0].evidence
+
+
+def test_dead_units_date_from_when_there_were_many_of_them(scanned: Callable[..., list[Finding]]) -> None:
+    assert [scanned(dead)[0].first_step for dead in ([1, 1, 1], [1, 1, 8, 8], [1, 8, 2, 8, 8], [4, 4, 8])] == [
+        0,
+        200,
+        300,
+        0,
+    ]
 
 
 def test_findings_that_cleared_stay_as_info(scanned: Callable[..., list[Finding]]) -> None:
