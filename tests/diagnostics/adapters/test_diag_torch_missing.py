@@ -165,3 +165,22 @@ def test_of_two_optimizers_one_may_have_its_turn() -> None:
             for optimizer in optimizers:
                 optimizer.step()
     assert all(finding.id != "frozen_parameters" for finding in monitor.verdict.standing)
+
+
+def test_steps_between_two_looks_may_have_found_gradients() -> None:
+    """A loop that steps twice for every backward pass, looked at only where there is nothing to take."""
+    count = 0
+
+    def every_other(module: Any, optimizer: Any) -> None:
+        nonlocal count
+        count += 1
+        (learns if count % 2 else clears_too_late)(module, optimizer)
+
+    module = make_module()
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
+    with watch(module, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss(), every=2) as monitor:
+        for _ in range(2 * STEPS):
+            every_other(module, optimizer)
+    assert monitor.record.notes(MissingGradients)
+    assert all(note.in_a_row <= 1 for note in monitor.record.notes(MissingGradients))
+    assert monitor.verdict.outcome == "healthy"
