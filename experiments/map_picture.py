@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradvitals.experiments.ink import ink_on
 from gradvitals.experiments.map_terminal import score_text
 from gradvitals.experiments.sweep_map import SYMBOLS, SweepMap
 
@@ -39,6 +40,9 @@ COLOURS = {
     "failed": "#d6d9de",
 }
 """A colour per root diagnosis; each cell also carries its symbol."""
+
+UNKNOWN = "#444444"
+"""The colour of a root that has none of its own."""
 
 MOST_COLUMNS, LONGEST = 10, 14
 """Columns, and letters of a label, that leave room for the labels side by side."""
@@ -81,10 +85,10 @@ def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
             continue
         x, y = drawn.columns.index(column), drawn.rows.index(row)
         strong = 1.0 if cell.score is None or cell.root else 0.35 + 0.65 * min(max(cell.score, 0.0), 1.0)
-        colour = COLOURS.get(cell.root, "#444")
+        colour = COLOURS.get(cell.root, UNKNOWN)
         axes.add_patch(Rectangle((x, y), 1, 1, color=colour, alpha=strong, linewidth=0))
         score = "" if cell.score is None else score_text(cell.score)
-        ink = _ink_on(colour)
+        ink = ink_on(colour)
         if cell.root:
             axes.text(x + 0.5, y + 0.36, SYMBOLS.get(cell.root, "?"), color=ink, ha="center", va="center", size=13)
         axes.text(x + 0.5, y + (0.72 if cell.root else 0.5), score, color=ink, ha="center", va="center", size=9.5)
@@ -107,18 +111,3 @@ def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
     figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False)
     axes.set_title(f"{title}: root diagnosis and {drawn.score_name} on validation", loc="left", size=11)
     return figure
-
-
-def _ink_on(colour: str) -> str:
-    """Give the ink that stands out more from a colour: black from a relative luminance of .18 on.
-
-    One that is faint, laid on white, is only lighter.
-
-    Reference:
-        W3C, "Web Content Accessibility Guidelines 2.1", relative luminance and contrast ratio.
-    """
-    from matplotlib.colors import to_rgb
-
-    linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
-    luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-    return "black" if luminance > 0.179 else "white"

@@ -47,12 +47,14 @@ class Cell:
         root: The commonest root diagnosis, empty if most are healthy.
         verdict: The verdict that goes with it.
         score: Mean accuracy, or mean loss where there is no accuracy; None without scores.
+        names: Of the runs, those with the root first.
     """
 
     runs: int
     root: str
     verdict: str
     score: float | None
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def _combine(runs: Sequence[RunSummary], score_name: str) -> Cell:
     root = roots.most_common(1)[0][0]
     verdict = next(summary.verdict for summary in runs if _root(summary) == root)
     scores = [score for summary in runs if (score := summary.score(score_name)) is not None]
-    return Cell(len(runs), root, verdict, sum(scores) / len(scores) if scores else None)
+    names = tuple(summary.name for summary in sorted(runs, key=lambda summary: _root(summary) != root))
+    return Cell(len(runs), root, verdict, sum(scores) / len(scores) if scores else None, names)
 
 
 def _root(summary: RunSummary) -> str:

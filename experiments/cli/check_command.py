@@ -1,6 +1,5 @@
 """`gradvitals check`: judge runs, log folders, sweeps or configs; the command for CI."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -25,6 +24,7 @@ from gradvitals.experiments.cli.options import (
     worker_count,
     workers_option,
 )
+from gradvitals.experiments.cli.output_file import refuse_output
 from gradvitals.experiments.config.check import CheckConfig
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.errors import UserError
@@ -121,7 +121,7 @@ def command(
     wanted = _limits(limits, before=before)
     if dry_run:
         return _print_plans(paths, overrides, seed, seeds, logdir)
-    _refuse_output(output)
+    refuse_output(output)
     known = _read_baseline(baseline, seeds, before=before)
     if before and confirm:
         sentence = "--confirm: re-runs trained networks — leave it out, or leave out --preflight and --overfit"
@@ -249,27 +249,6 @@ def _refuse_folder(path: Path) -> None:
     if is_folder(path):
         example = path / CONFIG_FILE if is_file(path / CONFIG_FILE) else "CONFIG"
         sentence = f"{path}: a folder, and a pre-flight is of a config: gradvitals check {example} --preflight"
-        raise UserError(sentence)
-
-
-def _refuse_output(output: Path | None) -> None:
-    """Say before anything is run that the report could not be written.
-
-    Raises:
-        UserError: If its folder is none, or not ours to write to.
-    """
-    if output is None:
-        return
-    if output.is_dir():
-        reason = "is a folder; a file is wanted here"
-    elif output.exists() and not output.is_file():
-        reason = "is no regular file; leave --output out to write to standard output"
-    elif not output.parent.is_dir() or not os.access(output.parent, os.W_OK | os.X_OK):
-        reason = "cannot be written: no such folder, or it is not yours"
-    else:
-        reason = ""
-    if reason:
-        sentence = f"--output: {output} {reason}"
         raise UserError(sentence)
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "selftest": "every fault injected, every diagnosis demanded",
     "explain": "what a diagnosis means, and what cures it",
     "list": "runs, outcomes and findings",
+    "report": "maps, findings and curves in one HTML file",
     "board": "TensorBoard on localhost",
     "gradcheck": "backpropagation against numeric gradients",
     "circuit": "values and gradients of every gate of an expression",

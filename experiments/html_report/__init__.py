@@ -1,0 +1,1 @@
+"""The report of a log folder as one HTML file: maps, findings and curves."""
