@@ -11,7 +11,7 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import write_text
 from gradvitals.experiments.formats.outcome import NO_RUNS
-from gradvitals.experiments.paths import is_folder
+from gradvitals.experiments.paths import is_file, is_folder
 
 
 @click.command("report")
@@ -46,7 +46,7 @@ def command(logdir: Path, output: Path, curves: int, *, force: bool, quiet: bool
     gradvitals report logs/learning_rate_x_initialization -o sweep.html --force
     """  # noqa: D301 - \b keeps click from filling the lines
     if not is_folder(logdir):
-        what = "a file; a folder with runs is wanted here" if logdir.exists() else "no such folder"
+        what = "a file; a folder with runs is wanted here" if is_file(logdir) else "no such folder"
         sentence = f"{logdir}: {what}"
         raise UserError(sentence)
     refuse_output(output)

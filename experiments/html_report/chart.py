@@ -111,9 +111,11 @@ def draw_chart(
         note: What is left out.
     """
     along = Linear(0.0, float(max(last_step, 1)))
-    upwards = choose_scale(np.concatenate([curve.values for curve in curves]), kind)
+    values = np.concatenate([curve.values for curve in curves])
+    upwards = choose_scale(values, kind)
     lines = tuple(_line(curve, number % STYLES, along, upwards) for number, curve in enumerate(curves))
-    rows = tuple((_y(place), text) for place, text in upwards.ticks())
+    ticks = upwards.ticks() if np.isfinite(values).any() else ()
+    rows = tuple((_y(place), text) for place, text in ticks)
     columns = tuple((_x(place), text) for place, text in along.ticks() if _is_whole(text))
     return Chart(title, lines, rows, columns, tuple(_marks(began, along)), max(last_step, 1), note)
 
@@ -168,11 +170,15 @@ def _marks(began: Mapping[int, Sequence[tuple[str, str]]], along: Scale) -> list
     marks: list[Mark] = []
     for step in sorted(began):
         x = _x(along.place(step))
-        symbols = "".join(dict.fromkeys(symbol for symbol, _ in began[step]))
+        symbols = " ".join(dict.fromkeys(symbol for symbol, _ in began[step]))
         text = f"since step {step}: {', '.join(name for _, name in began[step])}"
         if marks and x - marks[-1].x < MARK_WIDTH:
             last = marks.pop()
-            x, symbols, text = last.x, "".join(dict.fromkeys(last.symbols + symbols)), f"{last.text}; {text}"
+            x, symbols, text = (
+                last.x,
+                " ".join(dict.fromkeys([*last.symbols.split(), *symbols.split()])),
+                f"{last.text}; {text}",
+            )
         marks.append(Mark(x, symbols, text))
     return marks
 

@@ -72,21 +72,22 @@ def excuses_of(run: CheckedRun) -> Mapping[str, Excuse]:
     return {key: ("ignored" if key in run.ignored else "known", one_line(text)) for key, text in run.excused.items()}
 
 
-def view_asides(run: CheckedRun) -> tuple[str, ...]:
+def view_asides(run: CheckedRun) -> dict[str, list[str]]:
     """Say what is of no consequence, has cleared, was not judged or is switched off, a line each."""
     shown = {finding.key for finding in shown_findings(run)}
-    lines = [f"{each.summary}" for each in run.verdict.standing if each.key not in shown]
-    lines += [
-        f"cleared: {each.key} (steps {each.first_step} to {each.last_step}): {each.evidence}"
-        for each in run.verdict.findings
-        if each.cleared
-    ]
-    unjudged = [each for each in run.verdict.not_judged if each.id not in run.demanded]
-    lines += [f"not judged: {each.id}: {each.reason}" for each in unjudged]
-    lines += [f"switched off: {each.id}: {one_line(each.reason)}" for each in run.verdict.switched_off]
-    if run.verdict.never_called:
-        lines.append(f"never called: {list_parts(run.verdict.never_called)}")
-    return tuple(lines)
+    verdict = run.verdict
+    asides = {
+        "of no consequence": [each.summary for each in verdict.standing if each.key not in shown],
+        "cleared": [
+            f"{each.key} (steps {each.first_step} to {each.last_step}): {each.evidence}"
+            for each in verdict.findings
+            if each.cleared
+        ],
+        "not judged": [f"{each.id}: {each.reason}" for each in verdict.not_judged if each.id not in run.demanded],
+        "switched off": [f"{each.id}: {one_line(each.reason)}" for each in verdict.switched_off],
+        "never called": [list_parts(verdict.never_called)] if verdict.never_called else [],
+    }
+    return {word: lines for word, lines in asides.items() if lines}
 
 
 def _root(

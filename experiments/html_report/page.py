@@ -1,6 +1,7 @@
 """The page: everything below a folder, judged, as one HTML file that needs nothing else."""
 
 import hashlib
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
@@ -90,6 +91,7 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["code"] = mark_code
+    environment.filters["breakable"] = breakable
     environment.filters["sign"] = sign_of
     style, script = Markup(_own("report.css")), Markup(_own("report.js"))  # noqa: S704 - our own files
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -108,6 +110,15 @@ def mark_code(text: str) -> Markup:
         return escape(text)
     code = Markup("<code>{}</code>")
     return Markup("").join(code.format(piece) if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def breakable(name: str) -> Markup:
+    """Let a long name break behind its folders and keys.
+
+    >>> str(breakable("sweep/a=1,b=<"))
+    'sweep/<wbr>a=1,<wbr>b=&lt;'
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[/,])", name))
 
 
 def _best_folders(sweeps: Sequence[SweepRead]) -> list[Path]:

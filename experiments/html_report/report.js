@@ -1,9 +1,10 @@
 
 "use strict";
 // Reading values off the curves: the page says everything without this.
-const [LEFT, RIGHT, WIDTH] = [48, 428, 440];
 for (const chart of document.querySelectorAll(".chart")) {
   const picture = chart.querySelector(":scope > svg");
+  const [left, right] = [Number(picture.dataset.left), Number(picture.dataset.right)];
+  const end = Number(chart.dataset.last);
   const cursor = chart.querySelector(".cursor");
   const outputs = [...chart.querySelectorAll("output")];
   const at = chart.querySelector(".at");
@@ -15,8 +16,8 @@ for (const chart of document.querySelectorAll(".chart")) {
       values: path.dataset.values.split(" "),
     }));
     const box = picture.getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * WIDTH;
-    const step = Math.round(Math.min(Math.max((x - LEFT) / (RIGHT - LEFT), 0), 1) * Number(chart.dataset.last));
+    const x = ((event.clientX - box.left) / box.width) * picture.viewBox.baseVal.width;
+    const step = Math.round(Math.min(Math.max((x - left) / (right - left), 0), 1) * end);
     lines.forEach(({ steps, values }, place) => {
       let nearest = 0;
       steps.forEach((each, index) => {
@@ -26,7 +27,7 @@ for (const chart of document.querySelectorAll(".chart")) {
     });
     at.textContent = `near step ${step}`;
     cursor.style.display = "inline";
-    cursor.setAttribute("transform", `translate(${LEFT + ((RIGHT - LEFT) * step) / Number(chart.dataset.last)} 0)`);
+    cursor.setAttribute("transform", `translate(${left + ((right - left) * step) / end} 0)`);
   });
   picture.addEventListener("pointerleave", () => {
     outputs.forEach((output, place) => { output.textContent = last[place]; });

@@ -1,6 +1,6 @@
 """A run as a page shows it: its verdict and scores, its findings, and its curves if there is room for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradvitals.diagnostics.findings import Judged
@@ -33,7 +33,7 @@ class RunView:
         roots: Symbol and key of the roots that count.
         findings: What stands, roots first.
         gaps: Why it could not be judged, and what else must be said, a line each.
-        asides: What is of no consequence.
+        asides: What is of no consequence, a line each, by what becomes of it.
         charts: Its curves; None where they were left out.
     """
 
@@ -46,7 +46,7 @@ class RunView:
     roots: tuple[tuple[str, str], ...]
     findings: tuple[FindingView, ...]
     gaps: tuple[str, ...]
-    asides: tuple[str, ...]
+    asides: Mapping[str, Sequence[str]]
     charts: tuple[Chart, ...] | None = None
 
     @property

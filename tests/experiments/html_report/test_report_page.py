@@ -1,0 +1,307 @@
+"""The page of a sweep and of single runs: everything that was judged is on it, and nothing is fetched."""
+
+import hashlib
+import json
+import re
+import shutil
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.experiments.html_report.page_tree import Element
+
+from gradvitals.diagnostics.findings import Severity
+from gradvitals.experiments.checking import check_path
+from gradvitals.experiments.html_report.page import make_page, render_page
+from gradvitals.experiments.ink import contrast
+from gradvitals.experiments.map_terminal import score_text
+from gradvitals.experiments.run_folder import find_runs, read_summary
+from gradvitals.experiments.sweep_map import SYMBOLS, draw_map
+
+NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
+CSS = (Path(__file__).parents[3] / "experiments" / "html_report" / "report.css").read_text(encoding="utf-8")
+
+LOADING = {"src", "srcset", "data", "action", "poster", "background", "xlink:href", "formaction", "ping", "manifest"}
+"""Attributes that make a browser fetch something."""
+
+HOSTILE = [
+    "<script>alert(1)<",
+    "\"onmouseover='alert(1)' x=\"",
+    "&lt;b&gt; {{ 7 * 7 }} `a` {% raw %}",
+    "\u202eevil\u2066 שלום",
+    "-->]]><!--",
+    "x" * 255,
+    "two\nlines\x1b[31m",
+]
+"""Names of folders."""
+
+
+def test_every_run_has_its_section_and_its_line(sweep: Path, reported: Callable[..., Element]) -> None:
+    page = reported(sweep)
+    names = [folder.name for folder in find_runs(sweep)]
+    sections = list(page.every("section", "run"))
+    lines = list(page.one("table", "runs").one("tbody").every("tr"))
+    assert len(names) == 12
+    assert sorted(each.one("h2").one("bdi").text for each in sections) == sorted(names)
+    targets = {section.attributes["id"]: section.one("h2").text for section in sections}
+    for line in lines:
+        link = line.one("a")
+        assert targets[link.attributes["href"].removeprefix("#")].endswith(link.text)
+    assert len(lines) == len(targets) == 12
+
+
+def test_the_header_counts_the_verdicts(sweep: Path, reported: Callable[..., Element]) -> None:
+    outcomes = Counter(run.outcome.replace("_", " ") for run in check_path(sweep, {}, "all").runs)
+    assert len(outcomes) >= 2
+    for item in reported(sweep).one("ul", "counts").every("li"):
+        number, _, verdict = item.text.split(maxsplit=2)
+        assert outcomes[verdict] == int(number)
+
+
+def test_a_cell_has_the_symbol_and_the_score_of_the_map_and_leads_to_such_a_run(
+    sweep: Path, reported: Callable[..., Element]
+) -> None:
+    axes = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["axes"]
+    drawn = draw_map(axes, [summary for folder in find_runs(sweep) if (summary := read_summary(folder))])
+    page = reported(sweep)
+    sections = {each.attributes["id"]: each for each in page.every("section", "run")}
+    table = page.one("table", "map")
+    assert [head.text for head in table.one("thead").every("th")] == list(drawn.columns)
+    for name, row in zip(drawn.rows, table.one("tbody").every("tr"), strict=True):
+        assert row.one("th").text == name
+        for column, place in zip(drawn.columns, row.every("td"), strict=True):
+            cell, link = drawn.cells[name, column], place.one("a")
+            assert link.one(cls="symbol").text == SYMBOLS[cell.root]
+            assert cell.score is not None
+            assert link.one(cls="score").text == score_text(cell.score)
+            label = link.attributes["aria-label"]
+            assert cell.verdict in label
+            assert (cell.root or "no finding") in label
+            assert "2 runs share this cell" in label
+            heading = sections[link.attributes["href"].removeprefix("#")]
+            assert cell.root in heading.text
+    assert {cell.root for cell in drawn.cells.values()} > {""}
+    assert "Runs that differ in seed = 0, 1 share a cell." in page.one("section", "sweep").text
+
+
+def test_findings_are_told_as_in_the_terminal_roots_with_what_they_explain(
+    trained: Callable[..., Path], reported: Callable[..., Element]
+) -> None:
+    (run,) = check_path(trained("dying_relu", "training.epochs=5"), {}, "all").runs
+    articles = list(reported(run.folder).every("article", "finding"))
+    shown = [finding for finding in run.verdict.standing if finding.severity > Severity.INFO]
+    roots = [finding for finding in shown if finding.explained_by is None]
+    assert len(roots) < len(shown)
+    for root, article in zip(roots, articles, strict=True):
+        assert article.one("h3").text.endswith(f"{root.key} since step {root.first_step}")
+        assert root.evidence[1:] in article.text
+        assert root.explanation in article.text
+        assert root.harm is not None
+        assert f"costs: {root.harm.text}" in article.text
+        for cure in root.prescriptions:
+            assert cure.why in article.one("ul", "cures").text
+        below = [each.one("strong").text for each in article.one("ul", "explains").every("li")]
+        assert below == [finding.key for finding in shown if finding.explained_by == root.key]
+
+
+def test_the_page_fetches_nothing_and_runs_only_its_own_script(sweep: Path, reported: Callable[..., Element]) -> None:
+    page = reported(sweep)
+    everything = list(page.every())
+    assert not {each.tag for each in everything} & {"link", "img", "iframe", "object", "embed", "base", "image", "use"}
+    for each in everything:
+        assert not LOADING & each.attributes.keys()
+        assert each.attributes.get("href", "#").startswith("#")
+        assert not [name for name in each.attributes if name.startswith("on")]
+        assert "url(" not in each.attributes.get("style", "")
+    style, script = page.one("style"), page.one("script")
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+    policy = next(each for each in page.every("meta") if "http-equiv" in each.attributes).attributes["content"]
+    digest = b64encode(hashlib.sha256("".join(map(str, script.inside)).encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; ")
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert len(list(page.every("script"))) == len(list(page.every("style"))) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_is_only_text(
+    name: str, trained: Callable[..., Path], reported: Callable[..., Element], tmp_path: Path
+) -> None:
+    plain = reported(trained().parent)
+    folder = tmp_path / "hostile" / name
+    shutil.copytree(tmp_path / "logs", folder / "tiny")
+    page = reported(tmp_path / "hostile")
+    tags = Counter((each.tag, tuple(each.attributes)) for each in page.every() if each.tag != "wbr")
+    assert tags == Counter((each.tag, tuple(each.attributes)) for each in plain.every() if each.tag != "wbr")
+    expected = " ".join(name.replace("\x1b", "\ufffd").split())
+    assert page.one("section", "run").one("h2").one("bdi").text.startswith(expected)
+    assert page.one("section", "run").attributes["id"] == "run-1"
+
+
+def test_hostile_keys_and_values_of_a_sweep_are_only_text(
+    sweep: Path, reported: Callable[..., Element], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sweep, copy)
+    text = (copy / "sweep.json").read_text(encoding="utf-8")
+    evil = r"</td><script>alert(1)</script>\"'"
+    (copy / "sweep.json").write_text(text.replace("model.init", evil).replace("he_normal", evil), encoding="utf-8")
+    page = reported(copy)
+    assert len(list(page.every("script"))) == 1
+    table = page.one("table", "map")
+    assert evil.replace("\\", "") in [head.text for head in table.every("th")]
+
+
+def test_a_name_that_is_no_text_is_shown_as_one(
+    trained: Callable[..., Path], reported: Callable[..., Element], tmp_path: Path
+) -> None:
+    run = trained()
+    strange = Path(str(tmp_path / "logs" / "caf") + "\udce9")
+    try:
+        run.rename(strange)
+    except (OSError, UnicodeError):
+        pytest.skip("the file system takes only text")
+    assert reported(tmp_path / "logs").one("section", "run").one("h2").text.endswith("caf\ufffd")
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", '{"axes": 1, "runs": 2}', '{"axes": {"a": [1]}, "runs": [{"name": 3}, 4]}']
+)
+def test_a_damaged_plan_costs_no_more_than_the_map(
+    damage: str, sweep: Path, reported: Callable[..., Element], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sweep, copy)
+    (copy / "sweep.json").write_text(damage, encoding="utf-8")
+    page = reported(copy)
+    assert not list(page.every("table", "map"))
+    assert len(list(page.every("section", "run"))) == 12
+
+
+def test_a_run_that_is_missing_leaves_its_cell_to_the_others_or_empty(
+    sweep: Path, reported: Callable[..., Element], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sweep, copy)
+    for folder in copy.glob("*1e+06*zeros*"):
+        shutil.rmtree(folder)
+    page = reported(copy)
+    assert [cell.text for cell in page.one("table", "map").every("td", "missing")] == ["–"]
+    assert "2 of 12 runs are missing" in page.one("section", "sweep").text
+    assert "2 of 12 runs are missing: the sweep was cut short" in page.one("header").text
+
+
+def test_a_record_of_any_framework_counts_without_our_files(
+    trained: Callable[..., Path], reported: Callable[..., Element]
+) -> None:
+    run = trained("dying_relu", "training.epochs=5")
+    for name in ("run.json", "config.toml", "findings.json", "checkpoint.npz"):
+        (run / name).unlink(missing_ok=True)
+    section = reported(run.parent).one("section", "run")
+    assert section.one("h2").text == f"✗ error {run.name}"
+    assert "dead_units@hidden_1" in section.one("article", "finding").text
+    assert len(list(section.every("figure", "chart"))) >= 4
+
+
+def test_a_pytorch_loop_that_was_watched_has_findings_and_curves(
+    reported: Callable[..., Element], tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch", exc_type=ImportError)
+    from gradvitals import watch
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+    with torch.no_grad():
+        model[0].bias.fill_(-100.0)
+    inputs = torch.randn(200, 2)
+    targets = (inputs[:, 0] > 0).long()
+    optimizer, loss = torch.optim.SGD(model.parameters(), lr=0.1), torch.nn.CrossEntropyLoss()
+    with watch(model, data=(inputs, targets), loss=loss, optimizer=optimizer, logdir=str(tmp_path / "torch")):
+        for _ in range(60):
+            optimizer.zero_grad()
+            loss(model(inputs), targets).backward()
+            optimizer.step()
+    section = reported(tmp_path / "torch").one("section", "run")
+    assert "dead_units@0" in section.text
+    titles = [figure.one("figcaption").text for figure in section.every("figure", "chart")]
+    assert titles[0] == "Loss relative to the best constant output's"
+    assert "Gradient norm by layer" in titles
+
+
+def test_a_record_with_gaps_is_not_judged_and_says_why(
+    trained: Callable[..., Path], reported: Callable[..., Element]
+) -> None:
+    run = trained()
+    (file,) = run.glob("*tfevents*")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    section = reported(run).one("section", "run")
+    assert "not judged" in section.one("h2").text
+    assert "cut short" in section.one("p", "not_judged").text
+
+
+def test_two_hundred_runs_stay_a_few_megabytes_and_the_worst_have_curves(
+    sweep: Path, trained: Callable[..., Path], tmp_path: Path
+) -> None:
+    sick = trained("dying_relu", "training.epochs=20")
+    (tmp_path / "many").mkdir()
+    for number in range(170):
+        shutil.copytree(sick, tmp_path / "many" / f"sick-{number:03d}")
+    shutil.copytree(sweep, tmp_path / "many" / "sweep")
+    shutil.copytree(sweep, tmp_path / "many" / "again")
+    made = make_page(check_path(tmp_path / "many", {}, "all"), 30, NOW)
+    html = render_page(made)
+    assert len(made.runs) == 194
+    assert len(html.encode()) < 3_000_000
+    drawn = [run for run in made.runs if run.charts is not None]
+    best = {each.best[1] for each in made.sweeps if each.best is not None}
+    assert len(best) == 2
+    assert {run.anchor for run in drawn if run.verdict != "error"} == best
+    assert [run.number for run in drawn if run.anchor not in best] == list(range(1, 29))
+    assert "Curves of 30 of 194 runs: the best of each sweep, then the worst first. --curves 194 draws all." in re.sub(
+        "<[^>]*>", "", html
+    )
+
+
+def test_no_curves_are_drawn_that_nobody_wants(sweep: Path, reported: Callable[..., Element]) -> None:
+    assert not list(reported(sweep, "--curves", 0).every("figure"))
+    assert (
+        len(
+            {
+                run.attributes["id"]
+                for run in reported(sweep, "--curves", 3).every("section", "run")
+                if list(run.every("figure"))
+            }
+        )
+        == 3
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_on_its_ground(scheme: str) -> None:
+    tables = [
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    ]
+    colours = tables[0] if scheme == "light" else tables[0] | tables[1]
+    grounds = [colours.pop("paper"), colours.pop("raised")]
+    assert len(colours) == 18
+    colours.pop("rule")
+    for name, colour in colours.items():
+        for ground in grounds:
+            assert contrast(colour, ground) >= 4.5 - 1.5 * (name[0] == "s" and name[1:].isdigit()), name
+
+
+def test_cells_can_be_read(sweep: Path) -> None:
+    page = make_page(check_path(sweep, {}, "all"), 0, NOW)
+    for view in page.sweeps:
+        for _, cells in view.rows:
+            for cell in cells:
+                assert cell is not None
+                assert contrast(cell.colour, {"black": "#000000", "white": "#ffffff"}[cell.ink]) >= 4.5
+
+
+def test_lines_differ_without_colour() -> None:
+    dashes = re.findall(r"^\.s\d \{ stroke: var\(--s\d\)(?:; stroke-dasharray: ([\d ]+))? \}", CSS, re.MULTILINE)
+    assert len(dashes) == len(set(dashes)) == 8
