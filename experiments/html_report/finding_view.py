@@ -1,7 +1,7 @@
 """A run's findings as a page shows them, in the words of the terminal: roots first, each with what it explains."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.markdown import (
@@ -28,7 +28,7 @@ class FindingView:
         excuse: Why it does not count, in a word and in a sentence; None if it does.
         since: The step at which it began.
         evidence: A sentence.
-        explanation: What it means; empty for what another finding explains.
+        explanation: What it means; empty for what another finding explains, or has an exception with all it explains.
         wrong: What is provably wrong; empty for nothing.
         costs: What it costs; empty where that is not known, or another finding says so.
         cures: What to try.
@@ -93,18 +93,15 @@ def view_asides(run: CheckedRun) -> dict[str, list[str]]:
 def _root(
     finding: Finding, consequences: Sequence[Finding], excuses: Mapping[str, Excuse], telling: set[str]
 ) -> FindingView:
-    return FindingView(
-        finding.key,
-        symbol_of(finding.id),
-        str(finding.severity),
-        excuses.get(finding.key),
-        finding.first_step,
-        sentence(finding.evidence),
-        finding.explanation,
-        one_line(finding.defect) if is_serious_root(finding) else "",
-        one_line(finding.harm.text) if finding.harm is not None and finding.key in telling else "",
-        tuple(prescription_text(each) for each in finding.prescriptions),
-        tuple(_consequence(each, excuses) for each in consequences),
+    view = replace(_consequence(finding, excuses), explains=tuple(_consequence(each, excuses) for each in consequences))
+    if all(each.key in excuses for each in (finding, *consequences)):
+        return view  # nobody asks for a cure
+    return replace(
+        view,
+        explanation=finding.explanation,
+        wrong=one_line(finding.defect) if is_serious_root(finding) else "",
+        costs=one_line(finding.harm.text) if finding.harm is not None and finding.key in telling else "",
+        cures=tuple(prescription_text(each) for each in finding.prescriptions),
     )
 
 

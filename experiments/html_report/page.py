@@ -70,7 +70,7 @@ def make_page(found: CheckedPath, most_drawn: int, now: datetime) -> Page:
     views |= {folder: with_charts(views[folder], checked[folder]) for folder in chosen}
     verdicts = Counter(run.outcome for run in found.runs)
     return Page(
-        str(found.path),
+        str(found.path) if found.path.name else found.path.resolve().name,
         f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         __version__,
         tuple((verdict, verdicts[verdict]) for verdict in VERDICTS),

@@ -7,7 +7,7 @@ import shutil
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.experiments.html_report.page_tree import Element
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.html_report.page import make_page, render_page
+from gradvitals.experiments.ignoring import today_utc
 from gradvitals.experiments.ink import contrast
 from gradvitals.experiments.map_terminal import score_text
 from gradvitals.experiments.run_folder import find_runs, read_summary
@@ -105,6 +106,27 @@ def test_findings_are_told_as_in_the_terminal_roots_with_what_they_explain(
             assert cure.why in article.one("ul", "cures").text
         below = [each.one("strong").text for each in article.one("ul", "explains").every("li")]
         assert below == [finding.key for finding in shown if finding.explained_by == root.key]
+
+
+def test_an_exception_is_shown_with_its_reason_and_counts_for_nothing(
+    trained: Callable[..., Path], reported: Callable[..., Element]
+) -> None:
+    run = trained("dying_relu", "training.epochs=5")
+    until = today_utc() + timedelta(days=30)
+    with (run / "config.toml").open("a", encoding="utf-8") as config:
+        for key in ("dead_units@hidden_1", "dead_units@hidden_2", "collapsed_output", "no_learning"):
+            config.write(f'\n[check.ignore."{key}"]\nwhy = "<b>wanted</b>"\nuntil = {until}\n')
+    page = reported(run)
+    assert page.one("section", "run").one("h2").text.startswith("✓ healthy (4 ignored)")
+    article = page.one("article", "excused")
+    assert article.one("h3").text.startswith("† ignored error dead_units@hidden_1")
+    assert "<b>wanted</b>" in article.text
+    assert not list(article.every("ul", "cures"))
+    assert [each.text for each in article.every("strong")][1:] == [
+        "dead_units@hidden_2",
+        "collapsed_output@output",
+        "no_learning",
+    ]
 
 
 def test_the_page_fetches_nothing_and_runs_only_its_own_script(sweep: Path, reported: Callable[..., Element]) -> None:
