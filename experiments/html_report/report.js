@@ -23,7 +23,8 @@ for (const chart of document.querySelectorAll(".chart")) {
       steps.forEach((each, index) => {
         if (Math.abs(each - step) < Math.abs(steps[nearest] - step)) nearest = index;
       });
-      outputs[place].textContent = values[nearest];
+      const value = Number(values[nearest]);  // of nan and inf, no number
+      outputs[place].textContent = Number.isFinite(value) ? String(Number(value.toPrecision(4))) : values[nearest];
     });
     at.textContent = `near step ${step}`;
     cursor.style.display = "inline";
