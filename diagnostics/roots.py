@@ -104,8 +104,11 @@ def _order(finding: Finding, context: Context | None, *, thrown: bool) -> tuple[
 
 
 def _weight(finding: Finding) -> Severity:
-    """Give the severity up to which it explains: a rate too low, no error untried, explains what it left undone."""
-    return Severity.ERROR if finding.id == TOO_LOW else finding.severity
+    """Give the severity up to which it explains.
+
+    A rate too low, no error untried, explains what it left undone, and one that is too high what it threw out.
+    """
+    return Severity.ERROR if finding.id in {TOO_LOW, TOO_HIGH} else finding.severity
 
 
 def _group(finding: Finding, *, thrown: bool) -> int:

@@ -1,6 +1,7 @@
 """The provisional order: program before data, data before what appeared later, consequences last."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -81,3 +82,12 @@ def test_every_diagnosis_has_one_place_in_the_order() -> None:
     assert {diagnosis.id for diagnosis in CATALOGUE} <= set(KINDS)
     assert {*PROGRAM, *NUMBERS, *AT_START} >= AT_THE_LOSS
     assert set(KINDS) == {*PROGRAM, *DATA, *NUMBERS, *RECURRENCE, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES}
+
+
+@pytest.mark.parametrize("rate", ["learning_rate_too_high", "learning_rate_too_low"])
+def test_a_rate_explains_an_error_though_it_is_but_a_warning_itself(rate: str) -> None:
+    cause = replace(finding(rate, None, 1), severity=Severity.WARNING)
+    explained = explain([finding("dead_units", "hidden_2", 115), cause], None)
+    assert [(each.id, each.explained_by) for each in explained] == [(rate, None), ("dead_units", rate)]
+    other = replace(finding("frozen_parameters", None, 1), severity=Severity.WARNING)
+    assert explain([finding("dead_units", "hidden_2", 115), other], None)[0].id == "dead_units"
