@@ -43,6 +43,9 @@ LEAST_LAG, LEAST_LAG_OF_GAIN = 0.05, 0.1
 
 WARM_UP_STEPS, WARM_UP_SHARE, LARGEST_WARM_UP_SHARE = 100, 0.2, 0.5
 
+LEAST_TO_CATCH_UP = 200
+"""Updates below which a network has had no time to catch up with simple models, as in a short test."""
+
 
 class Arm(Enum):
     """Why a network counts as impaired."""
@@ -199,10 +202,10 @@ def is_behind(probe: Probe, notes: Sequence[Shortfall]) -> bool:
     """Tell whether simple models do surely and clearly better on what the network was trained on, and they were not.
 
     They are a ridge regression and nearest neighbours; surely is by Student's t of the paired scores, within the budget
-    of one rule. It must have had its 100 updates, and a fifth of the loss left. Of 1,049 healthy networks of the tuning
+    of one rule. It must have had 200 updates, and a fifth of the loss left. Of 1,049 healthy networks of the tuning
     half 316 had that, and none was behind.
     """
-    if not notes or notes[-1].step != probe.step or probe.step < WARM_UP_STEPS or has_learned(probe):
+    if not notes or notes[-1].step != probe.step or probe.step < LEAST_TO_CATCH_UP or has_learned(probe):
         return False
     note = notes[-1]
     least = LEAST_LAG_OF_GAIN if probe.majority_accuracy is None else LEAST_LAG

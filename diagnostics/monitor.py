@@ -20,7 +20,7 @@ from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.findings import Severity, Verdict
-from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, judge_gate
+from gradvitals.diagnostics.gate import LEAST_TO_CATCH_UP, Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.loss_fit import loss_notes
@@ -270,7 +270,7 @@ class Monitor:
         if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
         ending = Ending(event.step, event.reason)
-        may_be_behind = event.step >= WARM_UP_STEPS and not ending.cut_short and not gate.learned_at(event.step)
+        may_be_behind = event.step >= LEAST_TO_CATCH_UP and not ending.cut_short and not gate.learned_at(event.step)
         if self._prober is not None and may_be_behind:
             self._add_once(self._prober.shortfall(event.step))
         self._add_once(self._batches.take(ended=True))

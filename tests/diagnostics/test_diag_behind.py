@@ -11,7 +11,7 @@ from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRate
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
-from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.gate import is_behind, judge_gate
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Probe, Scan, Signal
@@ -56,6 +56,12 @@ def noted(make_probe: MakeProbe, make_context: MakeContext) -> Noted:
 
 def behind(record: Record) -> bool:
     return judge_gate(record).behind_at(record.last_step)
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(199, False), (200, True)])
+def test_a_short_training_has_had_no_time_to_catch_up(make_probe: MakeProbe, steps: int, *, expected: bool) -> None:
+    probe = make_probe(steps, loss=0.8, loss_ratio=0.8, gain=0.2, gain_se=0.01, **ANSWERS)
+    assert is_behind(probe, [Shortfall(steps, 256, 0.5, 0.9, 0.4, 0.03)]) is expected
 
 
 @pytest.mark.parametrize(
