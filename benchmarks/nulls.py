@@ -19,12 +19,17 @@ from zoo_verdicts import upper_bound
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LEAST_PROBES, LearningRateTooLow
 from gradvitals.diagnostics.diagnoses.overfitting import Overfitting
 from gradvitals.diagnostics.error_budget import LEVEL, RUN_BUDGET, TEST_RULES, student_tail
+from gradvitals.diagnostics.gate import LEAST_LAG, SIMPLE_MODELS
 
 Numbers: TypeAlias = NDArray[np.float64]
 Draw: TypeAlias = Callable[[np.random.Generator, int], Numbers]
 
 SAMPLES = 64
 """Validation samples per simulated run: fewer than a probe's 256, to have 10⁵ of them."""
+
+
+PROBED = 256
+"""Rows of a probe."""
 
 
 def critical_t(level: float, freedom: int) -> float:
@@ -69,6 +74,17 @@ def speaks_of_overfitting(losses: Numbers) -> NDArray[np.bool_]:
     return np.asarray(above[:, -rule.persistence :].all(axis=1))
 
 
+def speaks_of_being_behind(scores: Numbers) -> NDArray[np.bool_]:
+    """Tell of simple models' scores less the network's `(runs, models, samples)` whether it is behind the best of them.
+
+    The rule takes the model that does best beside the constant, so that this is harder on it.
+    """
+    best = np.take_along_axis(scores, scores.mean(axis=2).argmax(axis=1)[:, None, None], axis=1)[:, 0]
+    mean, error = best.mean(axis=1), best.std(axis=1, ddof=1) / math.sqrt(PROBED)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((mean >= LEAST_LAG) & (mean / error > critical_t(LEVEL / SIMPLE_MODELS, PROBED - 1)))
+
+
 def losses_of(noise: Draw, size: float = 0.02, level: float = 0.9) -> Draw:
     """Draw loss ratios around a level whose logarithms have this noise."""
     return lambda generator, runs: level * np.exp(size * noise(generator, runs))
@@ -91,6 +107,26 @@ def validation(drift: float, wander: float) -> Draw:
         start = generator.gamma(0.5, 1.0, (runs, 1, SAMPLES))
         steps = wander * generator.standard_normal((runs, LEAST_PROBES, SAMPLES)).cumsum(axis=1)
         return start + steps + drift * np.arange(LEAST_PROBES)[:, None]
+
+    return draw
+
+
+def answers(network: float, simple: float) -> Draw:
+    """Draw right and wrong answers of two simple models less those of a network, each right with its probability."""
+
+    def draw(generator: np.random.Generator, runs: int) -> Numbers:
+        own = generator.random((runs, 1, PROBED)) < network
+        return (generator.random((runs, 2, PROBED)) < simple).astype(np.float64) - own
+
+    return draw
+
+
+def gains(tail: float) -> Draw:
+    """Draw gains of two models less a network's, of equal means, whose losses have a heavy tail (lognormal)."""
+
+    def draw(generator: np.random.Generator, runs: int) -> Numbers:
+        losses = generator.lognormal(-0.5 * tail**2, tail, (runs, 3, PROBED))
+        return np.maximum(1.0 - losses[:, 1:], -10.0) - np.maximum(1.0 - losses[:, :1], -10.0)
 
     return draw
 
@@ -118,6 +154,14 @@ NULLS: Mapping[str, tuple[Callable[[Numbers], NDArray[np.bool_]], Mapping[str, D
             "samples that wander by 1 H": validation(0.0, 1.0),
         },
     ),
+    "behind simple models": (
+        speaks_of_being_behind,
+        {
+            "as many answers right, half of them": answers(0.5, 0.5),
+            "as many right, nine in ten": answers(0.9, 0.9),
+            "as little loss, of a heavy tail": gains(1.0),
+        },
+    ),
 }
 """What must be silent: every rule's statistic, and the kinds of noise."""
 
@@ -130,6 +174,10 @@ ALTERNATIVES: Mapping[str, Mapping[str, Draw]] = {
     "overfitting": {
         "a drift of .05 H a probe, samples wander by .1 H": validation(0.05, 0.1),
         "a drift of .15 H a probe, samples wander by .3 H": validation(0.15, 0.3),
+    },
+    "behind simple models": {
+        "eight in ten right, and nine in ten": answers(0.8, 0.9),
+        "six in ten right, and nine in ten": answers(0.6, 0.9),
     },
 }
 """What should be found."""

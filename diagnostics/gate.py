@@ -41,6 +41,9 @@ LEAST_SHORTFALL = 0.1
 LEAST_LAG, LEAST_LAG_OF_GAIN = 0.05, 0.1
 """Share of right answers, and for a regression of H, that they must have more on its own, for it to be behind them."""
 
+SIMPLE_MODELS = 2
+"""Of which the better one counts, so that each has half of the rule's level."""
+
 WARM_UP_STEPS, WARM_UP_SHARE, LARGEST_WARM_UP_SHARE = 100, 0.2, 0.5
 
 LEAST_TO_CATCH_UP = 200
@@ -210,7 +213,11 @@ def is_behind(probe: Probe, notes: Sequence[Shortfall]) -> bool:
     note = notes[-1]
     least = LEAST_LAG_OF_GAIN if probe.majority_accuracy is None else LEAST_LAG
     t = note.value / note.error if note.error > 0.0 else math.inf
-    return note.samples >= SMALL_SAMPLE and note.value >= least and student_tail(t, note.samples - 1) < LEVEL
+    return (
+        note.samples >= SMALL_SAMPLE
+        and note.value >= least
+        and student_tail(t, note.samples - 1) < LEVEL / SIMPLE_MODELS
+    )
 
 
 def is_overfitted(probe: Probe, new: Generalisation) -> bool:

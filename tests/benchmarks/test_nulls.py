@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nulls import ALTERNATIVES, NULLS, critical_t, speaks_of_low_rate, speaks_of_overfitting
+from nulls import ALTERNATIVES, NULLS, critical_t, speaks_of_being_behind, speaks_of_low_rate, speaks_of_overfitting
 from scipy.stats import t as student
 
 from gradvitals.diagnostics.error_budget import LEVEL
@@ -22,6 +22,12 @@ def test_a_lasting_rise_speaks_and_one_of_two_looks_does_not() -> None:
     samples = np.random.default_rng(0).gamma(0.5, 1.0, 64)
     rises = np.array([[0.0, 0.0, 0.2, 0.3, 0.4], [0.0, 0.0, 0.0, 0.3, 0.4]])
     assert speaks_of_overfitting(samples + rises[:, :, None]).tolist() == [True, False]
+
+
+def test_fewer_right_answers_than_the_better_of_two_models_speak_and_as_many_do_not() -> None:
+    behind, even = np.zeros((2, 256)), np.zeros((2, 256))
+    behind[1, :40] = even[1, :8] = 1.0
+    assert speaks_of_being_behind(np.stack([behind, even])).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("rule", NULLS)
