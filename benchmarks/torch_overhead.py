@@ -90,7 +90,7 @@ def cnn() -> nn.Module:
 CASES = (
     Case("mlp 784-256-128-10", mlp, (784,), 128, 20000, 4690, 4690),
     Case("cnn 2 conv, batch norm", cnn, (1, 28, 28), 64, 4000, 2000, 400),
-    Case("lstm 64, 28 time steps", LastState, (28, 28), 64, 4000, 2000, 600),
+    Case("lstm 64, 28 time steps", LastState, (28, 28), 64, 4000, 2000, 2000),
 )
 
 
