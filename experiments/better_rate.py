@@ -24,6 +24,9 @@ LEVEL = 0.5 * math.erfc(3.0 / math.sqrt(2.0))
 SEEDS = 3
 """Common seeds from which on two rates are compared."""
 
+MOST_HINTS = 3
+"""Lines about better rates below a map."""
+
 
 @dataclass(frozen=True, slots=True)
 class BetterRate:

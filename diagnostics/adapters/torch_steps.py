@@ -149,9 +149,10 @@ class TorchSteps:
             return
         self._wanted = due
         self._optimizers.look(optimizer, anew=wanted is not None)
-        missing = self._missing.look(self._optimizers.trained_by(optimizer), self.steps + 1)
-        if missing is not None and self._note is not None:
-            self._note(missing)
+        if self._note is not None:
+            missing = self._missing.look(self._optimizers.trained_by(optimizer), self.steps + 1)
+            if missing is not None:
+                self._note(missing)
         share = self._optimizers.share_of(optimizer)
         if due.wants(GradientsReady):
             scale = getattr(optimizer, "grad_scale", None)

@@ -121,7 +121,7 @@ def command(
     wanted = _limits(limits, before=before)
     if dry_run:
         return _print_plans(paths, overrides, seed, seeds, logdir)
-    refuse_output(output)
+    refuse_output(output, "leave --output out to write to standard output")
     known = _read_baseline(baseline, seeds, before=before)
     if before and confirm:
         sentence = "--confirm: re-runs trained networks — leave it out, or leave out --preflight and --overfit"

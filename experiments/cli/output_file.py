@@ -6,8 +6,12 @@ from pathlib import Path
 from gradvitals.experiments.errors import UserError
 
 
-def refuse_output(output: Path | None) -> None:
+def refuse_output(output: Path | None, instead: str = "a file is wanted here") -> None:
     """Say before anything is run that the report could not be written.
+
+    Args:
+        output: Where it is to go; None for standard output.
+        instead: What to do where that is no regular file.
 
     Raises:
         UserError: If its folder is none, or not ours to write to.
@@ -17,7 +21,7 @@ def refuse_output(output: Path | None) -> None:
     if output.is_dir():
         reason = "is a folder; a file is wanted here"
     elif output.exists() and not output.is_file():
-        reason = "is no regular file; leave --output out to write to standard output"
+        reason = f"is no regular file; {instead}"
     elif not output.parent.is_dir() or not os.access(output.parent, os.W_OK | os.X_OK):
         reason = "cannot be written: no such folder, or it is not yours"
     else:

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gradvitals.experiments.better_rate import better_rates
+from gradvitals.experiments.better_rate import MOST_HINTS, better_rates
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.cli.options import (
     LOGS,
@@ -30,9 +30,6 @@ from gradvitals.experiments.map_terminal import terminal_map
 from gradvitals.experiments.run_folder import MAP_FILE, RunSummary
 from gradvitals.experiments.sweep import Plan, make_plan, run_sweep
 from gradvitals.experiments.sweep_map import best_run, draw_map
-
-MOST_HINTS = 3
-"""Lines about better learning rates below the map."""
 
 
 @click.command("sweep")

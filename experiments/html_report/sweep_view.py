@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradvitals.experiments.better_rate import better_rates
+from gradvitals.experiments.better_rate import MOST_HINTS, better_rates
 from gradvitals.experiments.html_report.run_view import RunView
 from gradvitals.experiments.html_report.sweep_reading import SweepRead
 from gradvitals.experiments.html_report.symbols import UNJUDGED, symbol_of
@@ -19,8 +19,6 @@ NOT_JUDGED = "#e4dff0"
 
 PAPER, FAINTEST = "#ffffff", 0.35
 """A healthy cell is the fainter the worse it trained."""
-
-MOST_HINTS = 3
 
 
 @dataclass(frozen=True, slots=True)

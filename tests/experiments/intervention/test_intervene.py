@@ -6,6 +6,8 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.experiments.config.load import LoadedConfig, loads
+from gradvitals.experiments.intervention.arms import RATE
+from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, FACTORS
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
 from gradvitals.experiments.intervention.evidence import Intervention
@@ -148,3 +150,26 @@ def test_the_same_intervention_twice_finds_the_same(few: tuple[Intervention, Con
     first, again = (to_json(*each) for each in (few, intervened(DEAD, SGD, seeds=2)))
     assert first.keys() == again.keys()
     assert all(first[key] == again[key] for key in first.keys() - timed)
+
+
+def test_the_rate_is_followed_as_long_as_it_helps() -> None:
+    found, concluded = intervened("", 'optimizer = {kind = "sgd", learning_rate = 1e-6}', seeds=2)
+    assert concluded.cure is not None
+    rates = {each.arm.changes[RATE] for each in found.tried if each.keys == {RATE}}
+    prescribed = {
+        cure.set[RATE] for one in found.standing for cure in one.prescriptions if cure.set and RATE in cure.set
+    }
+    listed = {1e-6 * factor for factor in FACTORS} | {*CUSTOMARY_RATES["sgd"]} | prescribed
+    assert any(all(rate != pytest.approx(other) for other in listed) for rate in rates)
+
+
+def test_what_does_not_help_on_the_first_seed_is_screened_on_no_other(dead: tuple[Intervention, Conclusion]) -> None:
+    found, _ = dead
+    control = found.control.screened
+    first, both = next(iter(control)), len(control)
+    assert both == 2  # 60 validation rows
+    screened = [each for each in found.tried if each.screened]
+    helps = [each for each in screened if each.screened[first].mean > control[first].mean]
+    assert 0 < len(helps) < len(screened)
+    assert {len(each.screened) for each in helps} == {2}
+    assert {len(each.screened) for each in screened if each not in helps} == {1}

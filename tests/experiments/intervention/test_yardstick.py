@@ -11,9 +11,9 @@ from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.intervention.yardstick import read_scores, score_rows, write_scores
+from gradvitals.experiments.intervention.yardstick import SCORES_FILE, read_scores, score_rows, write_scores
 from gradvitals.experiments.plan import PlannedRun
-from gradvitals.experiments.runner import Place, load_dataset
+from gradvitals.experiments.runner import Place, load_dataset, run_one
 from gradvitals.experiments.watched_training import train_experiment
 
 
@@ -93,3 +93,11 @@ def test_scores_are_read_back_as_written(tmp_path: Path) -> None:
     assert np.array_equal(again.rows, scores.rows)
     assert np.array_equal(again.trivial, scores.trivial)
     assert (again.subset, again.broken) == (scores.subset, scores.broken)
+
+
+def test_a_run_that_is_only_scored_leaves_its_scores_and_nothing_else(tmp_path: Path) -> None:
+    config = parse_config({"data": {"source": "iris"}, "training": {"epochs": 2}}, "test", [])
+    place = Place(tmp_path / "run", "test", Path(), {}, scored=True, watched=False)
+    summary, _ = run_one(PlannedRun(config, {}, "test"), place)
+    assert (summary.status, summary.steps > 0) == ("completed", True)
+    assert [path.name for path in place.folder.iterdir()] == [SCORES_FILE]
