@@ -25,8 +25,8 @@ def as_array(tensor: torch.Tensor) -> Array:
 
 def as_rows(tensor: torch.Tensor, axis: int) -> Array:
     """Give a tensor as `(samples, units)`; the units' axis is counted from behind, all others are samples."""
-    if axis == -1 and tensor.ndim == 2:
-        return as_array(tensor)
+    if axis == -1:
+        return as_array(tensor if tensor.ndim == 2 else tensor.detach().reshape(-1, tensor.shape[-1]))
     return as_array(tensor.detach().movedim(axis, -1).reshape(-1, tensor.shape[axis]))
 
 
@@ -48,10 +48,12 @@ def as_layer_array(tensor: torch.Tensor, layout: str, groups: int = 1) -> Array:
         groups: Of the transposed convolution.
     """
     array = as_array(tensor)
-    if array.ndim == 2 and layout == "linear":
+    if array.ndim < 2 or (array.ndim == 2 and layout in {"matmul", "embedding"}):
+        return array
+    if array.ndim == 2 and layout != "transposed_convolution":
         return array.T
-    if array.ndim < 2 or layout in {"matmul", "embedding"}:
-        array = array if array.ndim < 3 else array.reshape(-1, array.shape[-1])
+    if layout in {"matmul", "embedding"}:
+        array = array.reshape(-1, array.shape[-1])
     elif layout == "transposed_convolution":
         inputs, outputs = array.shape[:2]
         grouped = array.reshape(groups, inputs // groups, outputs, -1)

@@ -109,6 +109,27 @@ SCALINGS = frozenset(["mul", "__mul__", "__imul__", "__rmul__", "div", "__div__"
 ASIDE = frozenset({"detach", "requires_grad_", "register_hook", "retain_grad"})
 """Functions whose results take no part in the computation."""
 
+QUESTIONS = frozenset(
+    {
+        *(
+            getattr(torch.Tensor, name)
+            for name in ("dim", "ndimension", "size", "stride", "numel", "nelement", "__len__")
+        ),
+        *(getattr(torch.Tensor, name) for name in ("is_contiguous", "is_floating_point", "is_complex", "get_device")),
+        *(
+            getattr(torch.Tensor, name).__get__
+            for name in ("shape", "ndim", "dtype", "device", "layout", "requires_grad")
+        ),
+        *(
+            getattr(torch.Tensor, name).__get__
+            for name in ("is_cpu", "is_cuda", "is_sparse", "is_nested", "is_quantized")
+        ),
+    }
+)
+"""Functions that tell of a tensor what is no tensor: a forward pass asks many, and nothing follows from them."""
+
+KINDS_OF_QUESTIONS = frozenset(map(type, QUESTIONS))
+
 ATOMS = frozenset({int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device})
 """Types of most arguments that are no tensors: in none of these are there any."""
 
@@ -121,6 +142,11 @@ def name_of(function: Callable[..., Any]) -> str:
     """Name a function's family: without the underscore of those that work in place."""
     name = str(getattr(function, "__name__", ""))
     return name if name.endswith("__") else name.removesuffix("_")
+
+
+def is_question(function: Callable[..., Any]) -> bool:
+    """Tell whether a call only asks a tensor for what it is; of what cannot be hashed, no type is among theirs."""
+    return type(function) in KINDS_OF_QUESTIONS and function in QUESTIONS
 
 
 def works_in_place(function: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:

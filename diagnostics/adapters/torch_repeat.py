@@ -2,8 +2,8 @@
 
 That is told by its functions, in their order, and by what each is given and gives: the same parameters, buffers and
 settings, and tensors of the same shapes that come from the same places. As soon as anything is otherwise, the pass is
-followed from its first function on. One that writes in place, or whose functions take or give more than single tensors
-and numbers, is followed every time.
+followed from its first function on. One that writes in place, or whose functions take or give tensors deeper than in a
+tuple or a list, is followed every time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ import torch
 
 from gradvitals.diagnostics.adapters.torch_calls import Call, Seen
 from gradvitals.diagnostics.adapters.torch_layers import ParameterNames
-from gradvitals.diagnostics.adapters.torch_ops import ATOMS
+from gradvitals.diagnostics.adapters.torch_ops import ATOMS, SEQUENCES
 
 
 class Made(NamedTuple):
@@ -24,6 +24,14 @@ class Made(NamedTuple):
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     result: Any
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> "Made":  # noqa: ANN401
+        """Take note of a call; of lists as they are now: whoever called it may add to them."""
+        if list in map(type, (*args, *kwargs.values(), result)):
+            args, kwargs = [_as_it_is(each) for each in args], {name: _as_it_is(each) for name, each in kwargs.items()}
+            result = _as_it_is(result)
+        return cls(function, args, kwargs, result)
 
 
 class _Fresh(NamedTuple):
@@ -37,6 +45,13 @@ class _Met(NamedTuple):
     """Stands for a tensor that a pass has met, by its place among these."""
 
     place: int
+
+
+class _Several(NamedTuple):
+    """Stands for a tuple or a list, by what stands for its parts."""
+
+    kind: type
+    parts: Sequence[Any]
 
 
 class _CallAgain(NamedTuple):
@@ -140,6 +155,9 @@ class Repeat:
         if kind is _Met:
             known = self._tensors[wanted.place]
             return each is known and known._version == self.versions[id(known)]  # noqa: SLF001 - as of `Seen`
+        if kind is _Several:
+            same = type(each) is wanted.kind and len(each) == len(wanted.parts)
+            return same and all(map(self._is, each, wanted.parts))
         if kind is not _Fresh:
             return each is wanted or (_is_setting(each) and _types(each) == _types(wanted) and each == wanted)
         if not _is_plain(each) or each.shape != wanted.shape or each.dtype is not wanted.dtype:
@@ -179,6 +197,10 @@ class Repeat:
 
 def _stand_in(each: Any, names: ParameterNames, places: dict[int, int]) -> tuple[Any] | None:  # noqa: ANN401 - as above
     """Give what is remembered of an argument or a result, in a tuple; None where it cannot be told again."""
+    if type(each) in SEQUENCES and not _is_setting(each):
+        known = [_stand_in(part, names, places) for part in each if type(part) not in SEQUENCES]
+        parts = [stand_in for one in known if one is not None for stand_in in one]
+        return (_Several(type(each), parts),) if len(parts) == len(each) else None
     if _is_setting(each) or id(each) in names.by_identity or id(each) in names.buffers:
         return (each,)
     if not _is_plain(each):
@@ -189,16 +211,29 @@ def _stand_in(each: Any, names: ParameterNames, places: dict[int, int]) -> tuple
     return (_Fresh(each.shape, each.dtype),)
 
 
+def _as_it_is(each: Any) -> Any:  # noqa: ANN401 - as above
+    return list(each) if type(each) is list else each
+
+
 def _is_plain(each: Any) -> bool:  # noqa: ANN401 - as above
     return type(each) is torch.Tensor and not each.is_nested  # which has no shape
 
 
 def _is_setting(each: Any) -> bool:  # noqa: ANN401 - as above
-    return type(each) in ATOMS or (type(each) is tuple and all(type(part) in ATOMS for part in each))
+    kind = type(each)
+    return (
+        kind in ATOMS or each is ... or (kind in {tuple, slice} and all(type(part) in ATOMS for part in _parts(each)))
+    )
 
 
 def _types(setting: Any) -> list[type]:  # noqa: ANN401 - as above
-    return [type(setting), *map(type, setting if isinstance(setting, tuple) else ())]
+    return [type(setting), *map(type, _parts(setting))]
+
+
+def _parts(setting: Any) -> Sequence[Any]:  # noqa: ANN401 - as above
+    if type(setting) is slice:
+        return setting.start, setting.stop, setting.step
+    return setting if isinstance(setting, tuple) else ()
 
 
 def _without_tensors(call: Call) -> Call:

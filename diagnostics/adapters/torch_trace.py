@@ -103,13 +103,13 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
     ) -> Any:  # noqa: ANN401 - whatever the function gives
         """Call the function, and take note of what that means."""
         del types
-        if self._is_over or torch.compiler.is_compiling():  # inside what is compiled nothing can be seen
+        if ops.is_question(func) or self._is_over or torch.compiler.is_compiling():  # what is compiled is not seen
             return func(*args, **(kwargs or {}))
         kwargs = kwargs or {}
         if self._repeat is not None:
             if self._repeat.expects(func, args, kwargs):
                 result = func(*args, **kwargs)
-                if not self._repeat.take(Made(func, args, kwargs, result)):
+                if not self._repeat.take(Made.of(func, args, kwargs, result)):
                     self._catch_up()
                 return result
             self._catch_up()
@@ -133,7 +133,7 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
     def _follow_on(self, func: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> Any:  # noqa: ANN401
         """Take note of a function that was called; give its result, or one like it."""
         if self.made is not None:
-            self.made.append(Made(func, args, kwargs, result))
+            self.made.append(Made.of(func, args, kwargs, result))
         name = ops.name_of(func)
         if name == "__get__" or name in ops.ASIDE:
             if name == "__get__" and isinstance(result, torch.Tensor):
@@ -154,6 +154,8 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
             if id(tensor) in self._flow.parameters:
                 self.used.add(id(tensor))
         self._flow.keep(made.args, made.kwargs, result)
+        if not made.given:
+            return result  # made of nothing, as zeros are
         call = self._as_call(made)
         if call is None:
             self._follow(made)

@@ -32,6 +32,7 @@ class Written(nn.Module):  # type: ignore[misc]  # torch has no types for us
         self.first, self.second, self.head = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
         self.register_buffer("scale", torch.full((6,), 2.0))
         self.norm, self.drop, self.step, self.written = nn.LayerNorm(6), nn.Dropout(0.5), 0, forward
+        self.lstm, self.wide = nn.LSTM(6, 6, batch_first=True), nn.Linear(12, 3)
         with warnings.catch_warnings(action="ignore"):
             self.rows = torch.nested.nested_tensor([torch.ones(15, 6), torch.ones(15, 6)])
 
@@ -105,6 +106,47 @@ def named_the_other_way_round(net: Any, x: Any, step: int) -> Any:
     return net.head(net.first(one if step % 3 else other).relu() + both)
 
 
+def recurrent(net: Any, x: Any, _: int) -> Any:
+    states, _ = net.lstm(x[:, None, :].expand(-1, 2, -1))
+    return net.head(net.first(states[:, -1]).relu())
+
+
+def other_part_of_a_tuple(net: Any, x: Any, step: int) -> Any:
+    states, (last, _) = net.lstm(x[:, None, :].expand(-1, 2, -1))
+    return net.head(net.first(states[:, -1] if step % 3 else last[0]).relu())
+
+
+def other_slice(net: Any, x: Any, step: int) -> Any:
+    return net.head(net.first(torch.cat((x[:, 0 : 3 if step % 3 else 2], x[:, 3 if step % 3 else 2 :]), 1)).relu())
+
+
+def a_list_that_grows(net: Any, x: Any, step: int) -> Any:
+    hidden = net.first(x)
+    parts = [hidden.relu(), x]
+    logits = net.wide(torch.cat(parts, 1))
+    parts.append(hidden)
+    return logits if step % 3 else logits + x.sum()
+
+
+def other_length_of_a_list(net: Any, x: Any, step: int) -> Any:
+    active, nothing = net.first(x).relu(), x[:, :0]
+    return net.head(torch.cat([active, nothing] if step % 3 else [active], 1))
+
+
+def a_list_or_a_tuple(net: Any, x: Any, step: int) -> Any:
+    parts = [net.first(x).relu(), x]
+    return net.wide(torch.cat(parts if step % 3 else tuple(parts), 1))
+
+
+def other_part_of_a_list(net: Any, x: Any, step: int) -> Any:
+    one, other = net.first(x).relu(), net.second(x).relu()
+    return net.wide(torch.cat([one, other] if step % 3 else [other, one], 1))
+
+
+def lists_in_a_list(net: Any, x: Any, _: int) -> Any:
+    return net.head(torch.block_diag(net.first(x).relu())) + torch.tensor([[0.0], [0.0]]).sum()
+
+
 FORWARDS: dict[str, Callable[[Any, Any, int], Any]] = {
     "relu": lambda net, x, _: net.head(net.second(net.first(x).relu()).relu()),
     "functional": lambda net, x, _: net.head(functional.relu(net.second(functional.relu(net.first(x))))),
@@ -132,6 +174,14 @@ FORWARDS: dict[str, Callable[[Any, Any, int], Any]] = {
             batch_of_another_size,
             sometimes_nested,
             named_the_other_way_round,
+            recurrent,
+            other_part_of_a_tuple,
+            other_slice,
+            a_list_that_grows,
+            other_length_of_a_list,
+            a_list_or_a_tuple,
+            other_part_of_a_list,
+            lists_in_a_list,
         )
     },
 }
@@ -198,7 +248,19 @@ def test_repeated_passes_show_what_passes_followed_anew_show(
 
 @pytest.mark.parametrize(
     ("name", "followed"),
-    [("functional", 1), ("norm, dropout, buffer", 1), ("transposed", 1), ("in place", STEPS), ("one more", STEPS - 2)],
+    [
+        ("functional", 1),
+        ("norm, dropout, buffer", 1),
+        ("transposed", 1),
+        ("recurrent", 1),
+        ("in place", STEPS),
+        ("one more", STEPS - 2),
+        ("other slice", STEPS - 2),
+        ("other part of a list", STEPS - 2),
+        ("a list that grows", STEPS - 2),
+        ("other length of a list", STEPS - 2),
+        ("a list or a tuple", STEPS - 2),
+    ],
 )
 def test_only_passes_that_do_something_else_are_followed_anew(
     name: str, followed: int, monkeypatch: pytest.MonkeyPatch
