@@ -14,6 +14,9 @@ from gradvitals.diagnostics.stacked_step_metrics import StackedStepMetrics
 from gradvitals.diagnostics.step_arrays import UNWARNED, TagsByLayer, Vectors
 from gradvitals.engine.events import Array, GradientsReady, LayerArrays, LayerForward, Observable, StepEnded
 
+MEASURED = metrics.SLOPED | metrics.RECTIFIED
+"""Activations of whose outputs a step's scalars tell something; of others it is only asked whether they are finite."""
+
 
 class StepMetrics:
     """Observes the step under way and collects its scalars; `take` hands them over and starts anew.

@@ -1,7 +1,7 @@
 """The forward passes of a user's training, watched from outside: the module is hooked for one pass at a time."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch.overrides import _get_current_function_mode, _pop_mode
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call
+from gradvitals.diagnostics.adapters.torch_glance import Glance
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_repeat import Pattern
 from gradvitals.diagnostics.adapters.torch_trace import Trace
@@ -28,18 +29,27 @@ class ForwardWatch:
         is_compiled: Whether the module is, so that nothing in its forward can be seen.
     """
 
-    def __init__(self, network: TorchNetwork, module: nn.Module, seen: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        network: TorchNetwork,
+        module: nn.Module,
+        seen: Callable[[], None],
+        measured: Container[str] | None = None,
+    ) -> None:
         """Hook the module for its first forward.
 
         Args:
             network: The module as the diagnostics see it.
             module: What the user calls: the network's module, or what `torch.compile` made of it.
             seen: Is called after a pass that was watched.
+            measured: Activations whose outputs anybody measures: of a network without any, a glance at a pass does.
+                All are, by default.
         """
         self.calls: Mapping[str, Sequence[Call]] | None = None
         self.samples = 0
         self.is_first = True
-        self._network, self._module, self._seen = network, module, seen
+        self._network, self._module, self._seen, self._measured = network, module, seen, measured
+        self._glance: Glance | None = None
         self.is_compiled = is_compiled(module)
         self._trace: Trace | None = None
         self._pattern: Pattern | None = None
@@ -75,10 +85,15 @@ class ForwardWatch:
         """
         if not (module.training and torch.is_grad_enabled()) or self._trace is not None or _is_transforming():
             return
-        inputs = ops.tensors_in((args, kwargs))
-        if self.is_first and inputs and inputs[0].ndim:
+        if self.is_first and (inputs := ops.tensors_in((args, kwargs))) and inputs[0].ndim:
             self.samples += len(inputs[0])
-        if self.calls is None and not self.is_compiled:
+        if self.calls is not None or self.is_compiled:
+            return
+        if self._glance is None and self._measured is not None and not self.is_first:
+            self._glance = Glance(self._network, self._measured)
+        if self._glance is not None and self._glance.suffices:
+            self._glance.begin(args, kwargs)
+        else:
             self._names = self._network.names
             if self._pattern is not None and self._pattern.names is not self._names:
                 self._pattern = None
@@ -94,6 +109,9 @@ class ForwardWatch:
         """Sort what was seen by layer."""
         trace, self._trace = self._trace, None
         if trace is None:
+            if self._glance is not None and (found := self._glance.end(outputs)) is not None:
+                self.calls = found
+                self._seen()
             return
         trace.__exit__(None, None, None)
         if outputs is None:

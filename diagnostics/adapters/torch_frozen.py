@@ -43,7 +43,7 @@ def put_back(tables: Tables) -> None:
 
 
 @contextmanager
-def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterator[None]:
+def frozen(module: nn.Module, *, gradients: bool, start: Tables = (), as_trained: bool = False) -> Iterator[None]:
     """Put a module in eval mode, and all random generators, modes, buffers and attributes back as they were at the end.
 
     Eval mode leaves the running statistics of batch norms alone and drops nothing; it is set on every submodule by
@@ -54,6 +54,7 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterato
         module: Is looked at.
         gradients: Whether they are to be computed; `.grad` is nobody's business here.
         start: Attributes to begin with other than those that it has, as the state before the first sample.
+        as_trained: Whether modes and autocast stay as they are.
     """
     modes = [(part, part.training) for part in module.modules()]
     attributes = attributes_of(part for part, _ in modes)
@@ -65,7 +66,7 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterato
         stack.enter_context(kept_states(*(value for value in values if isinstance(value, GENERATORS))))
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.set_grad_enabled(gradients))
-        for device in {parameter.device.type for parameter in parameters} | {"cpu"}:
+        for device in set() if as_trained else {parameter.device.type for parameter in parameters} | {"cpu"}:
             stack.enter_context(torch.autocast(device, enabled=False))
         if any(part._compiled_call_impl is not None for part, _ in modes):  # noqa: SLF001 - nothing else tells
             stack.enter_context(torch.compiler.set_stance("force_eager"))
@@ -73,8 +74,8 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = ()) -> Iterato
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # which has no backward in eval mode
         try:
             put_back(start)
-            for part, _ in modes:
-                part.training = False
+            for part, training in modes:
+                part.training = training and as_trained
             yield
         finally:
             for part, training in modes:

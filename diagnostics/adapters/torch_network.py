@@ -244,6 +244,15 @@ class TorchNetwork:
             calls, _ = self._run(inputs, gradients=False)
             self.emit_forward(calls, observer, step, "probe")
 
+    def run_again(self, args: Any, kwargs: Any) -> dict[str, list[Call]]:  # noqa: ANN401 - whatever the module takes
+        """Run on what a training forward was given, frozen but for the modes, and sort the calls by layer."""
+        names = self.names
+        trace = Trace(names.by_identity, names.buffers)
+        with frozen(self.module, gradients=False, as_trained=True), trace:
+            outputs = self.module(*args, **kwargs)
+        trace.finish((), outputs)
+        return calls_by_layer(trace.calls, self._layers, names)
+
     def layer_outputs(self, index: int, inputs: Array, units: Array | None = None) -> Array:
         """Compute the outputs `(samples, units)` of one layer, or of some units only, from that layer's inputs.
 

@@ -10,7 +10,7 @@ What a user's loop does not tell: its loss (but where the optimizer is given a c
 and by how much it clipped its gradients: they are seen as the optimizer gets them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,6 +48,7 @@ class TorchSteps:
         optimizers: Sequence[Optimizer] = (),
         total_steps: int | None = None,
         note: Callable[[Note], None] | None = None,
+        measured: Container[str] | None = None,
     ) -> None:
         """Hook all optimizers, and the module for its first forward.
 
@@ -58,6 +59,7 @@ class TorchSteps:
             total_steps: Planned steps; None where nobody knows.
             note: Receives notes of gradients that are not cleared or that there are none of, and of steps that a
                 `GradScaler` skips; without it, nobody asks.
+            measured: Activations whose training outputs anybody measures, as of `ForwardWatch`.
         """
         self.steps = 0
         self._network, self._hooks, self._total_steps = network, network.hooks, total_steps
@@ -67,13 +69,11 @@ class TorchSteps:
         self._wanted: Due | None = None
         self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
-        self._forward = ForwardWatch(network, module, self._seen_forward)
+        self._forward = ForwardWatch(network, module, self._seen_forward, measured)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
+        self._after, self._before = register_optimizer_step_post_hook(self._after_step), None
+        self._ask_before(wanted=True)
 
     @UNWARNED
     def end(self, reason: Reason) -> None:
@@ -84,8 +84,8 @@ class TorchSteps:
         if self._ended:
             return
         self._ended = True
-        for handle in self._handles:
-            handle.remove()
+        self._ask_before(wanted=False)
+        self._after.remove()
         self._forward.stop()
         self._clearing.disarm()
         self._present = self._wanted = None
@@ -111,8 +111,6 @@ class TorchSteps:
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - torch's own
         """Show the gradients of a wanted step; where a closure computes them, once it has."""
-        if self._unwatched() is optimizer and self.steps + 1 < self._hooks.wanted:
-            return None
         if self._started and self.steps + 1 != self._hooks.wanted:
             if self._wanted is None or not self._optimizers.is_owed_a_look(optimizer):
                 return None
@@ -178,12 +176,21 @@ class TorchSteps:
         self._forward.calls = None
         is_next = self._hooks.wanted == self.steps + 1
         self._unwatched = _nobody if is_next else self._optimizers.settled(optimizer) or _nobody
+        self._ask_before(wanted=is_next or not self._optimizers.are_all_looked_at)
         if is_next and self._wants_forward():
             self._forward.arm()
         else:
             self._forward.disarm()
         if is_next and (self._note is not None and self._clearing.is_curious and not self._forward.is_compiled):
             self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
+
+    def _ask_before(self, *, wanted: bool) -> None:
+        """Hook what comes before a step, or unhook it where no step before the next one wanted is looked at."""
+        if wanted and self._before is None:
+            self._before = register_optimizer_step_pre_hook(self._before_step)
+        elif not wanted and self._before is not None:
+            self._before.remove()
+            self._before = None
 
     def _wants_forward(self) -> bool:
         """Tell whether anybody wants to see the forward pass of the next step."""

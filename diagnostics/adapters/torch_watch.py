@@ -17,6 +17,7 @@ from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.step_metrics import MEASURED
 from gradvitals.diagnostics.validation_set import of_validation_set
 
 
@@ -49,7 +50,9 @@ class TorchMonitor(Monitor):
         """
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
         self._close, self._seen = close, network
-        self._steps = TorchSteps(network, module, optimizers=optimizers, total_steps=total_steps, note=self._add)
+        self._steps = TorchSteps(
+            network, module, optimizers=optimizers, total_steps=total_steps, note=self._add, measured=MEASURED
+        )
 
     @property
     def never_called(self) -> tuple[str, ...]:
