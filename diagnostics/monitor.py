@@ -16,6 +16,7 @@ from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.data_signal import measure_signal
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
+from gradvitals.diagnostics.death_watch import DeathWatcher
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.faults import Fault
@@ -101,6 +102,11 @@ class Monitor:
         self._prober = None if data is None else Prober(network, data)
         rectified = any(info.activation in RECTIFIED for info in network.layers)
         self._scanner = DeadUnitScanner(network, data.inputs) if data is not None and rectified else None
+        self._deaths = (
+            DeathWatcher(network, data.inputs, self._prober.sample[0])
+            if data is not None and self._prober is not None and rectified
+            else None
+        )
         self._silence = SilenceWatcher() if data is None else None  # with data, the scan says it exactly
         self._step_metrics, self._lost_updates = StepMetrics(network, self._silence), LostUpdates()
         self._symmetry, self._movement = SymmetryWatcher(network), MovementWatcher(network)
@@ -233,6 +239,8 @@ class Monitor:
 
     def _step_ended(self, event: StepEnded) -> None:
         self._movement.ended(event)
+        if self._deaths is not None:
+            self._deaths.keep(event.step)
         self._batches.see(event)
         self._add_once(self._batches.take())
         scalars, fault = self._step_metrics.take()
@@ -312,7 +320,10 @@ class Monitor:
             return
         result = self._scanner.scan(silent)
         self._looks.scanned(result.cost)
-        self._add(Scan(step, result.rows, result.dead))
+        scan = Scan(step, result.rows, result.dead)
+        self._add(scan)
+        for death in () if self._deaths is None else self._deaths.describe(scan, step * self._work_per_step):
+            self._add(death)
         self._add_scalars(step, {f"dead_fraction/{layer}": share for layer, share in self._dead_shares(result.dead)})
 
     def _settle_fault(self, step: int, fault: Fault | None) -> None:

@@ -14,6 +14,7 @@ from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, Propagation, TargetFacts
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
+from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.diagnostics.validation_course import ValidationCourse
 
 
@@ -288,6 +289,7 @@ NOTES: dict[str, type[Any]] = {
     "symmetry": Symmetry,
     "movement": Movement,
     "observed_silence": ObservedSilence,
+    "unit_death": UnitDeath,
     "stale_gradients": StaleGradients,
     "missing_gradients": MissingGradients,
     "skipped_steps": SkippedSteps,

@@ -1,0 +1,113 @@
+"""Parameters as they were after some of the last updates, and what units then made of the training set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.engine.events import Array, LayerArrays, LayerInfo, Observable
+
+REPLAYED = RECTIFIED | {"linear"}
+"""Activations that need nothing but their inputs to be computed anew."""
+
+MOST_NUMBERS, MOST_MOMENTS = 2**21, 32
+"""Parameters kept in all, and moments; of a large network only those of a scan."""
+
+FEWEST_MOMENTS = 4
+
+CHUNK = 1000
+"""Rows computed at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Parameters after `step` updates, by layer."""
+
+    step: int
+    parameters: LayerArrays
+
+
+def replayable_layers(network: Observable) -> tuple[LayerInfo, ...]:
+    """Give the first layers, up to the last ReLU layer that can be computed from past parameters and the inputs."""
+    if not network.layerwise:
+        return ()
+    first = list(network.layers)
+    others = [place for place, info in enumerate(first) if info.activation not in REPLAYED]
+    first = first[: others[0]] if others else first
+    last = max((place for place, info in enumerate(first) if info.activation in RECTIFIED), default=-1)
+    return tuple(first[: last + 1])
+
+
+class PastParameters:
+    """Keeps the parameters of some layers at some moments: the first and the last, and as many between as have room.
+
+    Attributes:
+        layers: Those of the network's layers that can be replayed.
+        moments: In order.
+    """
+
+    def __init__(self, layers: Sequence[LayerInfo]) -> None:
+        self.layers = tuple(layers)
+        self.moments: list[Moment] = []
+        size = sum((info.fan_in + 1) * info.fan_out for info in layers)
+        self._most = min(MOST_NUMBERS // max(size, 1), MOST_MOMENTS)
+
+    @property
+    def keeps_steps(self) -> bool:
+        """Whether there is room for more than the moments of scans."""
+        return bool(self.layers) and self._most >= FEWEST_MOMENTS
+
+    def keep(self, step: int, parameters: LayerArrays) -> None:
+        """Keep a copy; what was kept of the same step is replaced."""
+        if self.moments and self.moments[-1].step == step:
+            self.moments.pop()
+        copied = {
+            info.name: {name: array.copy() for name, array in parameters[info.name].items()} for info in self.layers
+        }
+        self.moments.append(Moment(step, copied))
+        if len(self.moments) > max(self._most, 2):
+            self._thin()
+
+    def begin_anew(self) -> None:
+        """Forget all but the last moment."""
+        del self.moments[:-1]
+
+    def _thin(self) -> None:
+        """Drop the moment whose neighbours are least far apart, relative to how late they are: much happens early."""
+        steps = [moment.step for moment in self.moments]
+        gaps = [(after - before) / after for before, after in zip(steps, steps[2:], strict=False)]
+        del self.moments[1 + int(np.argmin(gaps))]
+
+
+def past_pre_activations(
+    layers: Sequence[LayerInfo], below: LayerArrays, own: Mapping[str, Array], inputs: Array, units: Array
+) -> Array:
+    """Compute pre-activations `(rows, units)` of some units of the last of these layers.
+
+    Args:
+        layers: The first ones of a layerwise network, `REPLAYED` all.
+        below: Parameters of those below the last.
+        own: Those of the last.
+        inputs: `(rows, …)`, of the network.
+        units: Indices.
+    """
+    weight = own["weight"][:, units]
+    bias = own["bias"][units] if "bias" in own else 0.0
+    found = np.empty((len(inputs), len(units)), weight.dtype)
+    for start in range(0, len(inputs), CHUNK):
+        hidden = np.asarray(inputs[start : start + CHUNK], weight.dtype)
+        hidden = hidden.reshape(len(hidden), -1)
+        for info in layers[:-1]:
+            arrays = below[info.name]
+            hidden = hidden @ arrays["weight"]
+            hidden += arrays.get("bias", 0.0)
+            if info.activation in RECTIFIED:
+                np.maximum(hidden, 0.0, out=hidden)
+        found[start : start + CHUNK] = hidden @ weight + bias
+    return found
+
+
+def work_per_row(layers: Sequence[LayerInfo], units: int) -> int:
+    """Give the multiply-adds that `past_pre_activations` takes for a row."""
+    return sum(info.fan_in * info.fan_out for info in layers[:-1]) + layers[-1].fan_in * units
