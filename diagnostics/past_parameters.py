@@ -76,8 +76,9 @@ class PastParameters:
     def _thin(self) -> None:
         """Drop the moment whose neighbours are least far apart, relative to how late they are: much happens early."""
         steps = [moment.step for moment in self.moments]
-        gaps = [(after - before) / after for before, after in zip(steps, steps[2:], strict=False)]
-        del self.moments[1 + int(np.argmin(gaps))]
+        del self.moments[
+            min(range(1, len(steps) - 1), key=lambda place: (steps[place + 1] - steps[place - 1]) / steps[place + 1])
+        ]
 
 
 def past_pre_activations(

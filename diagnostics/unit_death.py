@@ -134,7 +134,8 @@ def describe_death(
     shown = what.of == "pre_activations"
     largest = None if before is None or not shown else _largest(before.values)
     moved = None if before is None or before.bias is None or after.bias is None else after.bias - before.bias
-    edges = _edges_of(*(() if before is None else (before.values,)), after.values)
+    drawn, silent = None if before is None else _drawable(before.values), _drawable(after.values)
+    edges = _edges_of(silent) if drawn is None else _edges_of(drawn, silent)
     return UnitDeath(
         step=what.step,
         layer=what.layer,
@@ -147,8 +148,8 @@ def describe_death(
         rows=len(after.values),
         fired_rows=None if before is None else int((before.values > 0.0).sum()),
         edges=tuple(edges.tolist()),
-        before=() if before is None else _counts(before.values, edges),
-        after=_counts(after.values, edges),
+        before=() if drawn is None else _counts(drawn, edges),
+        after=_counts(silent, edges),
         largest_before=largest,
         largest_with_new_bias=None if largest is None or moved is None or not adds_bias else largest + moved,
         largest_with_new_weights=with_new_weights,
@@ -176,26 +177,27 @@ def _change(before: Array, after: Array) -> float | None:
 
 
 def _edges_of(*values: Array) -> Array:
-    """Give edges for all values that are finite; their scale is that of the first."""
-    drawable = [_drawable(each) for each in values]
-    known = [each for each in drawable if each.size]
+    """Give edges for all these values, each sorted; their scale is that of the first."""
+    known = [each for each in values if each.size]
     if not known:
         return np.empty(0)
-    low, high = min(float(each.min()) for each in known), max(float(each.max()) for each in known)
+    low, high = min(float(each[0]) for each in known), max(float(each[-1]) for each in known)
     return shared_edges(low, high, float(np.median(np.abs(known[0]))))
 
 
 def _counts(values: Array, edges: Array) -> tuple[int, ...]:
-    """Count values in bins that have their right edge; the first has its left edge, too."""
+    """Count sorted values in bins that have their right edge; the first has its left edge, too."""
     if not edges.size:
         return ()
-    places = np.searchsorted(edges, _drawable(values), side="left")
-    return tuple(np.bincount(np.clip(places - 1, 0, len(edges) - 2), minlength=len(edges) - 1).tolist())
+    until = np.searchsorted(values, edges, side="right")
+    until[0] = 0
+    return tuple(np.diff(until).tolist())
 
 
 def _drawable(values: Array) -> Array:
-    """Give what is finite, within the range of float32, in which dashboards draw."""
-    return np.clip(values[np.isfinite(values)].astype(np.float64), -FLOAT32_MAX, FLOAT32_MAX)
+    """Sort what is finite, within the range of float32, in which dashboards draw."""
+    ordered: Array = np.sort(np.clip(values[np.isfinite(values)], -FLOAT32_MAX, FLOAT32_MAX))
+    return ordered
 
 
 def shared_edges(low: float, high: float, scale: float) -> Array:

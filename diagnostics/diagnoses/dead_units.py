@@ -24,6 +24,7 @@ from gradvitals.diagnostics.notes import Scan
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.start_notes import DataFacts
+from gradvitals.diagnostics.unit_death import UnitDeath
 
 NO_DATA = "no training set was given: add data=(inputs, targets), or data=loader, to watch(…)"
 
@@ -155,6 +156,7 @@ class DeadUnits:
         )
         if revived and not standing.cleared:
             evidence += f"; {revived} once dead fire again"
+        evidence += _killing_update(record, layer, dead, seen.step)
         return Finding(
             id=self.id,
             tier=self.tier,
@@ -207,6 +209,23 @@ def _since(checks: Sequence[Check]) -> int:
     """Give the step of the first of the last checks, one after the other, that all say more than info."""
     serious = takewhile(lambda check: (check.severity or Severity.INFO) > Severity.INFO, reversed(checks))
     return min(check.step for check in serious)
+
+
+def _killing_update(record: Record, layer: str, dead: Sequence[int], step: int) -> str:
+    """Tell of the unit that fired on most rows which update killed it; nothing unless that is known exactly."""
+    last = {note.unit: note for note in record.notes(UnitDeath) if note.layer == layer and note.step <= step}
+    known = [note for unit, note in last.items() if unit in dead and note.killed_by is not None and note.fired_rows]
+    if not known:
+        return ""
+    note = max(known, key=lambda note: note.fired_rows or 0)
+    bias = "" if note.bias_before is None else f"its bias went from {note.bias_before:.3g} to {note.bias_after:.3g}, "
+    below = (note.largest_with_both or 0.0) > 0.0  # with what it saw before, its own new parameters leave it alive
+    return (
+        f"; update {note.killed_by} killed unit {note.unit}: {bias}its weights changed by {note.weight_change:.3g}"
+        f" (their norm was {note.weight_norm_before:.3g}),"
+        f"{' what it gets from the layers below changed,' if below else ''}"
+        f" its largest pre-activation fell from {note.largest_before:.3g} to {note.largest_after:.3g}"
+    )
 
 
 def _of_a_sample(record: Record) -> str:
