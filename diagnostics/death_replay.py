@@ -9,10 +9,10 @@ from gradvitals.diagnostics.past_parameters import Moment, past_pre_activations,
 from gradvitals.diagnostics.unit_death import UnitState
 from gradvitals.engine.events import Array, LayerInfo
 
-MOST_MOMENTS = 8
-"""Moments between two scans that units are looked at, halving what is left each time."""
+LEAST_LOOKS = 8
+"""Moments between two scans that units are looked at, each halving what is left for some of them."""
 
-MOST_PASSES = MOST_MOMENTS + 4
+PASSES = LEAST_LOOKS + 4
 """Through the layers below: at both scans and between, and of the old inputs for new weights."""
 
 
@@ -41,12 +41,14 @@ class Replay:
         layers: From the first to theirs.
         moments: The parameters kept, from those of the scan before on; those of the scan that found them dead are last.
         inputs: Rows of the training set, `(rows, …)`.
+        looks: Most moments to look at between the first and the last.
         work: Multiply-adds so far.
     """
 
     layers: Sequence[LayerInfo]
     moments: Sequence[Moment]
     inputs: Array
+    looks: int
     work: float = 0.0
     _known: dict[int, Array] = field(default_factory=dict)
 
@@ -84,7 +86,7 @@ class Replay:
         """
         low, high = np.zeros(len(units), np.intp), np.full(len(units), len(self.moments) - 1)
         told = ~_silent(self._known[0]) & _silent(self._known[len(self.moments) - 1])
-        for _ in range(MOST_MOMENTS):
+        for _ in range(self.looks):
             widths = np.where(told, high - low, 0)
             widest = widths.argmax()
             if widths[widest] <= 1:

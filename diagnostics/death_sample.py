@@ -3,7 +3,7 @@
 So it is in convolutions, behind normalisation or other activations, and in networks unrolled through time.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,27 +46,43 @@ class SampledLayer:
         return earlier.of == self.of and earlier.values.shape[1] == self.values.shape[1]
 
 
-def sample_layers(network: Observable, inputs: Array, without: Container[str], *, step: int) -> dict[str, SampledLayer]:
-    """Run the network frozen on some rows, and keep what its ReLU layers did, except some."""
-    parameters, found = network.parameters_by_layer(), dict[str, SampledLayer]()
+class Sampler:
+    """Collects what some ReLU layers do in a frozen pass over the sample."""
 
-    def note(event: LayerForward) -> None:
-        if event.activation not in RECTIFIED or event.layer in without or not event.outputs.size:
+    def __init__(self, network: Observable, without: Container[str]) -> None:
+        """Take a network, and the layers that need not be looked at."""
+        self._network, self._without = network, without
+        self._step = -1
+        self._seen: dict[str, tuple[Seen, Array]] = {}
+
+    def __call__(self, event: object) -> None:
+        """Keep a layer's values; other events than of a forward pass are passed over."""
+        if not isinstance(event, LayerForward) or event.activation not in RECTIFIED or event.layer in self._without:
             return
-        before, units = event.pre_activations, event.outputs.shape[1]
-        of: Seen = "outputs" if before is None or before.shape[1] != units else "pre_activations"
-        values = event.outputs if before is None or of == "outputs" else before
-        own = parameters.get(event.layer, {})
-        incoming = [array for array in own.values() if array.ndim == 2 and array.shape[1] == units]
-        bias = own.get("bias")
-        found[event.layer] = SampledLayer(
-            step,
-            of,
-            values[:: -(-len(values) // MOST_VALUES)].copy(),
-            bias.copy() if bias is not None and bias.shape == (units,) else None,
-            np.concatenate(incoming) if incoming else np.empty((0, units)),
-            of == "pre_activations" and len(incoming) == 1,
-        )
+        if event.step != self._step:
+            self._step, self._seen = event.step, {}
+        if event.outputs.size:
+            before, units = event.pre_activations, event.outputs.shape[1]
+            known = before is not None and before.shape[1] == units
+            values = before if before is not None and known else event.outputs
+            self._seen[event.layer] = (
+                "pre_activations" if known else "outputs",
+                values[:: -(-len(values) // MOST_VALUES)].copy(),
+            )
 
-    network.observe(inputs, note, step=step)
-    return found
+    def take(self, inputs: Array, step: int) -> dict[str, SampledLayer]:
+        """Give what was seen at this step; nobody having looked, run the sample."""
+        if self._step != step:
+            self._network.observe(inputs, self, step=step)
+        parameters, (seen, self._seen) = self._network.parameters_by_layer(), (self._seen, {})
+        self._step = -1
+        return {layer: _sampled(step, of, values, parameters.get(layer, {})) for layer, (of, values) in seen.items()}
+
+
+def _sampled(step: int, of: Seen, values: Array, parameters: Mapping[str, Array]) -> SampledLayer:
+    units = values.shape[1]
+    incoming = [array for array in parameters.values() if array.ndim == 2 and array.shape[1] == units]
+    weights = np.concatenate(incoming) if incoming else np.empty((0, units))
+    bias = parameters.get("bias")
+    bias = bias.copy() if bias is not None and bias.shape == (units,) else None
+    return SampledLayer(step, of, values, bias, weights, of == "pre_activations" and len(incoming) == 1)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradvitals.diagnostics.death_replay import MOST_PASSES, Replay
-from gradvitals.diagnostics.death_sample import SampledLayer, sample_layers
+from gradvitals.diagnostics.death_replay import LEAST_LOOKS, PASSES, Replay
+from gradvitals.diagnostics.death_sample import SampledLayer, Sampler
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.notes import Scan
 from gradvitals.diagnostics.past_parameters import PastParameters, replayable_layers, work_per_row
@@ -27,12 +27,19 @@ FEWEST_ROWS = 256
 
 
 class DeathWatcher:
-    """Describes the units that a scan finds dead and that the scan before did not."""
+    """Describes the units that a scan finds dead and that the scan before did not.
+
+    Attributes:
+        sampler: Wants the events of frozen passes over the sample; None where all is computed from past parameters.
+    """
 
     def __init__(self, network: Observable, inputs: Array, sample: Array) -> None:
         """Take the training set, and a sample of it for layers that cannot be computed from past parameters."""
         self._network, self._inputs, self._sample = network, inputs, sample
         self._past = PastParameters(replayable_layers(network))
+        replayed = {info.name for info in self._past.layers}
+        sampled = [info for info in network.layers if info.activation in RECTIFIED and info.name not in replayed]
+        self.sampler = Sampler(network, replayed) if sampled else None
         self._sampled: dict[str, SampledLayer] = {}
         self._last: Scan | None = None
         self._work = 0.0
@@ -51,17 +58,17 @@ class DeathWatcher:
         """
         last, self._last = self._last, scan
         self._keep(scan.step)
-        replayed = [info.name for info in self._past.layers]
+        names = [info.name for info in self._past.layers]
         earlier, self._sampled = self._sampled, {}
-        if any(info.activation in RECTIFIED and info.name not in replayed for info in self._network.layers):
-            self._sampled = sample_layers(self._network, self._sample, replayed, step=scan.step)
+        if self.sampler is not None:
+            self._sampled = self.sampler.take(self._sample, scan.step)
         for layer, dead in scan.dead.items():
             known = () if last is None else last.dead.get(layer, ())
             units = np.setdiff1d(np.array(dead, np.intp), np.array(known, np.intp))
             if not units.size:
                 continue
-            if layer in replayed:
-                yield from self._replay(replayed.index(layer), units, last, scan, work_trained)
+            if layer in names:
+                yield from self._replay(names.index(layer), units, last, scan, work_trained)
             elif layer in self._sampled:
                 yield from _compare(earlier.get(layer), self._sampled[layer], layer, units, (last, scan))
         self._past.begin_anew()
@@ -69,7 +76,7 @@ class DeathWatcher:
     def _keep(self, step: int) -> None:
         """Keep parameters; of a chain that is none any more, nothing that was kept is of use."""
         if self._past.layers and replayable_layers(self._network) != self._past.layers:
-            self._past = PastParameters(())
+            self._past, self.sampler = PastParameters(()), Sampler(self._network, ())
         if self._past.layers:
             self._past.keep(step, self._network.parameters_by_layer())
 
@@ -79,9 +86,10 @@ class DeathWatcher:
         """Describe units by their pre-activations at kept parameters, on as many rows as can be afforded."""
         layers = self._past.layers[: index + 1]
         affordable = max(LEAST_WORK, SHARE * work_trained - self._work)
-        rows = int(affordable / (MOST_PASSES * work_per_row(layers, MOST_UNITS) + layers[-1].fan_in * len(units)))
-        inputs = _spread(self._inputs, max(rows, FEWEST_ROWS))
-        replay = Replay(layers, self._past.moments, inputs)
+        look, choice = work_per_row(layers, MOST_UNITS), layers[-1].fan_in * len(units)
+        inputs = _spread(self._inputs, max(int(affordable / (PASSES * look + choice)), FEWEST_ROWS))
+        further = int((affordable / len(inputs) - choice) / look) - PASSES
+        replay = Replay(layers, self._past.moments, inputs, LEAST_LOOKS + max(further, 0))
         found = replay.born_dead(units, MOST_UNITS) if last is None else replay.deaths(units, MOST_UNITS)
         self._work += replay.work
         for each in found:

@@ -293,7 +293,8 @@ class Monitor:
         self._add_once(self._movement.look(step))
         if self._prober is None:
             return None
-        look = self._prober.take(step, draw=draw and bool(self._sinks), closely=draw)
+        also = None if self._deaths is None else self._deaths.sampler
+        look = self._prober.take(step, draw=draw and bool(self._sinks), closely=draw, also=also)
         probes = self.record.notes(Probe)
         if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
             for note in (look.probe, *look.notes):

@@ -28,6 +28,7 @@ from gradvitals.engine.events import (
     LayerBackward,
     LayerForward,
     Observable,
+    Observer,
     ProbeResult,
     RecurrentBackward,
 )
@@ -181,12 +182,19 @@ class Prober:
         return len(self._inputs) + (0.0 if self._validation is None else FROZEN_COST * len(self._validation[0]))
 
     @np.errstate(over="ignore", invalid="ignore")
-    def take(self, step: int, *, draw: bool = False, closely: bool = False) -> Look:
-        """Probe the network as it is after `step` updates; `draw` histograms, look `closely` at hidden units too."""
+    def take(self, step: int, *, draw: bool = False, closely: bool = False, also: Observer | None = None) -> Look:
+        """Probe the network as it is after `step` updates.
+
+        Args:
+            step: Updates so far.
+            draw: Whether to make histograms.
+            closely: Whether to look at hidden units, too.
+            also: Is shown the events of the pass, too.
+        """
         network = self._network
         activity = ActivityCollector(network.layers[-1].name) if closely else None
         collect = _Collector(network.parameters_by_layer(), activity, draw)
-        result = network.probe(self._inputs, self._targets, collect, step=step)
+        result = network.probe(self._inputs, self._targets, _both(collect, also), step=step)
         loss = float(result.losses.mean(dtype=np.float64))
         gain, gain_se = self._surest_gain(result)
         excess, excess_se, majority = self._accuracy_excess(result.scores)
@@ -280,6 +288,17 @@ class Prober:
         if scores is None or majority is None:
             return None, None, None
         return *mean_and_error(scores - majority), float(majority.mean())
+
+
+def _both(collect: Observer, also: Observer | None) -> Observer:
+    if also is None:
+        return collect
+
+    def show(event: object) -> None:
+        collect(event)
+        also(event)
+
+    return show
 
 
 def _sample(inputs: Array, generator: np.random.Generator) -> Array:

@@ -14,6 +14,9 @@ Seen: TypeAlias = Literal["pre_activations", "outputs"]
 BINS = 24
 """Of both histograms together, from the least to the largest value of either."""
 
+LEAST_BINS = 6
+"""On either side of 0 that has values: where one side reaches far, the other is told apart all the same."""
+
 TINY = 1e-6
 """Least share of the range, of the values that bins next to 0 tell apart."""
 
@@ -214,7 +217,7 @@ def shared_edges(low: float, high: float, scale: float) -> Array:
     scale = max(scale, TINY * (high - low), np.finfo(np.float64).tiny)
     start, end = np.arcsinh(low / scale), np.arcsinh(high / scale)
     below = round(BINS * float(-start / (end - start)))
-    below = min(max(below, int(low < 0.0)), BINS - int(high > 0.0))
+    below = min(max(below, LEAST_BINS if low < 0.0 else 0), BINS - LEAST_BINS if high > 0.0 else BINS)
     edges = scale * np.sinh(
         np.concatenate([np.linspace(start, 0.0, below + 1)[:-1], np.linspace(0.0, end, BINS - below + 1)])
     )
