@@ -10,7 +10,7 @@ from gradvitals.diagnostics.unit_death import UnitState
 from gradvitals.engine.events import Array, LayerInfo
 
 LEAST_LOOKS = 8
-"""Moments between two scans that units are looked at, each halving what is left for some of them."""
+"""Moments between two scans that units are looked at, each halving what is left for one of them, and perhaps more."""
 
 PASSES = LEAST_LOOKS + 4
 """Through the layers below: at both scans and between, and of the old inputs for new weights."""
@@ -87,11 +87,10 @@ class Replay:
         low, high = np.zeros(len(units), np.intp), np.full(len(units), len(self.moments) - 1)
         told = ~_silent(self._known[0]) & _silent(self._known[len(self.moments) - 1])
         for _ in range(self.looks):
-            widths = np.where(told, high - low, 0)
-            widest = widths.argmax()
-            if widths[widest] <= 1:
+            wide = np.flatnonzero(told & (high - low > 1))
+            if not wide.size:
                 break
-            middle = int(low[widest] + high[widest]) // 2
+            middle = int(low[wide[0]] + high[wide[0]]) // 2  # of the unit that fired on most rows, before others
             self._known[middle] = self._values(middle, middle, units)
             silent, inside = _silent(self._known[middle]), told & (low < middle) & (middle < high)
             low[inside & ~silent] = middle

@@ -39,7 +39,8 @@ class UnitDeath:
         of: What the histograms are of: outputs, where pre-activations cannot be seen.
         rows: Values that they count; of a convolution and of a sequence, several a row.
         fired_rows: On how many of them it fired at `fired_after`; 0 where it did on others only.
-        edges: Of the bins of both histograms, ascending; 0 is one of them. A bin is without its left edge.
+        edges: Of the bins of both histograms, ascending; 0 is one of them, and not the first. A bin is without its left
+            edge.
         before: Values per bin at `fired_after`; those that are not finite are left out.
         after: The same at `silent_after`.
         largest_before: Largest pre-activation at `fired_after`.
@@ -204,7 +205,9 @@ def _drawable(values: Array) -> Array:
 
 
 def shared_edges(low: float, high: float, scale: float) -> Array:
-    """Give the edges of at most 24 bins from `low` to `high`, of which 0 is one, narrow near 0 and wide far from it.
+    """Give the edges of at most 24 bins from `low` to `high`, narrow near 0 and wide far from it.
+
+    0 is one of them, and never the first: what is 0 itself, and so silent, is on its left.
 
     Args:
         low: Least value.
@@ -213,13 +216,15 @@ def shared_edges(low: float, high: float, scale: float) -> Array:
     """
     low, high = min(low, 0.0), max(high, 0.0)
     if not high > low:
-        return np.array([low - 1.0, 0.0])
+        return np.array([-1.0, 0.0])
     scale = max(scale, TINY * (high - low), np.finfo(np.float64).tiny)
     start, end = np.arcsinh(low / scale), np.arcsinh(high / scale)
     below = round(BINS * float(-start / (end - start)))
-    below = min(max(below, LEAST_BINS if low < 0.0 else 0), BINS - LEAST_BINS if high > 0.0 else BINS)
-    edges = scale * np.sinh(
-        np.concatenate([np.linspace(start, 0.0, below + 1)[:-1], np.linspace(0.0, end, BINS - below + 1)])
-    )
-    edges[0], edges[-1] = low, high
+    below = min(max(below, LEAST_BINS if low < 0.0 else 1), BINS - LEAST_BINS if high > 0.0 else BINS)
+    negative = scale * np.sinh(np.linspace(start, 0.0, below + 1)[:-1])
+    positive = scale * np.sinh(np.linspace(0.0, end, BINS - below + 1))
+    if low == 0.0:
+        negative = -positive[1:2]
+    edges = np.concatenate([negative, positive])
+    edges[0], edges[-1] = low or edges[0], high
     return np.unique(edges)

@@ -218,14 +218,18 @@ def _killing_update(record: Record, layer: str, dead: Sequence[int], step: int) 
     if not known:
         return ""
     note = max(known, key=lambda note: note.fired_rows or 0)
-    bias = "" if note.bias_before is None else f"its bias went from {note.bias_before:.3g} to {note.bias_after:.3g}, "
-    below = (note.largest_with_both or 0.0) > 0.0  # with what it saw before, its own new parameters leave it alive
-    return (
-        f"; update {note.killed_by} killed unit {note.unit}: {bias}its weights changed by {note.weight_change:.3g}"
-        f" (their norm was {note.weight_norm_before:.3g}),"
-        f"{' what it gets from the layers below changed,' if below else ''}"
-        f" its largest pre-activation fell from {note.largest_before:.3g} to {note.largest_after:.3g}"
-    )
+    changes = []
+    if note.bias_before is not None and note.bias_after is not None:
+        changes.append(f"its bias went from {note.bias_before:.3g} to {note.bias_after:.3g}")
+    if note.weight_change is not None and note.weight_norm_before is not None:
+        changes.append(
+            f"its weights changed by {note.weight_change:.3g} (their norm was {note.weight_norm_before:.3g})"
+        )
+    if (note.largest_with_both or 0.0) > 0.0:  # with what it got before, its own new parameters leave it alive
+        changes.append("what it gets from the layers below changed")
+    if note.largest_before is not None and note.largest_after is not None:
+        changes.append(f"its largest pre-activation fell from {note.largest_before:.3g} to {note.largest_after:.3g}")
+    return f"; update {note.killed_by} killed unit {note.unit}{': ' if changes else ''}{', '.join(changes)}"
 
 
 def _of_a_sample(record: Record) -> str:

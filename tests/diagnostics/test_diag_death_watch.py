@@ -19,8 +19,10 @@ from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.engine.events import StepEnded
+from gradvitals.engine.initializers import glorot_uniform, orthogonal
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
+from gradvitals.engine.recurrent import recurrent
 from gradvitals.engine.stack import Training
 from gradvitals.engine.train_many import train_many
 from gradvitals.engine.training import Samples, train
@@ -176,6 +178,37 @@ def test_layers_behind_another_activation_are_described_by_the_probe(
         assert (note.certain, note.silent_after) == (True, note.step)
         assert note.largest_with_new_bias is not None
         assert note.largest_with_new_weights is None
+
+
+def test_units_of_a_relu_rnn_are_described_over_all_time_steps() -> None:
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(200, 12)).astype(np.float32)
+    data = WatchedData(inputs, np.eye(2, dtype=np.float32)[(inputs.sum(axis=1) > 0).astype(int)])
+    network = recurrent(
+        [3, 8, 2],
+        "relu",
+        "cross_entropy",
+        sequence_length=4,
+        initializers=[glorot_uniform] * 2,
+        recurrent_initializers=[orthogonal],
+        generator=generator,
+        dtype=np.float32,
+    )
+    monitor, saved = train_and_save(network, data, rate=0.05, epochs=12, strike=(20, "hidden_1", [5]))
+    assert_complete(monitor)
+    (note,) = monitor.record.notes(UnitDeath)
+    assert (note.unit, note.of, note.rows, note.certain) == (5, "pre_activations", 800, True)
+    own = saved[note.fired_after or 0]["hidden_1"]
+    state, values = np.zeros((200, 8)), []
+    for step in inputs.reshape(200, 4, 3).swapaxes(0, 1):
+        values.append(step @ own["weight"] + state @ own["recurrent_weight"] + own["bias"])
+        state = np.maximum(values[-1], 0.0)
+    fired = np.concatenate(values)[:, 5]
+    assert note.fired_rows == (fired > 0.0).sum()
+    assert note.largest_before == pytest.approx(fired.max(), rel=1e-4)
+    assert note.largest_with_new_bias is None  # what a bias does goes on through time
+    incoming = np.concatenate([own["weight"][:, 5], own["recurrent_weight"][:, 5]])
+    assert note.weight_norm_before == pytest.approx(np.linalg.norm(incoming), rel=1e-4)
 
 
 def test_units_dead_at_the_start_are_said_to_be_so(digits: WatchedData, make_network: MakeNetwork) -> None:

@@ -61,12 +61,12 @@ def test_of_many_moments_the_first_and_the_last_stay_and_early_ones_lie_close(
 ) -> None:
     network = make_network(digits, hidden=(8,))
     past = PastParameters(replayable_layers(network))
-    for step in [*range(1, 40), *range(40, 5000, 20), 5000]:
+    for step in [*range(1, 40), *range(40, 9000, 20), 9000]:
         past.keep(step, network.parameters_by_layer())
     steps = [moment.step for moment in past.moments]
-    assert len(steps) == MOST_MOMENTS
-    assert (steps[0], steps[1], steps[-1]) == (1, 2, 5000)
-    assert all(after <= 2 * before for before, after in pairwise(steps))
+    assert MOST_MOMENTS // 2 < len(steps) <= MOST_MOMENTS
+    assert (steps[0], steps[1], steps[-1]) == (1, 2, 9000)
+    assert all(after - before <= max(40, 0.25 * before) for before, after in pairwise(steps))
 
 
 def test_what_is_kept_of_a_step_is_what_was_there_last(digits: WatchedData, make_network: MakeNetwork) -> None:
