@@ -25,6 +25,15 @@ LEAST_WORK, SHARE = 2e8, 0.0075
 
 FEWEST_ROWS = 256
 
+FREE_COPIES, COPIED_SHARE = 2**21, 2e-5
+"""Numbers that may always be copied between scans, two milliseconds; beyond that, a share of the multiply-adds trained.
+
+It is .1 % of the time: a number copied costs some 50 multiply-adds.
+"""
+
+COPYING = 3000
+"""What a copy costs however small it is, in numbers."""
+
 
 class DeathWatcher:
     """Describes the units that a scan finds dead and that the scan before did not.
@@ -42,11 +51,19 @@ class DeathWatcher:
         self.sampler = Sampler(network, replayed) if sampled else None
         self._sampled: dict[str, SampledLayer] = {}
         self._last: Scan | None = None
-        self._work = 0.0
+        self._work, self._copied = 0.0, 0
 
-    def keep(self, step: int) -> None:
-        """Keep parameters as they are after a step between two scans."""
-        if self._last is not None and self._past.keeps_steps:
+    def keep(self, step: int, work_trained: float) -> None:
+        """Keep parameters as they are after a step between two scans, as often as can be afforded.
+
+        Args:
+            step: Which.
+            work_trained: Multiply-adds of all steps so far.
+        """
+        copied = self._copied + self._past.size + COPYING
+        affordable = max(FREE_COPIES, COPIED_SHARE * work_trained)
+        if self._last is not None and self._past.keeps_steps and copied <= affordable:
+            self._copied = copied
             self._keep(step)
 
     def describe(self, scan: Scan, work_trained: float) -> Iterator[UnitDeath]:

@@ -240,7 +240,7 @@ class Monitor:
     def _step_ended(self, event: StepEnded) -> None:
         self._movement.ended(event)
         if self._deaths is not None:
-            self._deaths.keep(event.step)
+            self._deaths.keep(event.step, event.step * self._work_per_step)
         self._batches.see(event)
         self._add_once(self._batches.take())
         scalars, fault = self._step_metrics.take()

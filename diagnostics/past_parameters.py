@@ -45,13 +45,14 @@ class PastParameters:
     Attributes:
         layers: Those of the network's layers that can be replayed.
         moments: In order.
+        size: Numbers of a moment.
     """
 
     def __init__(self, layers: Sequence[LayerInfo]) -> None:
         self.layers = tuple(layers)
         self.moments: list[Moment] = []
-        size = sum((info.fan_in + 1) * info.fan_out for info in layers)
-        self._most = min(MOST_NUMBERS // max(size, 1), MOST_MOMENTS)
+        self.size = sum((info.fan_in + 1) * info.fan_out for info in layers)
+        self._most = min(MOST_NUMBERS // max(self.size, 1), MOST_MOMENTS)
 
     @property
     def keeps_steps(self) -> bool:

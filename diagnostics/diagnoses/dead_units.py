@@ -36,7 +36,9 @@ class DeadUnits:
     """Symptom: units whose output, and so whose gradient, is 0 on every training example.
 
     Cause: weights or biases driven (or initialised) so low that no input reaches the active side; usually one update
-    that was too long. Below the first layer a unit can still be revived by changes under it.
+    that was too long. The evidence names it where it is known which one that was: in a plain chain of ReLU and linear
+    layers, of which parameters are kept at the steps looked at. Below the first layer a unit can still be revived by
+    changes under it.
     Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
     Info: any dead unit. Without the training set: units silent on all inputs that were observed in the later half of
     the training, which is not to be judged by.

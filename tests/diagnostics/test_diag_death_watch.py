@@ -268,7 +268,7 @@ def test_a_unit_that_comes_back_and_dies_again_has_a_note_of_each_death(puppet: 
     found = []
     for step in range(1, 41):
         puppet.bias[3] = -90.0 if 5 <= step < 15 or step >= 33 else 0.0
-        puppet.watcher.keep(step)
+        puppet.watcher.keep(step, 0.0)
         if step % 10 == 0:
             found += puppet.scan(step)
     assert [(note.step, note.layer, note.unit, note.killed_by) for note in found] == [
@@ -286,7 +286,7 @@ def test_every_update_that_kills_is_found_where_all_are_looked_at(killed: int, p
     for step in range(1, 31):
         puppet.bias[3] = -90.0 if step >= killed else 0.0
         puppet.bias[9] = -90.0 if step >= 31 - killed else 0.0
-        puppet.watcher.keep(step)
+        puppet.watcher.keep(step, 0.0)
     assert {note.unit: note.killed_by for note in puppet.scan(30)} == {3: killed, 9: 31 - killed}
 
 
@@ -294,7 +294,7 @@ def test_steps_not_looked_at_leave_it_open_which_update_it_was(puppet: Puppet) -
     puppet.scan(0)
     for step in (1, 2, 5):
         puppet.bias[3] = -90.0 if step == 5 else 0.0
-        puppet.watcher.keep(step)
+        puppet.watcher.keep(step, 0.0)
     (note,) = puppet.scan(9)
     assert (note.fired_after, note.silent_after, note.certain, note.killed_by) == (2, 5, True, None)
 
@@ -308,7 +308,7 @@ def test_on_a_part_of_the_rows_nothing_is_certain_before_the_scan(
     for step in (1, 2, 3):
         puppet.bias[3] = -90.0 if step >= 2 else 0.0
         puppet.bias[5] = -90.0 if step >= 3 else 0.0
-        puppet.watcher.keep(step)
+        puppet.watcher.keep(step, 0.0)
     first, second = sorted(puppet.scan(3), key=lambda note: note.unit)
     assert (first.rows, first.fired_after, first.silent_after, first.certain) == (FEWEST_ROWS, 1, 2, False)
     assert first.killed_by is None
@@ -330,7 +330,7 @@ def test_a_unit_that_fires_on_no_row_looked_at_is_not_narrowed_down(
     assert puppet.scan(0) == []
     for step in (1, 2, 3):
         puppet.bias[3] = -90.0 if step >= 2 else 0.0
-        puppet.watcher.keep(step)
+        puppet.watcher.keep(step, 0.0)
     (note,) = puppet.scan(3)
     assert (note.fired_after, note.silent_after, note.fired_rows, note.certain) == (0, 3, 0, True)
 
@@ -346,6 +346,20 @@ def test_with_more_trained_more_rows_are_looked_at(digits: WatchedData, make_net
         rows.append((note.rows, note.certain))
     assert FEWEST_ROWS < rows[0][0] < rows[1][0] == len(many.inputs)
     assert rows[1] == (len(many.inputs), True)
+
+
+def test_with_more_trained_more_steps_are_kept(digits: WatchedData, make_network: MakeNetwork) -> None:
+    narrow: list[tuple[int, int]] = []
+    for work in (0.0, 1e10):
+        puppet = Puppet(make_network(digits, hidden=(1000,)), digits)
+        puppet.scan(0)
+        for step in range(1, 101):
+            puppet.bias[3] = -90.0 if step >= 60 else 0.0
+            puppet.watcher.keep(step, step * work)
+        (note,) = puppet.scan(100)
+        narrow.append((note.fired_after or 0, note.silent_after))
+    assert narrow[0] == (30, 100)
+    assert narrow[1][0] < 60 <= narrow[1][1] <= narrow[1][0] + 20
 
 
 def test_a_large_network_is_described_from_scan_to_scan(digits: WatchedData, make_network: MakeNetwork) -> None:
@@ -426,7 +440,7 @@ def test_nothing_that_is_not_finite_stops_the_watcher(
         if where != "inputs":
             arrays[where][..., 3] = value if step == 2 else -1.0
         puppet.bias[4] = -1e4 if step >= 2 else 0.0
-        puppet.watcher.keep(step)
+        puppet.watcher.keep(step, 0.0)
     dead = {"hidden_1": (3, 4), "hidden_2": ()}
     notes = list(puppet.watcher.describe(Scan(3, len(inputs), dead), 0.0))
     assert {note.unit for note in notes} == {3, 4}

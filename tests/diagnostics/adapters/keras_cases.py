@@ -20,6 +20,7 @@ from gradvitals.diagnostics.notes import NOTES, Ending, Generalisation, Movement
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, RecurrentBackward
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.optimizers import Sgd
@@ -220,6 +221,59 @@ def test_a_dying_relu_is_named_in_its_layer(place: int, *, apart: bool) -> None:
     assert found["dead_units@dying"].severity is Severity.ERROR
     with pytest.raises(AssertionError, match="dead_units"):
         monitor.assert_healthy()
+
+
+class Strike(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types
+    """Sets a layer's first bias so low, at the end of a batch, that the unit is dead."""
+
+    def __init__(self, layer: str, step: int) -> None:
+        super().__init__()
+        self._layer, self._left = layer, step
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's own
+        """Strike, if it is time."""
+        self._left -= 1
+        if self._left == 0:
+            part = self.model.get_layer(self._layer)
+            bias = np.array(keras.ops.convert_to_numpy(part.bias))
+            bias[0] = -90.0
+            part.bias.assign(bias)
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["first", "second"])
+def test_the_update_that_kills_a_unit_of_a_chain_is_known(place: int) -> None:
+    data = make_classes()
+    struck = layers.Dense(10, activation="relu", name="struck")
+    model = make_classifier(hidden=[*[16] * place, struck], rate=0.01)
+    monitor = watch(model, data=data)
+    fit(model, data, Strike("struck", 30), monitor, epochs=5, batch_size=40)
+    (note,) = [note for note in monitor.record.notes(UnitDeath) if note.layer == "struck" and note.unit == 0]
+    assert (note.killed_by, note.of, note.rows, note.bias_after) == (30, "pre_activations", 400, -90.0)
+    assert (note.largest_before or 0.0) > 0.0 > (note.largest_after or 0.0)
+    (finding,) = [each for each in monitor.verdict.findings if each.key == "dead_units@struck"]
+    assert "update 30 killed unit 0: its bias went from" in finding.evidence
+
+
+@pytest.mark.parametrize("normalised", [False, True], ids=["plain", "normalised"])
+def test_a_dead_channel_is_described_as_far_as_it_is_seen(*, normalised: bool) -> None:
+    data = make_classes(200, (8, 8, 1))
+    parts = [layers.BatchNormalization(name="norm")] if normalised else []
+    parts = [layers.Conv2D(4, 3, name="conv"), *parts, layers.Activation("relu"), layers.Flatten(), layers.Dense(3)]
+    model = keras.Sequential([layers.Input((8, 8, 1)), *parts])
+    model.compile(keras.optimizers.SGD(0.01), sparse(from_logits=True))
+    struck = "conv"
+    if normalised:  # whose shift is the bias
+        model.get_layer("norm").bias = model.get_layer("norm").beta
+        struck = "norm"
+    monitor = watch(model, data=data)
+    fit(model, data, Strike(struck, 9), monitor, epochs=5, batch_size=40)
+    (note,) = [note for note in monitor.record.notes(UnitDeath) if note.layer == "conv" and note.unit == 0]
+    assert note.fired_after is not None
+    assert note.fired_after < 9 <= note.silent_after == note.step
+    assert 0 < (note.fired_rows or 0) == sum(note.before[note.edges.index(0.0) :])
+    assert sum(note.after[note.edges.index(0.0) :]) == 0
+    assert note.of == ("outputs" if normalised else "pre_activations")
+    assert (note.largest_before is None) == (note.largest_with_new_bias is None) == normalised
 
 
 def test_updates_are_those_of_single_steps() -> None:
