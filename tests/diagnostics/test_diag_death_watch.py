@@ -13,7 +13,7 @@ from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.death_watch import FEWEST_ROWS, MOST_UNITS, DeathWatcher
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import Scan
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.probing import Prober, WatchedData
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
@@ -244,6 +244,26 @@ def test_a_network_that_stays_well_has_no_deaths(digits: WatchedData, make_netwo
     assert monitor.record.notes(UnitDeath) == []
 
 
+@pytest.mark.parametrize(("exact", "passes"), [("auto", 0), (7, 8)])
+def test_the_sample_is_run_for_it_only_where_the_probe_did_not(
+    exact: Any, passes: int, digits: WatchedData, make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make_network(digits, (16, 8), ("tanh", "relu"))
+    observe, seen = network.observe, list[int]()
+
+    def count(inputs: Any, observer: Any, *, step: int = 0) -> None:
+        seen.append(step)
+        observe(inputs, observer, step=step)
+
+    monkeypatch.setattr(network, "observe", count)
+    monitor, _ = train_and_save(network, digits, rate=0.1, strike=(20, "hidden_2", [3]), exact=exact)
+    looks = {probe.step for probe in monitor.record.notes(Probe)}
+    scans = [scan.step for scan in monitor.record.notes(Scan)]
+    assert seen == [step for step in scans if step not in looks]
+    assert len(seen) == passes
+    assert [note.unit for note in monitor.record.notes(UnitDeath)] == [3]
+
+
 class Puppet:
     """A network whose units are killed and revived by hand, and a watcher of it."""
 
@@ -261,6 +281,13 @@ class Puppet:
 @pytest.fixture
 def puppet(digits: WatchedData, make_network: MakeNetwork) -> Puppet:
     return Puppet(make_network(digits), digits)
+
+
+def test_a_watcher_that_comes_later_does_not_say_when_a_unit_died(puppet: Puppet) -> None:
+    puppet.bias[3] = -90.0
+    (note,) = puppet.scan(50)
+    assert (note.step, note.fired_after, note.silent_after, note.certain, note.killed_by) == (50, None, 50, True, None)
+    assert puppet.scan(60) == []
 
 
 def test_a_unit_that_comes_back_and_dies_again_has_a_note_of_each_death(puppet: Puppet) -> None:
