@@ -15,6 +15,9 @@ from gradvitals.engine.events import Array, LayerForward, Observable
 MOST_VALUES = 1024
 """Kept per unit: a convolution has many a row."""
 
+MOST_WEIGHTS = 2**22
+"""Of a layer that are kept from scan to scan; of a larger one nothing is said of its weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampledLayer:
@@ -25,7 +28,7 @@ class SampledLayer:
         of: What the values are.
         values: `(values, units)`.
         bias: `(units,)`; None where it has none.
-        weights: All that are incoming, `(fan_in, units)`; without a row where they cannot be told.
+        weights: All that are incoming, `(fan_in, units)`; without a row where they cannot be told, or are too many.
         adds_bias: Whether the values are what the weights make of the inputs, plus the bias; through time they are not.
     """
 
@@ -82,7 +85,8 @@ class Sampler:
 def _sampled(step: int, of: Seen, values: Array, parameters: Mapping[str, Array]) -> SampledLayer:
     units = values.shape[1]
     incoming = [array for array in parameters.values() if array.ndim == 2 and array.shape[1] == units]
-    weights = np.concatenate(incoming) if incoming else np.empty((0, units))
+    kept = 0 < sum(array.size for array in incoming) <= MOST_WEIGHTS
+    weights = np.concatenate(incoming) if kept else np.empty((0, units))
     bias = parameters.get("bias")
     bias = bias.copy() if bias is not None and bias.shape == (units,) else None
     return SampledLayer(step, of, values, bias, weights, of == "pre_activations" and len(incoming) == 1)

@@ -16,6 +16,9 @@ MOST_NUMBERS, MOST_MOMENTS = 2**21, 128
 
 FEWEST_MOMENTS = 4
 
+LARGEST = 2**24
+"""Most numbers of the layers to be replayed: two moments are 128 MB."""
+
 CHUNK = 1000
 """Rows computed at a time."""
 
@@ -36,7 +39,13 @@ def replayable_layers(network: Observable) -> tuple[LayerInfo, ...]:
     others = [place for place, info in enumerate(first) if info.activation not in REPLAYED]
     first = first[: others[0]] if others else first
     last = max((place for place, info in enumerate(first) if info.activation in RECTIFIED), default=-1)
-    return tuple(first[: last + 1])
+    replayed = tuple(first[: last + 1])
+    return replayed if numbers_of(replayed) <= LARGEST else ()
+
+
+def numbers_of(layers: Sequence[LayerInfo]) -> int:
+    """Count the weights and biases of layers of a plain chain."""
+    return sum((info.fan_in + 1) * info.fan_out for info in layers)
 
 
 class PastParameters:
@@ -51,7 +60,7 @@ class PastParameters:
     def __init__(self, layers: Sequence[LayerInfo]) -> None:
         self.layers = tuple(layers)
         self.moments: list[Moment] = []
-        self.size = sum((info.fan_in + 1) * info.fan_out for info in layers)
+        self.size = numbers_of(layers)
         self._most = min(MOST_NUMBERS // max(self.size, 1), MOST_MOMENTS)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics import death_watch
+from gradvitals.diagnostics import death_sample, death_watch
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.death_watch import FEWEST_ROWS, MOST_UNITS, DeathWatcher
 from gradvitals.diagnostics.judge import judge
@@ -262,6 +262,19 @@ def test_the_sample_is_run_for_it_only_where_the_probe_did_not(
     assert seen == [step for step in scans if step not in looks]
     assert len(seen) == passes
     assert [note.unit for note in monitor.record.notes(UnitDeath)] == [3]
+
+
+def test_of_too_many_weights_nothing_is_said(
+    digits: WatchedData, make_network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(death_sample, "MOST_WEIGHTS", 100)
+    network = make_network(digits, (16, 8), ("tanh", "relu"))
+    monitor, _ = train_and_save(network, digits, rate=0.1, strike=(20, "hidden_2", [3]))
+    (note,) = monitor.record.notes(UnitDeath)
+    assert (note.weight_norm_before, note.weight_norm_after, note.weight_change) == (None, None, None)
+    assert note.bias_after is not None
+    assert note.bias_after < -80.0
+    assert (note.largest_before or 0.0) > 0.0 > (note.largest_with_new_bias or 0.0)
 
 
 class Puppet:

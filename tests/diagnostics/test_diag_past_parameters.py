@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.past_parameters import (
+    LARGEST,
     MOST_MOMENTS,
     PastParameters,
     past_pre_activations,
@@ -86,6 +87,13 @@ def test_a_large_network_is_not_copied_between_scans(make_network: MakeNetwork, 
     for step in (0, 10, 20):
         past.keep(step, large.parameters_by_layer())
     assert [moment.step for moment in past.moments] == [0, 20]
+
+
+def test_a_network_too_large_to_copy_is_not_replayed(digits: WatchedData, make_network: MakeNetwork) -> None:
+    network = make_network(digits, hidden=(4000, 4200))
+    assert sum(info.fan_in * info.fan_out for info in network.layers[:2]) > LARGEST
+    assert replayable_layers(network) == ()
+    assert replayable_layers(make_network(digits, hidden=(4000, 4000)))
 
 
 def test_the_work_is_that_of_the_layers_below_and_the_units_asked_for(
