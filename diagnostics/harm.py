@@ -47,6 +47,8 @@ def measure_harm(probe: Probe, constant_loss: float | None, lag: Shortfall | Non
 def _beside(lag: Shortfall, *, by_answers: bool) -> str:
     """Say what simple models do on the samples on which the network was trained, and they were not."""
     if by_answers:
-        return f"get {100 * lag.simple_score:.3g} % of the same {lag.samples} right, it {100 * lag.score:.3g} %"
+        return (
+            f"get {100 * lag.simple_score:.3g} % of the same {lag.samples} right, the network {100 * lag.score:.3g} %"
+        )
     lost, simply = (100.0 * max(1.0 - score, 0.0) for score in (lag.score, lag.simple_score))
-    return f"lose {simply:.3g} % on the same {lag.samples}, it {lost:.3g} %"
+    return f"lose {simply:.3g} % on the same {lag.samples}, the network {lost:.3g} %"

@@ -8,6 +8,7 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.margin import Reading, nearest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
+from gradvitals.diagnostics.persistence import Standing
 
 INDICES_SHOWN = 8
 
@@ -47,6 +48,37 @@ def judged(diagnosis: Diagnosis, findings: Iterable[Finding | None], *readings: 
     found = tuple(finding for finding in findings if finding is not None)
     status: Status = "fired" if any(finding.standing for finding in found) else "clear"
     return Judgement(diagnosis.id, status, "", found, nearest(diagnosis.id, readings))
+
+
+def finding_of(
+    diagnosis: Diagnosis,
+    standing: Standing,
+    *,
+    threshold: float,
+    evidence: str,
+    explanation: str,
+    layer: str | None = None,
+    first_step: int | None = None,
+    value: float | None = None,
+    defect: str = "",
+    prescriptions: tuple[Prescription, ...] = (),
+) -> Finding:
+    """Give what stands as a finding; where it began and what was measured are the checks' own unless given."""
+    return Finding(
+        id=diagnosis.id,
+        tier=diagnosis.tier,
+        severity=standing.severity,
+        layer=layer,
+        first_step=standing.first_step if first_step is None else first_step,
+        last_step=standing.last_step,
+        cleared=standing.cleared,
+        value=standing.value if value is None else value,
+        threshold=threshold,
+        evidence=evidence,
+        explanation=explanation,
+        defect=defect,
+        prescriptions=prescriptions,
+    )
 
 
 def change_learning_rate(record: Record, factor: float = 0.1) -> Prescription:

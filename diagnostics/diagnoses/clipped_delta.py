@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
@@ -61,15 +61,10 @@ class ClippedDelta:
         return judged(self, [] if standing is None else [self._finding(record, standing)], *readings)
 
     def _finding(self, record: Record, standing: Standing) -> Finding:
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=None if record.context is None else record.context.layers[-1].name,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=self.error if standing.severity is Severity.ERROR else self.warn,
             evidence=(
                 f"on {100 * standing.value:.3g} % of the probe's samples the gradient on an output is exactly 0,"

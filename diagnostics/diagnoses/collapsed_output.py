@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import change_learning_rate, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
@@ -78,15 +78,10 @@ class CollapsedOutput:
         )
 
     def _finding(self, record: Record, context: Context, standing: Standing) -> Finding:
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=context.layers[-1].name,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=self.error,
             evidence=(
                 f"over the samples of the probe no output varies by more than {standing.value:.2g}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.data_facts import MOST_NAMED
-from gradvitals.diagnostics.diagnoses.base import judged, list_indices, not_judged
+from gradvitals.diagnostics.diagnoses.base import finding_of, judged, list_indices, not_judged
 from gradvitals.diagnostics.diagnoses.start import is_half_done, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
@@ -146,14 +146,9 @@ class DataFaults:
         over = is_half_done if all(fault.gated for fault in faults if fault.severity is worst.severity) else None
         standing = settle_start(record, gate, worst.severity, grave=any(fault.gated for fault in faults), over=over)
         serious = [fault for fault in faults if fault.severity > Severity.INFO] or faults
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
+        return finding_of(
+            self,
+            standing,
             value=worst.value,
             threshold=worst.threshold,
             evidence="; ".join(fault.evidence for fault in faults),

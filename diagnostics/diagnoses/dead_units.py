@@ -9,6 +9,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     change_activation,
     change_learning_rate,
     config_value,
+    finding_of,
     judged,
     list_indices,
     not_applicable,
@@ -159,15 +160,10 @@ class DeadUnits:
         if revived and not standing.cleared:
             evidence += f"; {revived} once dead fire again"
         evidence += _killing_update(record, layer, dead, seen.step)
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=layer,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=1.0 if standing.value == 1.0 else self.warn,
             evidence=evidence,
             explanation=(

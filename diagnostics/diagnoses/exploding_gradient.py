@@ -9,6 +9,7 @@ import numpy as np
 
 from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
+    finding_of,
     judged,
     not_applicable,
     not_judged,
@@ -142,15 +143,10 @@ class ExplodingGradient:
     ) -> Finding | None:
         if standing is None:
             return None
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=layer,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=threshold,
             evidence=evidence,
             explanation=(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.gradient_notes import MissingGradients, StaleGradients
@@ -74,15 +74,9 @@ class FrozenParameters:
         standing = settle(checks, 1)
         if standing is None:
             return None
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
+        return finding_of(
+            self,
+            standing,
             threshold=float(self.looks),
             evidence=(
                 f"at {standing.value:.0f} steps looked at, one after the other, the gradient was not cleared: the first"
@@ -118,15 +112,10 @@ class FrozenParameters:
         what = "no parameter that the optimizer holds had a gradient"
         if note.zeros:
             what = "every gradient was exactly 0, and those of the probe's loss are not"
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
+        return finding_of(
+            self,
+            standing,
             first_step=note.since - 1,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=float(self.looks),
             evidence=(
                 f"at {standing.value:.0f} steps looked at, one after the other, from step {note.since} to"
@@ -164,15 +153,11 @@ class FrozenParameters:
         pushes = max(note.unmoved[layer][name] for name in arrays)
         have = "have" if len(arrays) > 1 else "has"
         held = standing.severity is not Severity.WARNING
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=layer,
             first_step=note.since,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=1.0,
             evidence=(
                 f"the {named} of {layer} {have} not changed by a bit in {note.step - note.since} updates; at"

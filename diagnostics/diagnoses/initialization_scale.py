@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import change_initialization, config_value, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import (
+    change_initialization,
+    config_value,
+    finding_of,
+    judged,
+    not_judged,
+    set_key,
+)
 from gradvitals.diagnostics.diagnoses.start import (
     USUAL,
     beats_constant,
@@ -139,14 +146,10 @@ class InitializationScale:
         standing = settle_start(record, gate, mild, grave=grave, harms=frozenset(Arm), over=worst.over, costly=costly)
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=worst.layer,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
             value=worst.value,
             threshold=worst.threshold,
             evidence=f"before the first update the pre-activations have standard deviations of {sizes}; {told}",

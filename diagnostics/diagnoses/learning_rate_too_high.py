@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import change_learning_rate, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.start import STOPPED, what_was_broken
 from gradvitals.diagnostics.diagnoses.update_sizes import (
@@ -113,14 +113,10 @@ class LearningRateTooHigh:
 
     def _finding(self, record: Record, gate: Gate, update: Update, standing: Standing) -> Finding:
         since = _what_followed(record, gate.at(standing.last_step), standing)
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
+        return finding_of(
+            self,
+            standing,
             first_step=update.step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
             value=update.ratio,
             threshold=self.movement,
             evidence=(

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import change_initialization, config_value, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import (
+    change_initialization,
+    config_value,
+    finding_of,
+    judged,
+    not_judged,
+    set_key,
+)
 from gradvitals.diagnostics.diagnoses.start import loss_of_zeros
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import LEAST_SHORTFALL, Arm, Gate, GateCheck, is_overfitted
@@ -101,15 +108,9 @@ class Memorising:
                 f" {newly_lost:.3g} % on {note.samples} new ones"
             )
             others = f"lose {simply_lost:.3g} % there"
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
+        return finding_of(
+            self,
+            standing,
             threshold=LEAST_SHORTFALL,
             evidence=f"{found}; a linear fit or nearest neighbours {others}",
             explanation=(

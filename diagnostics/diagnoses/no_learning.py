@@ -10,6 +10,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     change_activation,
     change_learning_rate,
     config_value,
+    finding_of,
     judged,
     not_judged,
 )
@@ -82,14 +83,9 @@ class NoLearning:
         probe = next(probe for probe in reversed(record.notes(Probe)) if probe.step <= standing.last_step)
         ratio = probe.loss_ratio if probe.loss_ratio is not None else float("nan")
         what = _without_gradient(probe, standing) if without_gradient else _no_gain(record, probe, standing)
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
+        return finding_of(
+            self,
+            standing,
             value=ratio,
             threshold=0.95,
             evidence=what,

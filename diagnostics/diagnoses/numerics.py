@@ -6,6 +6,7 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
     config_value,
+    finding_of,
     judged,
     not_judged,
     set_key,
@@ -140,15 +141,10 @@ class Numerics:
         defect: str,
         cures: tuple[Prescription, ...],
     ) -> Finding:
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=layer,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=threshold,
             evidence=evidence,
             explanation=explanation,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import config_value, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import config_value, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.memorising import NO_VALIDATION
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import SMALL_SAMPLE, Gate
@@ -73,14 +73,9 @@ class Overfitting:
     def _finding(self, record: Record, notes: list[ValidationCourse], standing: Standing) -> Finding:
         note = next(note for note in reversed(notes) if note.step == standing.last_step)
         score = f"; its score is {note.fall:.3g} below its best" if note.fall > self.errors * note.fall_se else ""
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
+        return finding_of(
+            self,
+            standing,
             value=note.rise,
             threshold=self.warn,
             evidence=(

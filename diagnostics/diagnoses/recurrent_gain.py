@@ -5,7 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import config_value, judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import config_value, finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
@@ -138,15 +138,10 @@ class RecurrentGain:
         self, layer: str, standing: Standing, threshold: float, evidence: str, cures: tuple[Prescription, ...]
     ) -> Finding:
         grows = standing.value > 0.0
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=layer,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=threshold,
             evidence=f"{evidence} (Σ log γ = {standing.value:.3g})",
             explanation=(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
@@ -69,15 +69,10 @@ class SaturatedOutput:
         return judged(self, [] if standing is None else [self._finding(record, fits[0], standing)], *readings)
 
     def _finding(self, record: Record, fit: LossFit, standing: Standing) -> Finding:
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=None if record.context is None else record.context.layers[-1].name,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=self.warn if standing.value >= self.warn else self.costly,
             evidence=(
                 f"on {100 * standing.value:.3g} % of the probe's samples an output is wrong by more than 0.5 where the"

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate, has_learned
 from gradvitals.diagnostics.margin import Reading
@@ -127,15 +127,10 @@ class SaturatedUnits:
         at_start = probes[0].relative_slopes[layer]
         threshold = self.error if standing.severity is Severity.ERROR else self.warn
         since = "already before the first update" if at_start < self.warn else f"{at_start:.3f} before the first update"
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=layer,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=threshold,
             evidence=(
                 f"the activations of {layer} pass on {100 * standing.value:.2g} % of their steepest slope on average"

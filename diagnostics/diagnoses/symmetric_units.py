@@ -6,6 +6,7 @@ from typing import ClassVar, TypeAlias
 
 from gradvitals.diagnostics.diagnoses.base import (
     change_initialization,
+    finding_of,
     judged,
     list_indices,
     not_applicable,
@@ -92,15 +93,11 @@ class SymmetricUnits:
         largest = max(groups, key=len)
         count, units = copies(groups), info.fan_out
         others = f" ({len(groups) - 1} more such groups)" if len(groups) > 1 else ""
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=info.name,
             first_step=since,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=self.error,
             evidence=(
                 f"{len(largest)} of {units} units of {info.name} (units {list_indices(largest)}){others} have the same"

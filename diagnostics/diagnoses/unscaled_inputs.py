@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses.base import judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.start import USUAL, is_half_done, is_usual, settle_start
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
@@ -147,14 +147,9 @@ class UnscaledInputs:
         column = _dominant_column(start, facts)
         if column is not None:
             evidence += f"; column {column} alone makes {100 * (start.curvature_share or 0.0):.0f} % of that steepness"
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
-            layer=None,
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
+        return finding_of(
+            self,
+            standing,
             value=worst.value,
             threshold=worst.threshold,
             evidence=evidence,

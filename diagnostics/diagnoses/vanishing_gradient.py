@@ -5,7 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.base import change_activation, judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import (
+    change_activation,
+    finding_of,
+    judged,
+    not_applicable,
+    not_judged,
+    set_key,
+)
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.update_sizes import median_ratios
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
@@ -125,15 +132,10 @@ class VanishingGradient:
         probe = next(probe for probe in reversed(probes) if probe.step <= standing.last_step)
         names = list(probe.preactivation_gradients)
         profile = ", ".join(f"{name} {probe.preactivation_gradients[name]:.1e}" for name in names)
-        return Finding(
-            id=self.id,
-            tier=self.tier,
-            severity=standing.severity,
+        return finding_of(
+            self,
+            standing,
             layer=names[0],
-            first_step=standing.first_step,
-            last_step=standing.last_step,
-            cleared=standing.cleared,
-            value=standing.value,
             threshold=self.ratio if standing.value < self.ratio else self.mild,
             evidence=(
                 f"the gradient shrinks {fold(1.0 / standing.value)}-fold from {names[-1]} down to {names[0]}"

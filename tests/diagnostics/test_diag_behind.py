@@ -111,10 +111,10 @@ def test_its_harm_is_said_in_answers_or_in_loss(make_probe: MakeProbe) -> None:
     values = {"loss_ratio": 0.8, "gain": 0.2, "gain_se": 0.01}
     text = measure_harm(make_probe(1000, **values, **ANSWERS), 1.0, LAG)
     assert text is not None
-    assert text.text.endswith("fitted to others, get 90 % of the same 256 right, it 50 %")
+    assert text.text.endswith("fitted to others, get 90 % of the same 256 right, the network 50 %")
     text = measure_harm(make_probe(1000, **values), 1.0, LAG)
     assert text is not None
-    assert text.text.endswith("fitted to others, lose 10 % on the same 256, it 50 %")
+    assert text.text.endswith("fitted to others, lose 10 % on the same 256, the network 50 %")
 
 
 # what it makes a warning of

@@ -73,7 +73,7 @@ def test_a_network_that_learned_little_is_measured_at_its_end(train_watched: Tra
     assert note.simple_score > 0.9
     assert note.value == pytest.approx(note.simple_score - note.score)
     (finding,) = [one for one in monitor.verdict.standing if one.id == "learning_rate_too_low"]
-    assert f"get {100 * note.simple_score:.3g} % of the same 256 right, it" in finding.harm.text
+    assert f"get {100 * note.simple_score:.3g} % of the same 256 right, the network" in finding.harm.text
 
 
 def test_what_has_learned_or_hardly_begun_is_not_measured(train_watched: Train, digits: WatchedData) -> None:
