@@ -3,14 +3,14 @@
 import math
 
 from gradvitals.diagnostics.findings import Harm
+from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.notes import Probe
-from gradvitals.diagnostics.shortfall import Shortfall
 
 ROUNDING = 1e-6
 """Relative difference of losses recorded in double precision that is no more than rounding."""
 
 
-def measure_harm(probe: Probe, constant_loss: float | None, lag: Shortfall | None = None) -> Harm | None:
+def measure_harm(probe: Probe, constant_loss: float | None, lag: Lag | None = None) -> Harm | None:
     """Compare with the best constant output; `gain` is floored, so a monstrous loss is given as it is.
 
     Args:
@@ -39,16 +39,15 @@ def measure_harm(probe: Probe, constant_loss: float | None, lag: Shortfall | Non
             " commonest class"
         )
     if lag is not None:
-        beside = _beside(lag, by_answers=majority is not None)
-        text += f"; a linear fit or nearest neighbours, fitted to others, {beside}"
+        fitted = "" if lag.new else ", fitted to others,"
+        text += f"; a linear fit or nearest neighbours{fitted} {_beside(lag, by_answers=majority is not None)}"
     return Harm(share, error_of_share, text)
 
 
-def _beside(lag: Shortfall, *, by_answers: bool) -> str:
-    """Say what simple models do on the samples on which the network was trained, and they were not."""
+def _beside(lag: Lag, *, by_answers: bool) -> str:
+    """Say what simple models do on samples that they were not fitted to, and the network on the same."""
+    which = f"{lag.samples} new samples" if lag.new else f"the same {lag.samples}"
     if by_answers:
-        return (
-            f"get {100 * lag.simple_score:.3g} % of the same {lag.samples} right, the network {100 * lag.score:.3g} %"
-        )
+        return f"get {100 * lag.simple_score:.3g} % of {which} right, the network {100 * lag.score:.3g} %"
     lost, simply = (100.0 * max(1.0 - score, 0.0) for score in (lag.score, lag.simple_score))
-    return f"lose {simply:.3g} % on the same {lag.samples}, the network {lost:.3g} %"
+    return f"lose {simply:.3g} % on {which}, the network {lost:.3g} %"

@@ -6,12 +6,11 @@ from dataclasses import replace
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
-from gradvitals.diagnostics.gate import is_behind, judge_gate
+from gradvitals.diagnostics.gate import find_lag, judge_gate
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.roots import explain
-from gradvitals.diagnostics.shortfall import Shortfall
 
 UNFOUND = frozenset({"clear", "not_judged"})
 """What a diagnosis says that has found nothing."""
@@ -50,7 +49,6 @@ def _with_harm(finding: Finding, record: Record) -> Finding:
     probes = record.notes(Probe)
     if not finding.standing or finding.severity is Severity.INFO or not probes:
         return finding
-    lags = [note for note in record.notes(Shortfall) if is_behind(probes[-1], [note])]
     constant = None if record.context is None else record.context.constant_loss
-    harm = measure_harm(probes[-1], constant, lags[-1] if lags else None)
+    harm = measure_harm(probes[-1], constant, find_lag(probes[-1], record))
     return finding if harm is None else replace(finding, harm=harm)

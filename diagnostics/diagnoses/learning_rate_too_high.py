@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.start import STOPPED, what_was_broken
 from gradvitals.diagnostics.diagnoses.update_sizes import (
     Update,
@@ -15,6 +16,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
     median_ratios,
     why_no_updates,
 )
+from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, warm_up
 from gradvitals.diagnostics.measurements import Record
@@ -36,7 +38,8 @@ class LearningRateTooHigh:
     Cure: a lower learning rate, by powers of ten; a warm-up; clipping the gradient to a norm of 1.
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
-    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models.
+    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models; or units
+    that have been saturated, or gradients that have vanished, only since then, as far as those rules warn of it.
     Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
     gradient left, or numbers that are not finite.
@@ -75,13 +78,14 @@ class LearningRateTooHigh:
             return judged(self, [])
         checks = self._checks(record, gate, update)
         standing = settle(checks, self.persistence)
-        if gate.behind_at(probes[-1].step):
+        spoiled = _what_it_spoiled(record, gate, update)
+        if gate.behind_at(probes[-1].step) or spoiled is not None:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is not None and (broken := what_was_broken(record)):
             return not_judged(self, f"before the first update {broken}")
         if standing is None and gate.reason:
             return not_judged(self, gate.reason)
-        return judged(self, [None if standing is None else self._finding(record, gate, update, standing)])
+        return judged(self, [None if standing is None else self._finding(record, gate, update, standing, spoiled)])
 
     def _checks(self, record: Record, gate: Gate, update: Update) -> list[Check]:
         probes, context = record.notes(Probe), record.context
@@ -111,8 +115,12 @@ class LearningRateTooHigh:
         start = 1.0 if first.loss_ratio is None else max(first.loss_ratio, 1.0)
         return ratio > self.blown_up * start
 
-    def _finding(self, record: Record, gate: Gate, update: Update, standing: Standing) -> Finding:
+    def _finding(
+        self, record: Record, gate: Gate, update: Update, standing: Standing, spoiled: Finding | None
+    ) -> Finding:
         since = _what_followed(record, gate.at(standing.last_step), standing)
+        if spoiled is not None:
+            since += f"; {spoiled.evidence}"
         return finding_of(
             self,
             standing,
@@ -129,6 +137,14 @@ class LearningRateTooHigh:
             ),
             prescriptions=_cures(record),
         )
+
+
+def _what_it_spoiled(record: Record, gate: Gate, update: Update) -> Finding | None:
+    """Give what stands of saturated units or vanishing gradients that were not there before an update."""
+    rules = (SaturatedUnits(), VanishingGradient())
+    found = (finding for rule in rules for finding in rule.judge(record, gate).findings)
+    serious = (finding for finding in found if finding.standing and finding.severity > Severity.INFO)
+    return next((finding for finding in serious if finding.first_step >= update.step), None)
 
 
 def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) -> str:

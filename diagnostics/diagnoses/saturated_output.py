@@ -1,17 +1,18 @@
 """Diagnosis 4: outputs stuck where their activation is flat, under a loss that multiplies the gradient by its slope."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import LEAST_TO_CATCH_UP, Gate
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
-from gradvitals.diagnostics.notes import Outputs
-from gradvitals.diagnostics.persistence import Standing, at_least, settle
+from gradvitals.diagnostics.notes import Ending, Outputs
+from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 
 CURVED = frozenset({*SLOPED, "softmax"})
@@ -26,7 +27,8 @@ class SaturatedOutput:
     Cure: the cross-entropy, whose gradient cancels the slope; or for quantities a linear output.
     Info: never.
     Warning: on 20 % of the samples an output is wrong by more than ½ where φ′ is below .05 of its maximum; on 5 %, if
-    the network ended behind simple models.
+    the network ended behind simple models, or if it was on 20 % before the first update and a fifth of the loss is left
+    in the end: these samples were never learned from.
     Error: and the network is impaired.
     Clear: a third of the way back: 13 % of the samples.
     Needs: a squared, absolute or Huber loss of an output that ends in sigmoid, tanh or softmax, targets, and probes.
@@ -36,7 +38,7 @@ class SaturatedOutput:
 
     Attributes:
         warn: Share of samples from which it is a warning.
-        costly: Share from which it is a warning if the network ended behind simple models.
+        costly: Share from which it is a warning if the network ended behind simple models, or was born so.
         error: Share from which it is an error if the network is impaired.
         persistence: Probes in a row that must agree.
     """
@@ -63,10 +65,17 @@ class SaturatedOutput:
         if len(checks) < self.persistence and not any(check.final for check in checks):
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         standing = settle(checks, self.persistence)
-        if checks and checks[-1].value >= min(self.costly, self.warn) and gate.behind_at(checks[-1].step):
+        if checks and self._is_costly(record, gate, checks):
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         readings = [Reading(check.value, self.warn, context.layers[-1].name) for check in checks[-1:]]
         return judged(self, [] if standing is None else [self._finding(record, fits[0], standing)], *readings)
+
+    def _is_costly(self, record: Record, gate: Gate, checks: Sequence[Check]) -> bool:
+        """Tell whether a small share is more than a symptom: what is left of a larger one, or of a worse network."""
+        first, last = checks[0], checks[-1]
+        born = first.step == 0 and first.value >= self.warn
+        never_learned = born and _ended(record) and not gate.learned_at(last.step)
+        return last.value >= min(self.costly, self.warn) and (gate.behind_at(last.step) or never_learned)
 
     def _finding(self, record: Record, fit: LossFit, standing: Standing) -> Finding:
         return finding_of(
@@ -92,3 +101,9 @@ class SaturatedOutput:
             loss = "cross_entropy" if fit.activation == "softmax" else "binary_cross_entropy"
             return set_key(record, f"use {loss}, whose gradient is the error itself", "training.loss", loss)
         return set_key(record, "end in a linear layer, which is nowhere flat", "model.output", "linear")
+
+
+def _ended(record: Record) -> bool:
+    """Tell whether the training was done, so that what is left is left for good."""
+    endings = record.notes(Ending)
+    return bool(endings) and not endings[-1].cut_short and record.last_step >= LEAST_TO_CATCH_UP

@@ -31,7 +31,8 @@ class SymmetricUnits:
     so no update can tell them apart; only rounding or dropout may, in time.
     Cure: random initial weights, he_normal or glorot_uniform; biases may start equal, and so may the output layer.
     Info: never.
-    Warning: two units and more of a layer are one, and do fire; silent ReLU units are those of dead_units.
+    Warning: two units and more of a layer are one, and do fire; silent ReLU units are those of dead_units, unless all
+    weights of the layer are 0, which is why they are silent.
     Error: so many of them that at least half of a layer's units only repeat another.
     Clear: their weights differ by more than a hundredth.
     Needs: two hidden units in a layer, and 20 updates.
@@ -123,10 +124,19 @@ def copies(groups: Groups) -> int:
 
 
 def firing(record: Record, step: int, info: LayerInfo, groups: Groups) -> list[tuple[int, ...]]:
-    """Leave out ReLU units that were dead in every scan until then: they are equal, but that is not what ails them."""
+    """Leave out ReLU units that were dead in every scan until then: they are equal, but that is not what ails them.
+
+    Where all weights of the layer are 0, and stay so as no gradient comes by, just that is what ails them.
+    """
     dead: set[int] = set()
-    if info.activation in RECTIFIED:
+    if info.activation in RECTIFIED and not _is_zero(record, step, info.name):
         scans = [set(scan.dead.get(info.name, ())) for scan in record.notes(Scan) if scan.step <= step]
         dead = set.intersection(*scans) if scans else dead
     alive = (tuple(unit for unit in group if unit not in dead) for group in groups)
     return [group for group in alive if len(group) > 1]
+
+
+def _is_zero(record: Record, step: int, layer: str) -> bool:
+    """Tell whether every weight of a layer was 0 at all steps looked at until then."""
+    norms = record.series(f"weight_norm/{layer}").between(0, step)
+    return len(norms) > 0 and not norms.any()

@@ -1,0 +1,53 @@
+"""By how much a network is behind simple models, on the samples it was trained on or on new ones."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from gradvitals.diagnostics.error_budget import student_tail
+from gradvitals.diagnostics.notes import Generalisation
+from gradvitals.diagnostics.shortfall import Shortfall
+
+LEAST_SAMPLES = 30
+"""Fewer say little of a standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Scores of a network and of simple models on the same samples.
+
+    Attributes:
+        samples: How many.
+        new: Whether the network was not trained on them either.
+        score: Of the network.
+        value: Score of the simple models less the network's, paired by sample; NaN where none was asked.
+        error: Its standard error.
+    """
+
+    samples: int
+    new: bool
+    score: float
+    value: float
+    error: float
+
+    @classmethod
+    def of_own(cls, note: Shortfall) -> Self:
+        """Give it on samples that the network was trained on, and the simple models were not."""
+        return cls(note.samples, False, note.score, note.value, note.error)  # noqa: FBT003 - as the attributes say
+
+    @classmethod
+    def of_new(cls, note: Generalisation) -> Self:
+        """Give it on a validation sample; simple models are asked where the network does much worse on it."""
+        value, error = note.shortfall, note.shortfall_se
+        known = math.nan if value is None or error is None else value
+        return cls(note.samples, True, note.score, known, error or 0.0)  # noqa: FBT003 - as the attributes say
+
+    @property
+    def simple_score(self) -> float:
+        """Score of the simple models."""
+        return self.score + self.value
+
+    def is_sure(self, level: float) -> bool:
+        """Tell whether Student's t of the paired scores has less than this chance where the two are as good."""
+        t = self.value / self.error if self.error > 0.0 else math.inf
+        return self.samples >= LEAST_SAMPLES and student_tail(t, self.samples - 1) < level
