@@ -17,6 +17,7 @@ def cases(sets: DataSets) -> Iterator[Candidate]:
         yield from case(sets)
     for case in (_regularised, _other_losses, _spelt_out, _rare_classes, _flipped_labels, _recurrent, _regression):
         yield from case(sets)
+    yield from _squared_errors(sets)
 
 
 def _targets(data_set: DataSet) -> dict[str, str]:
@@ -212,3 +213,12 @@ def _regression(sets: DataSets) -> Iterator[Candidate]:
     for name, loss, scale, way in product(names, ("mse", "mae", "huber"), ("none", "standard"), ways):
         data, training = {"scale_targets": scale}, {"loss": loss}
         yield candidate(sets[name], *way, updates=1500, case=f"{loss}, targets {scale}", data=data, training=training)
+
+
+def _squared_errors(sets: DataSets) -> Iterator[Candidate]:
+    """Squared errors behind a sigmoid or a softmax, which is no good idea and often works, also with labels flipped."""
+    names = ("digits", "iris", "blobs", "moons", *(name for name in sets if name.endswith("_flipped")))
+    ways = (("relu-32", "adam", 0.003), ("tanh-32x2", "momentum", 0.1))
+    for seed, name, output, way in product(SEEDS, names, ("sigmoid", "softmax"), ways):
+        model, training = {"output": output}, {"loss": "mse"}
+        yield candidate(sets[name], *way, updates=1500, case="squared", seed=seed, model=model, training=training)

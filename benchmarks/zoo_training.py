@@ -33,6 +33,7 @@ RECORDS = "records"
 JUDGING = (
     "judge.py",
     "gate.py",
+    "lag.py",
     "roots.py",
     "persistence.py",
     "findings.py",

@@ -48,6 +48,9 @@ class Lag:
         return self.score + self.value
 
     def is_sure(self, level: float) -> bool:
-        """Tell whether Student's t of the paired scores has less than this chance where the two are as good."""
-        t = self.value / self.error if self.error > 0.0 else math.inf
+        """Tell whether Student's t of the paired scores has less than this chance where the two are as good.
+
+        It is that of a lag smaller by one answer: answers are whole, and of a few Student's t speaks a bit too often.
+        """
+        t = (self.value - 1.0 / max(self.samples, 1)) / self.error if self.error > 0.0 else math.inf
         return self.samples >= LEAST_SAMPLES and student_tail(t, self.samples - 1) < level

@@ -22,6 +22,7 @@ from gradvitals.diagnostics.recurrence import WayBack, last_informative_step, me
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.scoring import Scorer, gains_over
 from gradvitals.diagnostics.shortfall import Shortfall, measure_shortfall
+from gradvitals.diagnostics.training_sample import draw_rows, probe_in_parts
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
@@ -158,7 +159,7 @@ class Prober:
     def __init__(self, network: Observable, data: WatchedData) -> None:
         generator = np.random.default_rng(SEED)
         rows = _sample(data.inputs, generator)
-        self._network, self._data, self._rows = network, data, rows
+        self._network, self._data = network, data
         self._inputs, self._targets = data.inputs[rows], data.targets[rows]
         self._whole_set = data.complete and len(rows) == len(data.inputs)
         self.constant = data.constant or fit_constant(network.loss_name, data.targets, network.class_weight)
@@ -251,15 +252,18 @@ class Prober:
 
     @np.errstate(over="ignore", invalid="ignore")
     def shortfall(self, step: int) -> Shortfall | None:
-        """Hold the network on its sample against simple models that were not fitted to it; None where none can be."""
-        if self.constant is None or not self.constant.reducible > 0.0:
+        """Hold the network on training rows against simple models that were not fitted to them; None where none can."""
+        data = self._data
+        if self.constant is None or not self.constant.reducible > 0.0 or not len(data.inputs):
             return None
-        predictions = self._data.known.get("held_out", self._predict_held_out)
-        result = self._network.probe(self._inputs, self._targets, step=step)
-        return measure_shortfall(Scorer(self.constant, self._targets), result, predictions, step=step)
+        rows = draw_rows(data.inputs, np.random.default_rng(SEED))
 
-    def _predict_held_out(self) -> tuple[Array, ...]:
-        return predict_held_out(self._data.inputs, self._data.targets, self._rows, np.random.default_rng(SEED))
+        def predict() -> tuple[Array, ...]:
+            return predict_held_out(data.inputs, data.targets, rows, np.random.default_rng(SEED))
+
+        predictions, targets = data.known.get("held_out", predict), data.targets[rows]
+        result = probe_in_parts(self._network, data.inputs[rows], targets, step=step)
+        return measure_shortfall(Scorer(self.constant, targets), result, predictions, step=step)
 
     def _compare(self, step: int, result: ProbeResult) -> tuple[Note, ...]:
         """Compare how the network does on its own samples and on new ones, where there are any to score."""

@@ -11,13 +11,13 @@ from gradvitals.engine.events import Array, ProbeResult
 class Shortfall:
     """How the network and simple models do on the same samples; the note `shortfall`, taken at the end.
 
-    The samples are the probe's: the network was trained on them, the simple models were fitted to others only. A score
-    is the share of answers that are right, weighted as the loss weights classes; for a regression the gain over the
-    best constant output, 1 − L/H, every sample's floored at −10.
+    The samples are drawn from the training set: the network was trained on them, the simple models were fitted to
+    others only. A score is the share of answers that are right, weighted as the loss weights classes; for a regression
+    the gain over the best constant output, 1 − L/H, every sample's floored at −10.
 
     Attributes:
-        step: Of the probe.
-        samples: Rows of the sample.
+        step: Of the last probe.
+        samples: Rows that were compared.
         score: Of the network.
         simple_score: Of a ridge regression or of nearest neighbours, whichever is more surely better than the constant.
         value: Score of the simple model less the network's, paired by sample.

@@ -38,8 +38,8 @@ class LearningRateTooHigh:
     Cure: a lower learning rate, by powers of ten; a warm-up; clipping the gradient to a norm of 1.
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
-    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models; or units
-    that have been saturated, or gradients that have vanished, only since then, as far as those rules warn of it.
+    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models; or a
+    fifth of the loss left, and units that are saturated, or gradients that have vanished, only since then.
     Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
     gradient left, or numbers that are not finite.
@@ -78,7 +78,7 @@ class LearningRateTooHigh:
             return judged(self, [])
         checks = self._checks(record, gate, update)
         standing = settle(checks, self.persistence)
-        spoiled = _what_it_spoiled(record, gate, update)
+        spoiled = None if gate.learned_at(probes[-1].step) else _what_it_spoiled(record, gate, update)
         if gate.behind_at(probes[-1].step) or spoiled is not None:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is not None and (broken := what_was_broken(record)):

@@ -1,6 +1,7 @@
 """Behind simple models: when it counts, and which symptoms it makes a warning of."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRate
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
-from gradvitals.diagnostics.gate import is_behind, judge_gate
+from gradvitals.diagnostics.gate import find_lag, judge_gate
 from gradvitals.diagnostics.harm import measure_harm
+from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Ending, Probe, Scan, Signal
+from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Scan, Signal
 from gradvitals.diagnostics.shortfall import Shortfall
 
 MakeProbe = Callable[..., Probe]
@@ -22,6 +24,7 @@ MakeContext = Callable[..., Context]
 Noted = Callable[..., Record]
 
 LAG = Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.03)
+NEW = Generalisation(1000, 88, 0.9, 0.01, 0.3, 0.02, 0.8, 0.03, 0.6, 0.03)
 ANSWERS = {"majority_accuracy": 0.1, "accuracy_excess": 0.4, "accuracy_excess_se": 0.03}
 
 
@@ -60,8 +63,10 @@ def behind(record: Record) -> bool:
 
 @pytest.mark.parametrize(("steps", "expected"), [(199, False), (200, True)])
 def test_a_short_training_has_had_no_time_to_catch_up(make_probe: MakeProbe, steps: int, *, expected: bool) -> None:
-    probe = make_probe(steps, loss=0.8, loss_ratio=0.8, gain=0.2, gain_se=0.01, **ANSWERS)
-    assert is_behind(probe, [Shortfall(steps, 256, 0.5, 0.9, 0.4, 0.03)]) is expected
+    record = Record()
+    record.add(make_probe(steps, loss=0.8, loss_ratio=0.8, gain=0.2, gain_se=0.01, **ANSWERS))
+    record.add(Shortfall(steps, 256, 0.5, 0.9, 0.4, 0.03))
+    assert (find_lag(record.notes(Probe)[0], record) is not None) is expected
 
 
 @pytest.mark.parametrize(
@@ -70,8 +75,8 @@ def test_a_short_training_has_had_no_time_to_catch_up(make_probe: MakeProbe, ste
         (LAG, True),
         (None, False),
         (Shortfall(900, 256, 0.5, 0.9, 0.4, 0.03), False),
-        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0128), True),
-        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0130), False),
+        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0113), True),
+        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0115), False),
         (Shortfall(1000, 256, 0.85, 0.899, 0.049, 0.001), False),
         (Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.0), True),
         (Shortfall(1000, 30, 0.5, 0.9, 0.4, 0.1), False),
@@ -109,12 +114,40 @@ def test_what_has_learned_most_is_not_behind_and_nothing_is_before_its_end(noted
 
 def test_its_harm_is_said_in_answers_or_in_loss(make_probe: MakeProbe) -> None:
     values = {"loss_ratio": 0.8, "gain": 0.2, "gain_se": 0.01}
-    text = measure_harm(make_probe(1000, **values, **ANSWERS), 1.0, LAG)
+    text = measure_harm(make_probe(1000, **values, **ANSWERS), 1.0, Lag.of_own(LAG))
     assert text is not None
     assert text.text.endswith("fitted to others, get 90 % of the same 256 right, the network 50 %")
-    text = measure_harm(make_probe(1000, **values), 1.0, LAG)
+    text = measure_harm(make_probe(1000, **values), 1.0, Lag.of_own(LAG))
     assert text is not None
     assert text.text.endswith("fitted to others, lose 10 % on the same 256, the network 50 %")
+    text = measure_harm(make_probe(1000, **values), 1.0, Lag.of_new(NEW))
+    assert text is not None
+    assert text.text.endswith("a linear fit or nearest neighbours lose 10 % on 88 new samples, the network 70 %")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"shortfall": None, "shortfall_se": None}, False),
+        ({"step": 900}, False),
+        ({"shortfall": 0.049, "shortfall_se": 0.001}, False),
+        ({"shortfall": 0.4, "shortfall_se": 0.09}, True),
+        ({"shortfall": 0.4, "shortfall_se": 0.092}, False),
+        ({"samples": 29}, False),
+    ],
+    ids=["clearly", "nobody asked", "before", "hardly", "just surely", "not surely", "too few samples"],
+)
+def test_behind_on_new_samples_counts_too(noted: Noted, changes: dict[str, Any], *, expected: bool) -> None:
+    record = noted(1.0, 0.9, 0.8, lag=None)
+    record.add(replace(NEW, **changes))
+    assert behind(record) is expected
+
+
+def test_what_has_learned_its_training_set_is_not_behind_on_new_samples_but_memorises(noted: Noted) -> None:
+    record = noted(1.0, 0.3, 0.19, lag=None)
+    record.add(NEW)
+    assert not behind(record)
 
 
 # what it makes a warning of

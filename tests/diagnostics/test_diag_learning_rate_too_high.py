@@ -230,3 +230,41 @@ def test_the_prescribed_rate_undoes_the_factor(recorded: Recorded) -> None:
     (found,) = said(recorded(*[1.0] * 5, updates=(1.0,)))
     assert found.prescriptions[0].set == {"training.optimizer.learning_rate": pytest.approx(0.01)}
     assert np.log10(found.prescriptions[0].set["training.optimizer.learning_rate"]) == pytest.approx(-2.0)
+
+
+@pytest.mark.parametrize(
+    ("slopes", "ratio", "updates", "speaks"),
+    [
+        ((0.9, 0.05, 0.05, 0.05, 0.05), 0.4, (1.0, 0.01), True),
+        ((0.9, 0.3, 0.3, 0.3, 0.3), 0.4, (1.0, 0.01), False),
+        ((0.15, 0.05, 0.05, 0.05, 0.05), 0.4, (1.0, 0.01), False),
+        ((0.9, 0.05, 0.05, 0.05, 0.05), 0.19, (1.0, 0.01), False),
+        ((0.9, 0.05, 0.05, 0.05, 0.05), 0.4, (0.14, 0.01), False),
+    ],
+    ids=["since then", "not saturated", "saturated before", "learned", "small updates"],
+)
+def test_units_that_a_large_update_saturated_are_its_doing(
+    slopes: tuple[float, ...],
+    ratio: float,
+    updates: tuple[float, ...],
+    make_probe: MakeProbe,
+    make_context: MakeContext,
+    *,
+    speaks: bool,
+) -> None:
+    record = Record(make_context(("tanh",)))
+    for place, slope in enumerate(slopes):
+        loss = 1.0 if place == 0 else ratio
+        known = {"loss": loss, "loss_ratio": loss, "gain": 1.0 - loss, "gain_se": 0.01}
+        record.add(make_probe(250 * place, relative_slopes={"hidden_1": slope}, **known))
+    for step in range(1, 1001):
+        size = updates[0] if step == 1 else updates[1]
+        moves = {"update_ratio/hidden_1": 0.0 if step > 1 else size, "update_ratio/output": size}
+        record.add_scalars(step, {**moves, "sigmoid_slope/hidden_1": 0.25 * slopes[1], "weight_norm/hidden_1": 4.0})
+    found = said(record)
+    assert [str(finding.severity) for finding in found] == ["warning"] * speaks
+    if speaks:
+        assert "the activations of hidden_1 pass on 5 % of their steepest slope" in found[0].evidence
+        verdict = judge(record)
+        causes = {finding.key: finding.explained_by for finding in verdict.standing}
+        assert causes["saturated_units@hidden_1"] == "learning_rate_too_high"

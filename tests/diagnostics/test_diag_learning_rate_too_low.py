@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import ttest_1samp
 from sklearn.datasets import load_diabetes
 
-from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow, fall
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow, fall, lasting_error
+from gradvitals.diagnostics.error_budget import LEVEL, student_tail
 from gradvitals.diagnostics.findings import Finding, Judgement
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
@@ -70,8 +71,8 @@ Recorded = Callable[..., Record]
         (SLOW, 3.7e-4, False),
         (tuple(1.1 * math.exp(-0.057 * n) for n in range(5)), 2e-4, True),
         (tuple(1.1 * math.exp(-0.059 * n) for n in range(5)), 2e-4, False),
-        (tuple(1.1 * math.exp(-0.01 * fall) for fall in (0.0, 1.0, 2.16, 3.16, 4.32)), 2e-4, True),
-        (tuple(1.1 * math.exp(-0.01 * fall) for fall in (0.0, 1.0, 2.2, 3.2, 4.4)), 2e-4, False),
+        (tuple(1.1 * math.exp(-0.01 * fall) for fall in (0.0, 1.0, 2.06, 3.06, 4.12)), 2e-4, True),
+        (tuple(1.1 * math.exp(-0.01 * fall) for fall in (0.0, 1.0, 2.066, 3.066, 4.132)), 2e-4, False),
         ((1.1, 1.1001, 1.1, 1.0999, 1.1001), 4.9e-5, True),
         ((1.1, 1.1001, 1.1, 1.0999, 1.1001), 5.1e-5, False),
         ((0.81, 0.8101, 0.81, 0.8099, 0.8101), 4e-5, True),
@@ -92,8 +93,8 @@ Recorded = Callable[..., Record]
         "just usual updates",
         "just too slow",
         "just fast enough",
-        "just even, t 23 of 22",
-        "just uneven, t 19 of 22",
+        "just even, t 24 of 23",
+        "just uneven, t 22 of 23",
         "just not moved",
         "just moved",
         "just not begun",
@@ -130,12 +131,36 @@ def test_least_squares_that_are_solved_are_not_slow(train_watched: Train) -> Non
     assert watched.monitor.verdict.standing == ()
 
 
-def test_t_is_students_of_the_falls(recorded: Recorded) -> None:
+def test_t_is_students_of_falls_that_may_follow_each_other(recorded: Recorded) -> None:
     record = recorded(1.1, 1.08, 1.05, 1.04, 1.0)
     falls = [math.log(a / b) / 250 for a, b in ((1.1, 1.08), (1.08, 1.05), (1.05, 1.04), (1.04, 1.0))]
     pace, t = fall(record.notes(Probe))
     assert pace == pytest.approx(falls[-1])
-    assert t == pytest.approx(ttest_1samp(falls, 0.0).statistic)
+    assert t == pytest.approx(ttest_1samp(falls, 0.0).statistic / (math.sqrt(4) * lasting_error(4)))
+
+
+@pytest.mark.parametrize("count", [4, 6, 8])
+def test_the_error_is_that_of_falls_of_which_each_follows_the_one_before(count: int) -> None:
+    rng, correlation = np.random.default_rng(0), 0.7
+    falls = rng.standard_normal((40_000, count))
+    for place in range(1, count):
+        falls[:, place] = correlation * falls[:, place - 1] + math.sqrt(1.0 - correlation**2) * falls[:, place]
+    of_means, of_falls = falls.mean(axis=1).std(), math.sqrt(falls.var(axis=1, ddof=1).mean())
+    assert lasting_error(count) == pytest.approx(of_means / of_falls, rel=0.02)
+
+
+def test_a_walk_that_keeps_its_way_for_a_while_is_seldom_taken_for_a_slow_fall(make_probe: MakeProbe) -> None:
+    rng, spoken, taken_as_independent = np.random.default_rng(1), 0, 0
+    for _ in range(4000):
+        steps = rng.standard_normal(8)
+        for place in range(1, 8):
+            steps[place] = 0.5 * steps[place - 1] + math.sqrt(0.75) * steps[place]
+        ratios = np.exp(-0.02 * np.append(0.0, steps.cumsum()))
+        _, t = fall([make_probe(125 * place, loss_ratio=float(ratio)) for place, ratio in enumerate(ratios)])
+        spoken += student_tail(t, 7) < LEVEL
+        taken_as_independent += student_tail(t * lasting_error(8) * math.sqrt(8), 7) < LEVEL
+    assert spoken == 0
+    assert taken_as_independent > 4
 
 
 def test_the_pace_is_that_of_updates_however_far_apart_the_probes_are(make_probe: MakeProbe) -> None:

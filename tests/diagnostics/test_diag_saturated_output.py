@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import Outputs, Probe
+from gradvitals.diagnostics.notes import Ending, Outputs, Probe
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
@@ -74,6 +74,25 @@ def test_one_in_twenty_is_a_warning_where_the_network_ended_behind_simple_models
     made = record(0.9, *(share,) * 4)
     assert said(made) == []
     made.add(Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.03))
+    assert [(str(finding.severity), finding.threshold) for finding in said(made)] == [("warning", 0.05)] * speaks
+
+
+@pytest.mark.parametrize(
+    ("shares", "gain", "ended", "speaks"),
+    [
+        ((0.21, 0.1, 0.06, 0.06, 0.06), 0.79, True, True),
+        ((0.21, 0.1, 0.04, 0.04, 0.04), 0.79, True, False),
+        ((0.19, 0.1, 0.06, 0.06, 0.06), 0.79, True, False),
+        ((0.21, 0.1, 0.06, 0.06, 0.06), 0.81, True, False),
+        ((0.21, 0.1, 0.06, 0.06, 0.06), 0.79, False, False),
+    ],
+    ids=["left", "hardly left", "few at first", "learned", "under way"],
+)
+def test_what_is_left_of_outputs_born_stuck_is_a_warning_where_loss_is_left(
+    shares: tuple[float, ...], gain: float, record: Callable[..., Record], *, ended: bool, speaks: bool
+) -> None:
+    made = record(*shares, gain=gain)
+    made.add(Ending(1000, "completed" if ended else "interrupted"))
     assert [(str(finding.severity), finding.threshold) for finding in said(made)] == [("warning", 0.05)] * speaks
 
 

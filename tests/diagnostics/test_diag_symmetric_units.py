@@ -182,8 +182,24 @@ def test_only_layers_that_nothing_random_touches_are_symmetric(
     assert [finding.layer for finding in said(record)] == layers
 
 
-def test_zero_weights_under_relu_are_dead_units_and_not_symmetry(digits: WatchedData, train_watched: Train) -> None:
-    verdict = train_watched(digits, init=zeros, hidden=[16], epochs=5).monitor.verdict
+def test_zero_weights_under_relu_are_why_the_units_are_dead(digits: WatchedData, train_watched: Train) -> None:
+    verdict = train_watched(digits, init=zeros, hidden=[16, 8], epochs=5).monitor.verdict
+    causes = {finding.key: finding.explained_by for finding in verdict.standing}
+    assert causes["symmetric_units@hidden_1"] is None
+    assert causes["dead_units@hidden_1"] == causes["dead_units@hidden_2"] == "symmetric_units@hidden_1"
+    assert verdict.standing[0].prescriptions[0].why.endswith("he_normal")
+
+
+def test_equal_weights_under_relu_that_biases_silence_are_dead_units(digits: WatchedData, train_watched: Train) -> None:
+    network = perceptron(
+        [digits.inputs.shape[1], 16, digits.targets.shape[1]],
+        ["relu"],
+        "cross_entropy",
+        initializers=[constant(0.01), constant(0.01)],
+        generator=np.random.default_rng(0),
+        biases=[-20.0, 0.0],
+    )
+    verdict = train_watched(digits, network, epochs=5).monitor.verdict
     assert "dead_units@hidden_1" in {finding.key for finding in verdict.standing}
     assert "symmetric_units@hidden_1" not in {finding.key for finding in verdict.findings}
 
