@@ -94,7 +94,7 @@ def predict_held_out(inputs: Array, targets: Array, rows: Array, generator: np.r
         A prediction `(rows, outputs)` per model; none where there are too few samples, or what is not finite.
     """
     others = generator.permutation(np.setdiff1d(np.arange(len(inputs)), rows))
-    drawn = np.concatenate((rows, others[: max(affordable_rows(inputs) - len(rows), 0)]))
+    drawn = np.concatenate((rows, others[: max(_affordable(inputs) - len(rows), 0)]))
     x, y = (np.asarray(part[drawn], np.float64).reshape(len(drawn), -1) for part in (inputs, targets))
     if len(x) < LEAST_ROWS or not (np.isfinite(x).all() and np.isfinite(y).all()):
         return ()
@@ -110,7 +110,7 @@ def predict_held_out(inputs: Array, targets: Array, rows: Array, generator: np.r
     return linear, near
 
 
-def affordable_rows(inputs: Array) -> int:
+def _affordable(inputs: Array) -> int:
     """Give how many samples simple models may be fitted to: fewer where inputs are long."""
     width = max(inputs.size // max(len(inputs), 1), 1)
     return max(min(MOST_ROWS, MOST_NUMBERS // width), LEAST_ROWS)
@@ -118,7 +118,7 @@ def affordable_rows(inputs: Array) -> int:
 
 def _drawn(inputs: Array, targets: Array, generator: np.random.Generator) -> tuple[Array, Array]:
     """Draw samples, fewer where inputs are long, as matrices."""
-    rows = generator.permutation(len(inputs))[: affordable_rows(inputs)]
+    rows = generator.permutation(len(inputs))[: _affordable(inputs)]
     x, y = (np.asarray(part[rows], np.float64) for part in (inputs, targets))
     return x.reshape(len(rows), -1), y
 

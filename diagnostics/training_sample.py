@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from gradvitals.diagnostics.data_signal import affordable_rows
 from gradvitals.engine.events import Array, Observable, ProbeResult
 
 MOST_ROWS = 1024
 """Four times a probe's: a standard error is half of what it is there."""
+
+MOST_NUMBERS = 2**19
+"""Inputs of all of them together, where they are more than a probe's: simple models of long inputs take seconds."""
 
 ROWS_AT_ONCE = 256
 """As a probe has."""
@@ -14,7 +16,8 @@ ROWS_AT_ONCE = 256
 
 def draw_rows(inputs: Array, generator: np.random.Generator) -> Array:
     """Draw the rows to compare on, in ascending order; fewer where inputs are long."""
-    most = max(min(MOST_ROWS, affordable_rows(inputs)), ROWS_AT_ONCE)
+    width = max(inputs.size // max(len(inputs), 1), 1)
+    most = min(MOST_ROWS, max(MOST_NUMBERS // width, ROWS_AT_ONCE))
     return np.sort(generator.choice(len(inputs), min(len(inputs), most), replace=False))
 
 
