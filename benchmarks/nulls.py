@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zoo_verdicts import upper_bound
 
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import (
+    LASTING,
     LEAST_PROBES,
     PROBES_BACK,
     LearningRateTooLow,
@@ -59,7 +60,7 @@ def speaks_of_low_rate(losses: Numbers) -> NDArray[np.bool_]:
     rule = LearningRateTooLow()
     falls = -np.diff(np.log(losses), axis=1)
     count = falls.shape[1]
-    t = falls.mean(axis=1) / (falls.std(axis=1, ddof=1) * lasting_error(count))
+    t = falls.mean(axis=1) / (falls.std(axis=1, ddof=1) * lasting_error(count, LASTING))
     slow = falls[:, -1] * count * rule.trainings < math.log(2.0)
     return np.asarray((t > critical_t(rule.level, count - 1)) & slow)
 

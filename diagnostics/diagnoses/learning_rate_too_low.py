@@ -78,9 +78,9 @@ class LearningRateTooLow:
         trainings: Further trainings of the same length that would not halve the loss.
         untouched: Loss at the end, in units of H, of a network that has not begun.
         path: Largest update ratio times the number of updates, of a network that has not moved.
-        level: Chance of as large a t where the falls are noise.
+        level: Chance of as large a t where the falls are noise, each with a correlation of .7 with the one before.
         below_usual: Median update ratio that counts as small where the network ended behind simple models.
-        likely: As `level`, of such a network: that it is impaired is sure already.
+        likely: As `level`, of such a network, where falls are independent: that it is impaired is sure already.
     """
 
     id: ClassVar[str] = "learning_rate_too_low"
@@ -141,11 +141,12 @@ class LearningRateTooLow:
     def _falls_slowly(self, probes: list[Probe]) -> bool:
         """Tell whether the loss falls evenly, and by less than half in the training's length times some."""
         pace, _ = fall(probes)
-        return self._falls(probes, self.level) and pace * self.trainings * probes[-1].step < math.log(2.0)
+        even = self._falls(probes, self.level, LASTING)
+        return even and pace * self.trainings * probes[-1].step < math.log(2.0)
 
-    def _falls(self, probes: list[Probe], level: float) -> bool:
+    def _falls(self, probes: list[Probe], level: float, correlation: float = 0.0) -> bool:
         """Tell whether the loss still falls as it did, which noise would look like with less than this chance."""
-        _, t = fall(probes)
+        _, t = fall(probes, correlation)
         return t > 0.0 and student_tail(t, len(probes[-PROBES_BACK:]) - 2) < level and not has_slowed(probes)
 
     def _finding(self, record: Record, last: Probe, size: float, large: float) -> Finding:
@@ -173,12 +174,15 @@ class LearningRateTooLow:
         )
 
 
-def fall(probes: list[Probe]) -> tuple[float, float]:
+def fall(probes: list[Probe], correlation: float = 0.0) -> tuple[float, float]:
     """Give the pace at which the logarithm of the loss falls, per update, and Student's t of its falls between probes.
 
     Falls that are noise around no trend, as those of a random walk, have a t of its distribution with one degree of
-    freedom less than there are; those of independent noise around a level take each other back, and have less. As noise
-    may go on in the direction it took, the standard error is that of falls with a correlation of `LASTING`.
+    freedom less than there are; those of independent noise around a level take each other back, and have less.
+
+    Args:
+        probes: Of the training.
+        correlation: Of a fall with the one before, where noise may go on in the direction it took.
 
     Returns:
         The pace between the last two probes, and t over the last ones; both 0 where a loss is no positive number.
@@ -189,21 +193,21 @@ def fall(probes: list[Probe]) -> tuple[float, float]:
         return 0.0, 0.0
     lengths = [max(later.step - earlier.step, 1) for earlier, later in pairwise(recent)]
     paces = -np.diff(np.log(ratios)) / lengths
-    error = float(paces.std(ddof=1)) * lasting_error(len(paces))
+    error = float(paces.std(ddof=1)) * lasting_error(len(paces), correlation)
     t = float(paces.mean()) / error if error > 0.0 else math.copysign(math.inf, float(paces.mean()))
     return float(paces[-1]), t
 
 
-def lasting_error(count: int) -> float:
+def lasting_error(count: int, correlation: float) -> float:
     """Give the standard error of a mean of so many falls in units of their standard deviation, if one follows another.
 
-    A fall has a correlation of `LASTING` with the next, of its square with the one after that, and so on (AR(1)). The
-    mean then varies more than that of independent ones, and they vary less around it.
+    A fall has this correlation with the next, its square with the one after that, and so on (AR(1)). The mean then
+    varies more than that of independent ones, and they vary less around it.
 
-    >>> round(lasting_error(4), 3), round(lasting_error(8), 3)
-    (1.256, 0.897)
+    >>> round(lasting_error(4, 0.0), 3), round(lasting_error(4, 0.7), 3), round(lasting_error(8, 0.7), 3)
+    (0.5, 1.256, 0.897)
     """
-    more = sum(2.0 * (1.0 - lag / count) * LASTING**lag for lag in range(1, count))
+    more = sum(2.0 * (1.0 - lag / count) * correlation**lag for lag in range(1, count))
     return math.sqrt((1.0 + more) / (1.0 - more / (count - 1)) / count) if count > 1 else math.inf
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import ttest_1samp
 from sklearn.datasets import load_diabetes
 
-from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow, fall, lasting_error
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LASTING, LearningRateTooLow, fall, lasting_error
 from gradvitals.diagnostics.error_budget import LEVEL, student_tail
 from gradvitals.diagnostics.findings import Finding, Judgement
 from gradvitals.diagnostics.gate import judge_gate
@@ -136,7 +136,9 @@ def test_t_is_students_of_falls_that_may_follow_each_other(recorded: Recorded) -
     falls = [math.log(a / b) / 250 for a, b in ((1.1, 1.08), (1.08, 1.05), (1.05, 1.04), (1.04, 1.0))]
     pace, t = fall(record.notes(Probe))
     assert pace == pytest.approx(falls[-1])
-    assert t == pytest.approx(ttest_1samp(falls, 0.0).statistic / (math.sqrt(4) * lasting_error(4)))
+    assert t == pytest.approx(ttest_1samp(falls, 0.0).statistic)
+    _, lasting = fall(record.notes(Probe), 0.7)
+    assert lasting == pytest.approx(t / (math.sqrt(4) * lasting_error(4, 0.7)))
 
 
 @pytest.mark.parametrize("count", [4, 6, 8])
@@ -146,7 +148,7 @@ def test_the_error_is_that_of_falls_of_which_each_follows_the_one_before(count: 
     for place in range(1, count):
         falls[:, place] = correlation * falls[:, place - 1] + math.sqrt(1.0 - correlation**2) * falls[:, place]
     of_means, of_falls = falls.mean(axis=1).std(), math.sqrt(falls.var(axis=1, ddof=1).mean())
-    assert lasting_error(count) == pytest.approx(of_means / of_falls, rel=0.02)
+    assert lasting_error(count, correlation) == pytest.approx(of_means / of_falls, rel=0.02)
 
 
 def test_a_walk_that_keeps_its_way_for_a_while_is_seldom_taken_for_a_slow_fall(make_probe: MakeProbe) -> None:
@@ -156,9 +158,9 @@ def test_a_walk_that_keeps_its_way_for_a_while_is_seldom_taken_for_a_slow_fall(m
         for place in range(1, 8):
             steps[place] = 0.5 * steps[place - 1] + math.sqrt(0.75) * steps[place]
         ratios = np.exp(-0.02 * np.append(0.0, steps.cumsum()))
-        _, t = fall([make_probe(125 * place, loss_ratio=float(ratio)) for place, ratio in enumerate(ratios)])
-        spoken += student_tail(t, 7) < LEVEL
-        taken_as_independent += student_tail(t * lasting_error(8) * math.sqrt(8), 7) < LEVEL
+        probes = [make_probe(125 * place, loss_ratio=float(ratio)) for place, ratio in enumerate(ratios)]
+        spoken += student_tail(fall(probes, LASTING)[1], 7) < LEVEL
+        taken_as_independent += student_tail(fall(probes)[1], 7) < LEVEL
     assert spoken == 0
     assert taken_as_independent > 4
 
