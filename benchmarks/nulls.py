@@ -35,7 +35,7 @@ SAMPLES = 64
 
 
 PROBED, NEW = 256, 36
-"""Rows of a probe, and of a small validation set."""
+"""Rows of a small training set, where there are no 1,024 to compare on, and of a small validation set."""
 
 
 def critical_t(level: float, freedom: int) -> float:

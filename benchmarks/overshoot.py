@@ -12,7 +12,7 @@ and both losses.
 
 import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -50,6 +50,9 @@ BETS = np.linspace(0.1, 1.9, 10)
 OBSERVED = 100
 """Steps that a monitor looks at in a training of ordinary length; here drawn at random."""
 
+EARLY = 20
+"""Steps whose best rate is told."""
+
 RATE = "rate too high"
 
 
@@ -59,11 +62,23 @@ class Steps:
 
     Attributes:
         rose: Whether the loss of its batch was higher after each, `(steps,)`.
-        passed: Whether it went beyond the lowest loss on its way.
+        quality: r, the change of the loss over what the slope promised: below ½ it went beyond the lowest loss on its
+            way, which 1/(2(1 − r)) times the step would have reached.
     """
 
     rose: NDArray[np.bool_]
-    passed: NDArray[np.bool_]
+    quality: Numbers
+
+    @property
+    def passed(self) -> NDArray[np.bool_]:
+        """Whether each went beyond the lowest loss on its way."""
+        return np.asarray(self.quality < 0.5)
+
+    @property
+    def multiplier(self) -> float:
+        """By what the rate should have been multiplied for the lowest loss of its batch, in the median of the first."""
+        first = self.quality[:EARLY]
+        return float(np.median(np.where(first < 1.0, 0.5 / np.maximum(1.0 - first, 1e-9), np.inf)))
 
 
 def largest_evidence(seen: NDArray[Any]) -> Numbers:
@@ -113,7 +128,7 @@ def measure(config: Config, experiment: Experiment) -> Steps:
         rate_factor=_factor(experiment.schedule, total),
     )
     rose: list[bool] = []
-    passed: list[bool] = []
+    quality: list[float] = []
     for _ in range(config.training.epochs):
         order = experiment.generator.permutation(len(samples))
         for start in range(0, len(order), size):
@@ -125,10 +140,10 @@ def measure(config: Config, experiment: Experiment) -> Steps:
                 circuit.forward()
             after = float(circuit.values["loss"])
             if not (math.isfinite(loss) and math.isfinite(after) and math.isfinite(slope)):
-                return Steps(np.array(rose, np.bool_), np.array(passed, np.bool_))
+                return Steps(np.array(rose, np.bool_), np.array(quality))
             rose.append(after > loss)
-            passed.append(slope < 0.0 and (after - loss) / slope < 0.5)
-    return Steps(np.array(rose, np.bool_), np.array(passed, np.bool_))
+            quality.append((after - loss) / slope if slope < 0.0 else math.nan)
+    return Steps(np.array(rose, np.bool_), np.array(quality))
 
 
 def _factor(schedule: Schedule | None, total: int) -> Any:  # noqa: ANN401 - what a trainer takes
@@ -150,6 +165,16 @@ def report(title: str, runs: list[Steps], generator: np.random.Generator) -> Non
         quartiles = " ".join(f"{value:.2f}" for value in np.quantile(shares, (0.5, 0.9, 1.0)))
         print(f"  {what}: share in the median, in the ninth of ten, at most {quartiles}; above ½ in", end=" ")
         print(f"{int((shares > SHARE).sum())}; speaks of {some} by {OBSERVED} steps, of {every} by all")
+
+
+def report_multipliers(told: Mapping[str, Sequence[Steps]]) -> None:
+    """Print, by what the rate was multiplied with, what the steps say it should be multiplied with."""
+    print(
+        f"\nbest multiplier of the rate, median of the first {EARLY} steps: the least, middle and largest run"
+    )
+    for name, runs in told.items():
+        known = [run.multiplier for run in runs if len(run.quality)]
+        print(f"  {name}: " + " ".join(f"{value:.2g}" for value in np.quantile(known or [math.nan], (0.0, 0.5, 1.0))))
 
 
 def faults(folder: Path, limit: int | None) -> Mapping[str, list[Injection]]:
@@ -183,8 +208,13 @@ def main() -> None:
     generator = np.random.default_rng(options.seed)
     simulate(options.runs, generator)
     with threadpool_limits(1):
+        doses: dict[str, list[Steps]] = {}
         for title, kind in faults(options.faults, options.limit).items():
-            report(title, [retrain(one.config, one.name, options.faults) for one in kind], generator)
+            done = [retrain(one.config, one.name, options.faults) for one in kind]
+            report(title, done, generator)
+            for one, steps in zip(kind, done, strict=True):
+                doses.setdefault(f"{title}, dose {one.dose}", []).append(steps)
+        report_multipliers(doses)
         runs = [run.candidate for run in healthy(options.zoo, options.limit)]
         report("healthy networks", [retrain(one.config, one.family, options.zoo) for one in runs], generator)
 
