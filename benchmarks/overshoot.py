@@ -169,9 +169,7 @@ def report(title: str, runs: list[Steps], generator: np.random.Generator) -> Non
 
 def report_multipliers(told: Mapping[str, Sequence[Steps]]) -> None:
     """Print, by what the rate was multiplied with, what the steps say it should be multiplied with."""
-    print(
-        f"\nbest multiplier of the rate, median of the first {EARLY} steps: the least, middle and largest run"
-    )
+    print(f"\nbest multiplier of the rate, median of the first {EARLY} steps: the least, middle and largest run")
     for name, runs in told.items():
         known = [run.multiplier for run in runs if len(run.quality)]
         print(f"  {name}: " + " ".join(f"{value:.2g}" for value in np.quantile(known or [math.nan], (0.0, 0.5, 1.0))))

@@ -105,7 +105,7 @@ def test_the_bundled_sweep_makes_its_map_and_its_best_run_is_healthy(tmp_path: P
     assert (folder / "map.png").stat().st_size > 10_000
     summaries = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/run.json")]
     unlearned = [each for each in summaries if each["axes"]["model.init"] == "zeros"]
-    assert all(each["findings"][0].startswith("dead_units@hidden_1") for each in unlearned)
+    assert all(each["findings"][0].startswith("symmetric_units@hidden_1") for each in unlearned)
     best = max(each["scores"]["validation"]["accuracy"] for each in summaries)
     assert best > 0.95
     assert gradvitals(tmp_path, "check", "logs").returncode == 0
