@@ -261,7 +261,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "moons_tanh_rmsprop",
-        "held_out",
+        "tuning",
         _toml(
             'source = "moons"\nn = 1000',
             'hidden = [16, 16]\nactivation = "tanh"\ninit = "glorot_uniform"',
@@ -271,7 +271,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "spiral_relu_adamw",
-        "held_out",
+        "tuning",
         _toml(
             'source = "spiral"\nn = 1200',
             'hidden = [64, 64]\nactivation = "relu"\ninit = "he_normal"',
@@ -282,7 +282,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "xor_relu_momentum",
-        "held_out",
+        "tuning",
         _toml(
             'source = "xor"\nn = 600',
             'hidden = [16]\nactivation = "relu"\ninit = "he_uniform"',
@@ -293,7 +293,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "breast_cancer_leaky_adam",
-        "held_out",
+        "tuning",
         _toml(
             'source = "breast_cancer"',
             'hidden = [32]\nactivation = "leaky_relu"\ninit = "he_normal"',
@@ -303,7 +303,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "wine_tanh_sgd",
-        "held_out",
+        "tuning",
         _toml(
             'source = "wine"',
             'hidden = [16]\nactivation = "tanh"\ninit = "glorot_normal"',
@@ -313,7 +313,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "digits_relu_rmsprop",
-        "held_out",
+        "tuning",
         _toml(
             'source = "digits"',
             'hidden = [64, 64]\nactivation = "relu"\ninit = "he_normal"',
@@ -324,7 +324,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "digits_sigmoid_adam",
-        "held_out",
+        "tuning",
         _toml(
             'source = "digits"',
             'hidden = [64]\nactivation = "sigmoid"\ninit = "glorot_uniform"',
@@ -334,7 +334,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "diabetes_relu_nadam",
-        "held_out",
+        "tuning",
         _toml(
             'source = "diabetes"\nscale_targets = "standard"',
             'hidden = [32]\nactivation = "relu"\ninit = "he_normal"',
@@ -346,13 +346,108 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "iris_elu_adamw",
-        "held_out",
+        "tuning",
         _toml(
             'source = "iris"',
             'hidden = [16, 16]\nactivation = "elu"\ninit = "lecun_normal"',
             'optimizer = {kind = "adamw", learning_rate = 0.005}\nbatch_size = 8\nepochs = 30',
         ),
         0.005,
+    ),
+    Base(
+        "digits_relu_adamax",
+        "held_out",
+        _toml(
+            'source = "digits"',
+            'hidden = [80, 40]\nactivation = "relu"\ninit = "he_uniform"',
+            'optimizer = {kind = "adamax", learning_rate = 0.004}\nbatch_size = 64\nepochs = 12',
+        ),
+        0.004,
+        rectified=True,
+    ),
+    Base(
+        "digits_gelu_momentum",
+        "held_out",
+        _toml(
+            'source = "digits"',
+            'hidden = [96]\nactivation = "gelu"\ninit = "he_normal"',
+            'optimizer = {kind = "sgd", learning_rate = 0.03, momentum = 0.9}\nbatch_size = 32\nepochs = 8',
+        ),
+        0.03,
+    ),
+    Base(
+        "wine_leaky_rmsprop",
+        "held_out",
+        _toml(
+            'source = "wine"',
+            'hidden = [24, 12]\nactivation = "leaky_relu"\ninit = "he_normal"',
+            'optimizer = {kind = "rmsprop", learning_rate = 0.002}\nbatch_size = 16\nepochs = 30',
+        ),
+        0.002,
+    ),
+    Base(
+        "breast_cancer_tanh_adamax",
+        "held_out",
+        _toml(
+            'source = "breast_cancer"',
+            'hidden = [16, 16]\nactivation = "tanh"\ninit = "glorot_normal"',
+            'optimizer = {kind = "adamax", learning_rate = 0.005}\nbatch_size = 32\nepochs = 20',
+        ),
+        0.005,
+    ),
+    Base(
+        "diabetes_leaky_adamw",
+        "held_out",
+        _toml(
+            'source = "diabetes"\nscale_targets = "standard"',
+            'hidden = [32, 16]\nactivation = "leaky_relu"\ninit = "he_uniform"',
+            'loss = "mae"\noptimizer = {kind = "adamw", learning_rate = 0.001}\nbatch_size = 16\nepochs = 20',
+        ),
+        0.001,
+        regression=True,
+    ),
+    Base(
+        "xor_tanh_adam",
+        "held_out",
+        _toml(
+            'source = "xor"\nn = 900',
+            'hidden = [12, 12]\nactivation = "tanh"\ninit = "glorot_uniform"',
+            'optimizer = {kind = "adam", learning_rate = 0.01}\nbatch_size = 32\nepochs = 25',
+        ),
+        0.01,
+    ),
+    Base(
+        "spiral_relu_momentum",
+        "held_out",
+        _toml(
+            'source = "spiral"\nn = 1000',
+            'hidden = [64, 32]\nactivation = "relu"\ninit = "he_normal"',
+            'optimizer = {kind = "sgd", learning_rate = 0.02, momentum = 0.9}\nbatch_size = 32\nepochs = 40',
+        ),
+        0.02,
+        rectified=True,
+    ),
+    Base(
+        "moons_relu_sgd",
+        "held_out",
+        _toml(
+            'source = "moons"\nn = 700',
+            'hidden = [32]\nactivation = "relu"\ninit = "he_normal"',
+            'optimizer = {kind = "sgd", learning_rate = 0.3}\nbatch_size = 16\nepochs = 30',
+        ),
+        0.3,
+        rectified=True,
+    ),
+    Base(
+        "iris_relu_rmsprop",
+        "held_out",
+        _toml(
+            'source = "iris"',
+            'hidden = [16]\nactivation = "relu"\ninit = "he_uniform"',
+            'optimizer = {kind = "rmsprop", learning_rate = 0.005}\nbatch_size = 16\nepochs = 40',
+        ),
+        0.005,
+        rectified=True,
     ),
 )
 """Healthy configs; those of `held_out` were chosen before anything was run on them but their healthy training."""
