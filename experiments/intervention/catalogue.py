@@ -30,6 +30,10 @@ CUSTOMARY_RATES: dict[str, tuple[float, ...]] = {
 FACTORS = (0.1, 10.0, 0.01, 100.0)
 """What the learning rate is multiplied by; beyond these only as long as it helps."""
 
+TENFOLD = (0.1, 10.0)
+NEAR = (0.3, 3.0, 10.0)
+"""By what the rate of a cure is multiplied to see whether another is better still."""
+
 SMALL_BATCH = 32
 
 
@@ -161,11 +165,13 @@ def _at(table: Mapping[str, Any], key: str, default: object) -> object:
     return value
 
 
-def faster_and_slower(config: Config, dataset: Dataset, arm: Arm) -> list[Arm]:
-    """Give the two neighbours of an arm that changes the learning rate: tenfold and a tenth."""
+def rates_near(config: Config, dataset: Dataset, arm: Arm, factors: Sequence[float] = NEAR) -> list[Arm]:
+    """Give the neighbours of an arm that changes the learning rate; none of one that does not."""
+    if RATE not in arm.changes:
+        return []
     rate = arm.config.training.optimizer.learning_rate
-    neighbours = (make_arm(config, {**arm.changes, RATE: _times(rate, factor)}, dataset) for factor in (0.1, 10.0))
-    return [neighbour for neighbour in neighbours if neighbour is not None and neighbour.keys == arm.keys]
+    arms = (make_arm(config, {**arm.changes, RATE: _times(rate, factor)}, dataset) for factor in factors)
+    return [each for each in arms if each is not None and each.keys == arm.keys]
 
 
 def _times(rate: float, factor: float) -> float:

@@ -1,13 +1,15 @@
 """Which of the arms screened are worth training on fresh seeds, and in which order."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.roots import RATES
+from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, combine, make_arm, touches, unique
-from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES
+from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, rates_near
 from gradvitals.experiments.intervention.effects import SURE
 from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention, Tried
 
@@ -102,19 +104,32 @@ class Choice:
         pairs = [*list(self._followed())[:MOST_FOLLOWED], *self._of_defaults(), *likeliest]
         return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
 
+    def improvements(self, cure: Tried) -> list[Tried]:
+        """Give what may surpass a cure: its own rate changed, and where it has one key, what it spares of the causes.
+
+        What cures a single fault leaves nothing of this that is surely better; a second fault may hide behind it.
+        """
+        arms = rates_near(self.config, self.dataset, cure.arm)
+        if cure.arm.keys == 1:
+            causes = [each for each in self.found.left(cure, Severity.INFO) if each.id in (*BY_NATURE, *RATES)]
+            causes += [each for each in self.found.standing if each.id in BY_NATURE]
+            arms += self._with_cures(cure, causes)
+        known = {training_hash(each.arm.config): each for each in self.found.tried}
+        tried = [known.get(training_hash(arm.config)) or Tried(arm) for arm in unique(arms, ())]
+        return [each for each in tried if each.effect is None]
+
+    def _with_cures(self, tried: Tried, findings: Iterable[Finding]) -> list[Arm]:
+        """Give a change with what findings prescribe besides it."""
+        cures = [cure.set for each in findings for cure in each.prescriptions if cure.set]
+        spare = [cure for cure in cures if not any(touches(one, other) for one in cure for other in tried.keys)]
+        by = tried.arm.prescribed_by
+        arms = (make_arm(self.config, {**tried.arm.changes, **cure}, self.dataset, prescribed_by=by) for cure in spare)
+        return [arm for arm in arms if arm is not None]
+
     def _followed(self) -> Iterator[Arm]:
         """Yield the changes that were watched, with what their own findings prescribe."""
         for each in sorted((each for each in self.singles if each.trials), key=lambda each: -each.mean):
-            left = {
-                finding.key: finding for finding in (*self.found.left(each), *self.found.causes_left(each))
-            }.values()
-            for cure in (cure.set for finding in left for cure in finding.prescriptions if cure.set):
-                if any(touches(one, other) for one in cure for other in each.arm.changes):
-                    continue
-                changes = {**each.arm.changes, **cure}
-                arm = make_arm(self.config, changes, self.dataset, prescribed_by=each.arm.prescribed_by)
-                if arm is not None:
-                    yield arm
+            yield from self._with_cures(each, (*self.found.left(each), *self.found.causes_left(each)))
 
     def _of_defaults(self) -> Iterator[Arm]:
         """Yield two each of the changes that make the sane defaults, which are known to help."""

@@ -42,10 +42,8 @@ def conclude(found: Intervention, verdict: Verdict | None = None) -> Conclusion:
         verdict: What is to be revised; the sick run's own unless given.
     """
     tried = [each for each in found.tried if each.effect is not None]
-    cures = [each for each in tried if found.cures(each)]
-    cures.sort(key=lambda each: (not found.cures_all(each), each.arm.size, -each.mean))
     lifts = sorted((each for each in tried if found.lifts(each)), key=lambda each: -each.mean)
-    cure = cures[0] if cures else None
+    cure = found.cure
     lifting = cure or (lifts[0] if lifts else None)
     provisional = next((each for each in found.standing if each.explained_by is None), None)
     gone = () if lifting is None else found.vanished(lifting)

@@ -68,8 +68,14 @@ class Tried:
 
     @property
     def is_watched(self) -> bool:
-        """Whether it was watched on every seed on which it was scored."""
-        return bool(self.trials) and self.trials.keys() >= self.scores.keys()
+        """Whether it was watched on so many of the seeds that the others cannot change what most of them say."""
+        count, total = len(self.trials), len(self.scores)
+        return count > 0 and (count >= total or (2 * count > total and self._agree))
+
+    @property
+    def _agree(self) -> bool:
+        """Whether all watched trials end alike: impaired or not, and with the same warnings and errors."""
+        return len({(each.impaired is True, each.alarms) for each in self.trials.values()}) == 1
 
     @property
     def impaired(self) -> int:
@@ -145,15 +151,28 @@ class Intervention:
         return tuple(each for each in self.standing if each not in gone)
 
     @property
+    def remarks(self) -> tuple[Finding, ...]:
+        """The sick run's remarks on what is a cause by its nature, also those that have cleared, with a cure each."""
+        findings = () if self.sick.checked is None else self.sick.checked.verdict.findings
+        remarks = (each for each in findings if each.severity is Severity.INFO)
+        return tuple(each for each in remarks if each.id in BY_NATURE and any(cure.set for cure in each.prescriptions))
+
+    @property
     def is_harmed(self) -> bool:
         """Whether it is impaired, or the sane defaults are better by more than 3 SE.
 
-        Where nothing stands against it, they must be better by as much as counts: a user's own optimizer may be slower.
+        Where nothing stands against it, they must be better by as much as counts, as a user's own optimizer may be
+        slower; or what a remark prescribes must be better by more than 3 SE.
         """
+        if self.is_impaired:
+            return True
         effect = None if self.sane is None else self.sane.effect
-        if self.is_impaired or effect is None or not effect.is_better:
-            return self.is_impaired
-        return bool(self.standing) or effect.mean >= WORTH[self.task]
+        by_sane = effect is not None and effect.is_better and (bool(self.standing) or effect.mean >= WORTH[self.task])
+        return by_sane or (not self.standing and any(self._mends_a_remark(each) for each in self.tried))
+
+    def _mends_a_remark(self, tried: Tried) -> bool:
+        keys = {each.key for each in self.remarks}
+        return tried.effect is not None and tried.effect.is_better and bool(keys.intersection(tried.arm.prescribed_by))
 
     def compare(self, one: Mapping[int, RowScores], other: Mapping[int, RowScores]) -> Effect | None:
         """Compare two arms by their scores on the seeds that both have."""
@@ -167,6 +186,15 @@ class Intervention:
     def may_cure(self, tried: Tried) -> bool:
         """Tell whether nothing but being watched is missing for an arm to cure: by its scores it gains enough."""
         return self.may_lift(tried) and (self._is_as_good(tried) or self._recovers(tried))
+
+    def is_unsure(self, tried: Tried) -> bool:
+        """Tell whether an arm is better by as much as counts, and by 1 SE, but not by 3."""
+        effect = tried.effect
+        return effect is not None and effect.mean >= max(WORTH[self.task], effect.se) and not effect.is_better
+
+    def may_be_as_good(self, tried: Tried) -> bool:
+        """Tell whether an arm would cure by its scores, but for the seeds that do not agree on its being better."""
+        return self.is_harmed and self.is_unsure(tried) and (self._is_as_good(tried) or self._recovers(tried))
 
     def fails(self, tried: Tried) -> bool:
         """Tell whether an arm, in most of the seeds on which it was watched, is impaired or leaves what it must not."""
@@ -203,6 +231,21 @@ class Intervention:
         """Give what is a cause by its nature, still stands in an arm, and prescribes something; remarks too."""
         left = self.left(tried, Severity.INFO)
         return tuple(each for each in left if each.id in BY_NATURE and any(cure.set for cure in each.prescriptions))
+
+    @property
+    def cure(self) -> Tried | None:
+        """The smallest change that cures; one that also changes all that it does takes its place where surely better.
+
+        What leaves a cause behind that could be mended counts only where nothing else cures.
+        """
+        cures = [each for each in self.tried if each.effect is not None and self.cures(each)]
+        best = [each for each in cures if not any(self.surpasses(other, each) for other in cures)]
+        return min(best, key=lambda each: (not self.cures_all(each), each.arm.size, -each.mean), default=None)
+
+    def surpasses(self, one: Tried, other: Tried) -> bool:
+        """Tell whether an arm that changes the same keys as another, or more, is better by more than 3 SE."""
+        effect = self.compare(one.scores, other.scores) if one.keys >= other.keys else None
+        return effect is not None and effect.is_better
 
     def _mends_a_root(self, tried: Tried) -> bool:
         """Tell whether a root is gone; of an impaired run the impairment tells, and one without findings has none."""

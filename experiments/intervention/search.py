@@ -7,11 +7,11 @@ error behind. Where no single change cures, pairs go the same way.
 
 from collections.abc import Sequence
 
-from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.arms import RATE, unique
-from gradvitals.experiments.intervention.catalogue import faster_and_slower, list_arms, make_sane_defaults
+from gradvitals.experiments.intervention.arms import RATE, Arm, unique
+from gradvitals.experiments.intervention.catalogue import TENFOLD, list_arms, make_sane_defaults, rates_near
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
 from gradvitals.experiments.intervention.trials import SCORED, Laboratory, fresh_seeds
@@ -46,6 +46,7 @@ class Search:
             budget: Watched trainings that everything may cost.
         """
         self.lab, self.config, self.dataset, self.found, self.budget = lab, config, dataset, found, budget
+        self.first_seeds = found.seeds
         rows = len(dataset.validation_inputs) or len(dataset.inputs)
         slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
         lab.scored = 1.0 if slow else SCORED
@@ -59,16 +60,17 @@ class Search:
     def go(self) -> None:
         """Screen, score, watch: single changes first, and pairs where none of them cures.
 
-        Where nothing stands against the run, only if the sane defaults show that it could be better.
+        Where nothing stands against the run, only if the sane defaults, or what remarks prescribe, show that it could
+        be better.
         """
         found = self.found
         sane = make_sane_defaults(self.config, self.dataset)
         found.sane = None if sane is None else Tried(sane)
         fixed = [found.control, *([found.sane] if found.sane else [])]
         self.score(fixed)
-        if not found.standing and not found.is_harmed:
+        if not found.standing and not found.is_harmed and (self.cure_of_remarks() or not found.is_harmed):
             return
-        arms = [Tried(arm) for arm in list_arms(self.config, self.dataset, found.standing)]
+        arms = [Tried(arm) for arm in unique(self.list_arms(found.standing), (each.arm for each in found.tried))]
         self.screen([*fixed, *arms])
         self.climb(arms)
         found.tried += arms
@@ -76,9 +78,24 @@ class Search:
         if not found.is_harmed and not any(each.arm.prescribed_by or choice.helps(each) for each in arms):
             found.notes.append("no harm was seen, and no change of the config is known for what was found")
             return
-        if not self.cure_with(choice.promising()) and not self.cure_with(self.screened_pairs(choice)):
+        if self.cure_with(choice.promising()) or self.cure_with(self.screened_pairs(choice)) or self.cure_unsure():
+            self.improve(choice)
+        else:
             self.watch_best()
         self.try_prescribed(arms)
+
+    def list_arms(self, findings: Sequence[Finding]) -> tuple[Arm, ...]:
+        """List what to try, these findings standing."""
+        return list_arms(self.config, self.dataset, findings)
+
+    def cure_of_remarks(self) -> bool:
+        """Score what remarks prescribe, where nothing else stands, and watch it until something cures."""
+        found = self.found
+        tried = [Tried(arm) for arm in self.list_arms(found.remarks) if arm.prescribed_by]
+        self.score(tried)
+        found.tried += tried
+        self.be_surer([each for each in (found.sane, *tried) if each is not None])
+        return found.is_harmed and any(self.is_cure(each) for each in tried)
 
     def screened_pairs(self, choice: Choice) -> list[Tried]:
         """Screen as many pairs as can be paid for besides a cure; give them with what else has several keys."""
@@ -110,7 +127,7 @@ class Search:
             best = max(rates, key=lambda each: each.mean, default=None)
             if best is None or best.mean <= self.found.control.mean:
                 return
-            near = faster_and_slower(self.config, self.dataset, best.arm)
+            near = rates_near(self.config, self.dataset, best.arm, TENFOLD)
             new = [Tried(arm) for arm in unique(near, (each.arm for each in tried))]
             if not new or not self.is_affordable(scored=1, watched=1):
                 return
@@ -120,9 +137,10 @@ class Search:
                 return
 
     def score(self, tried: Sequence[Tried]) -> None:
-        """Score arms on the fresh seeds."""
+        """Score arms on the fresh seeds, on which they were not yet."""
         by_arm = {each.arm: each for each in tried}
-        for trial in self.lab.run([(arm, seed) for arm in by_arm for seed in self.found.seeds]):
+        wanted = [(each.arm, seed) for each in tried for seed in self.found.seeds if seed not in each.scores]
+        for trial in self.lab.run(wanted):
             by_arm[trial.arm].scores[trial.seed] = trial.scores
         sane = self.found.sane
         for each in tried:
@@ -135,25 +153,69 @@ class Search:
         for trial in self.lab.run(wanted, watched=[tried.arm]):
             tried.trials[trial.seed] = trial
 
-    def cure_with(self, choice: Sequence[Tried]) -> bool:
-        """Score the best of a choice on fresh seeds, the smallest changes first; watch what may cure until one does.
+    def watch_most(self, tried: Tried) -> None:
+        """Watch an arm on most of the fresh seeds, and on the others where these do not agree."""
+        seeds = self.found.seeds
+        self.watch(tried, seeds[: len(seeds) // 2 + 1])
+        if not tried.is_watched:
+            self.watch(tried, seeds)
 
-        What leaves an error on the first seed is no cure on most of them, so the next one's turn comes.
-        """
+    def cure_with(self, choice: Sequence[Tried]) -> bool:
+        """Score the best of a choice on fresh seeds, the smallest changes first, until one cures."""
         for _ in range(MOST_TRIED):
             each = next(iter(Choice.worth_trying(self.found, choice)), None)  # chosen anew: the last one's trials tell
             if each is None or not self.affordable(scored=1, watched=1):
                 break
             self.score([each])
-            if not self.found.may_cure(each):
-                continue
-            self.watch(each, self.found.seeds[:1])
-            if self.found.fails(each):
-                continue
-            self.watch(each, self.found.seeds)
-            if self.found.cures_all(each):
+            if self.is_cure(each):
                 return True
         return False
+
+    def is_cure(self, tried: Tried) -> bool:
+        """Watch what may cure by its scores, and tell whether it does.
+
+        What leaves an error on the first seed is no cure on most of them.
+        """
+        if not self.found.may_cure(tried):
+            return False
+        self.watch(tried, self.found.seeds[:1])
+        if self.found.fails(tried):
+            return False
+        self.watch_most(tried)
+        return self.found.cures_all(tried)
+
+    def cure_unsure(self) -> bool:
+        """Try on more seeds what seems to cure, though the seeds so far do not make sure of it."""
+        unsure = [each for each in self.found.tried if self.found.may_be_as_good(each)]
+        unsure.sort(key=lambda each: (each.arm.size, -each.mean))
+        return self.be_surer(unsure[:1]) and any(self.is_cure(each) for each in unsure[:1])
+
+    def be_surer(self, tried: Sequence[Tried]) -> bool:
+        """Score on as many fresh seeds again, with the control and the sane defaults, what is better but not surely."""
+        found, more = self.found, len(self.first_seeds)
+        unsure = [each for each in tried if found.is_unsure(each)]
+        fixed = [each for each in (found.control, found.sane) if each is not None and each not in unsure]
+        cost = more * self.lab.scored * (len(unsure) + len(fixed))
+        if not unsure or found.seeds != self.first_seeds or self.lab.cost + cost > self.budget:
+            return False
+        found.seeds += fresh_seeds(self.config.seed, 2 * more + 1)[more + 1 :]  # the one between is the screening's
+        self.score([*fixed, *unsure])
+        found.notes.append(f"{more} seeds left {unsure[0].arm.name} unsure: scored on {more} more")
+        return True
+
+    def improve(self, choice: Choice) -> None:
+        """Put in the place of the cure what surely surpasses it: another rate, or a cause mended that it spares."""
+        cure = self.found.cure
+        if cure is None or not self.affordable(scored=1, watched=1):
+            return
+        better = choice.improvements(cure)
+        self.screen([each for each in better if not each.screened])
+        self.found.tried += [each for each in better if each not in self.found.tried]
+        better = [each for each in better if each.mean_screened > max(cure.mean_screened, 0.0)]
+        for each in sorted(better, key=lambda each: -each.mean_screened)[:1]:
+            self.score([each])
+            if self.found.surpasses(each, cure):
+                self.is_cure(each)
 
     def watch_best(self) -> None:
         """Watch what may cure in part, the smallest first, or else the best of what helps: it tells the root."""
@@ -162,18 +224,18 @@ class Search:
         better.sort(key=lambda each: -each.mean)
         for each in (*sorted(partly, key=lambda each: (each.arm.size, -each.mean)), *better)[:1]:
             if self.affordable(watched=1):
-                self.watch(each, self.found.seeds)
+                self.watch_most(each)
 
     def try_prescribed(self, singles: Sequence[Tried]) -> None:
         """Try on fresh seeds what errors prescribe and was only screened, so that each has its outcome."""
         errors = {each.key for each in self.found.standing if each.severity is Severity.ERROR}
-        for each in singles:
-            if not errors.intersection(each.arm.prescribed_by):
-                continue
-            if each.effect is None and self.is_affordable(scored=1):
-                self.score([each])
+        prescribed = [each for each in singles if errors.intersection(each.arm.prescribed_by)]
+        new = [each for each in prescribed if each.effect is None]
+        paid = int((self.budget - self.lab.cost) / self.costs(scored=1))
+        self.score(new[: max(paid, 0)])
+        for each in prescribed:
             if self.found.may_lift(each) and self.is_affordable(watched=1):
-                self.watch(each, self.found.seeds)
+                self.watch_most(each)
 
     def costs(self, *, scored: int = 0, watched: int = 0) -> float:
         """Give what arms cost on the fresh seeds."""

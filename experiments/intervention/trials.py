@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.experiments.checking import CheckedRun, check_path
@@ -18,6 +18,7 @@ from gradvitals.experiments.intervention.arms import Arm
 from gradvitals.experiments.intervention.yardstick import RowScores, read_scores
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.run_folder import RunSummary, choose_folder
+from gradvitals.experiments.run_report import subject
 from gradvitals.experiments.runner import Place
 
 LEAST_UPDATES = 150
@@ -40,7 +41,7 @@ class Trial:
         scores: Of every validation row.
         checked: Its verdict; None where it was only scored.
         impaired: Whether the gate called it impaired at the end; None where that was not judged.
-        seconds: That the training took, watching included.
+        seconds: That the training took, watching and judging included.
         broke_off: Whether it ended with numbers that are not finite.
     """
 
@@ -56,6 +57,14 @@ class Trial:
     def verdict(self) -> Verdict | None:
         """What the diagnoses say; None where it was only scored."""
         return None if self.checked is None else self.checked.verdict
+
+    @property
+    def alarms(self) -> frozenset[tuple[str, Severity]]:
+        """What stands as a warning or an error, by its subject."""
+        standing = () if self.verdict is None else self.verdict.standing
+        return frozenset(
+            (subject(each.id, each.layer), each.severity) for each in standing if each.severity > Severity.INFO
+        )
 
 
 @dataclass(slots=True)
@@ -137,13 +146,15 @@ class Laboratory:
 
 
 def _read(arm: Arm, seed: int, place: Place, summary: RunSummary) -> Trial:
+    started = time.perf_counter()
     scores, broke_off = read_scores(place.folder), summary.status == "non_finite"
     if not place.watched:
         return Trial(arm, seed, scores, None, None, summary.seconds, broke_off)
     checked = check_path(place.folder, {}, "all").runs[0]
     judged = [check for check in judge_gate(read_record(place.folder).record).checks if check.judged]
     impaired = judged[-1].impaired if judged else None
-    return Trial(arm, seed, scores, checked, impaired, summary.seconds, broke_off)
+    seconds = summary.seconds + time.perf_counter() - started
+    return Trial(arm, seed, scores, checked, impaired, seconds, broke_off)
 
 
 def fresh_seeds(seed: int, count: int) -> tuple[int, ...]:
