@@ -40,11 +40,15 @@ def cut_into_blocks(runs: Sequence[Run], workers: int) -> list[list[Run]]:
     blocks: list[list[Run]] = []
     for group in groups.values():
         group.sort(key=lambda run: run[0].config.seed)  # those of one seed share their data
-        most = max(CACHE // _bytes_touched(*group[0]), 1)
-        count = math.ceil(len(group) / most)
+        count = math.ceil(len(group) / most_at_once(*group[0]))
         count = min(math.ceil(count / workers) * workers, len(group))
         blocks += [group[i * len(group) // count : (i + 1) * len(group) // count] for i in range(count)]
     return blocks
+
+
+def most_at_once(planned: PlannedRun, place: Place) -> int:
+    """Give how many runs like this one fit into a block."""
+    return max(CACHE // _bytes_touched(planned, place), 1)
 
 
 def _likeness(config: Config) -> str:

@@ -161,10 +161,12 @@ def _is_refuted(found: Intervention, tried: Tried) -> bool:
     """Tell whether the trials of other changes speak against one: it would leave what they left, or gain as little.
 
     An error that is a cause by its nature, and outlived a change, outlives others that spare its keys too. Another
-    value of the keys with which one gained too little, and no better than that in the screening, gains too little.
+    value of the keys with which one gained too little, and no better than that in the screening, gains too little,
+    unless that one worked with some seeds: a smaller rate, say, may with all.
     """
     for other in found.tried:
-        if other.effect is not None and other.keys == tried.keys and tried.mean_screened <= other.mean_screened:
+        failed = other.effect is not None and not (other.effect.is_split and other.effect.better)
+        if failed and other.keys == tried.keys and tried.mean_screened <= other.mean_screened:
             return True
         for finding in found.left(other):
             keys = {key for cure in finding.prescriptions for key in cure.set or ()}

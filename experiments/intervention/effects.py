@@ -60,6 +60,11 @@ class Effect:
         """Whether it is not worse by more than 3 SE of the rows: that some seeds fail is no excuse for it."""
         return self.mean >= -SURE * self.row_se
 
+    @property
+    def is_split(self) -> bool:
+        """Whether the seeds differ more than their rows explain: it works with some and not with others."""
+        return self.se > 2.0 * self.row_se
+
     def to_json(self) -> dict[str, float | int]:
         """Give it as JSON."""
         return {"mean": self.mean, "se": self.se, "row_se": self.row_se, "seeds": self.seeds, "better": self.better}

@@ -18,6 +18,9 @@ from gradvitals.experiments.run_report import subject
 BY_NATURE = frozenset({*PROGRAM, *DATA, *NUMBERS, *WEIGHTS})
 """What is a cause by its nature: of the program, the data, the numbers or the initial weights."""
 
+HALF = 0.5
+"""Share of the sane defaults' effect that a change must have with some seed to be tried with more."""
+
 RECOVERED = 0.9
 """Share of the sane defaults' effect that a cure must have, where it is not within 3 SE of them."""
 
@@ -191,6 +194,16 @@ class Intervention:
         """Tell whether an arm is better by as much as counts, and by 1 SE, but not by 3."""
         effect = tried.effect
         return effect is not None and effect.mean >= max(WORTH[self.task], effect.se) and not effect.is_better
+
+    def is_hopeless(self, tried: Tried) -> bool:
+        """Tell whether no seed of an arm gained half of what the sane defaults did; only of an impaired run."""
+        if not self.is_impaired or self.sane is None or self.sane.effect is None:
+            return False
+        sane, control = self.sane.scores, self.control.scores
+        return all(
+            score.mean - control[seed].mean < HALF * (sane[seed].mean - control[seed].mean)
+            for seed, score in tried.scores.items()
+        )
 
     def may_be_as_good(self, tried: Tried) -> bool:
         """Tell whether an arm would cure by its scores, but for the seeds that do not agree on its being better."""

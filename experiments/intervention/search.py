@@ -6,18 +6,28 @@ error behind. Where no single change cures, pairs go the same way.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.experiments.blocks import most_at_once
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, unique
 from gradvitals.experiments.intervention.catalogue import TENFOLD, list_arms, make_sane_defaults, rates_near
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
-from gradvitals.experiments.intervention.trials import SCORED, Laboratory, fresh_seeds
+from gradvitals.experiments.intervention.trials import MANY, SCORED, SCORED_LARGE, Laboratory, fresh_seeds
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.runner import Place
 
 MOST_TRIED = 3
 """Single changes that are scored on fresh seeds to find a cure, and likewise pairs."""
+
+FIRST = 2
+"""Fresh seeds after which a change that has gained too little with each of them is tried no further."""
+
+OUTCOMES = 0.75
+"""Of the budget, what may be spent when what errors prescribe is tried although a cure is known."""
 
 LEAST_PAIRS, MOST_PAIRS = 3, 10
 """Pairs that are screened, as many as the budget allows; ten are all of five changes."""
@@ -49,7 +59,9 @@ class Search:
         self.first_seeds = found.seeds
         rows = len(dataset.validation_inputs) or len(dataset.inputs)
         slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
-        lab.scored = 1.0 if slow else SCORED
+        place = Place(Path(), lab.loaded.origin, lab.loaded.base_dir, {})
+        many = most_at_once(PlannedRun(config, {}, "sick"), place) >= MANY
+        lab.scored = 1.0 if slow else SCORED if many else SCORED_LARGE
         count = 1 if rows >= SCREENED_ROWS or slow else 2
         found.share = SCREENED_SHARE / 2.0 if slow else SCREENED_SHARE
         self.screening_seeds = (
@@ -136,10 +148,10 @@ class Search:
             if all(each.mean <= best.mean for each in new):
                 return
 
-    def score(self, tried: Sequence[Tried]) -> None:
-        """Score arms on the fresh seeds, on which they were not yet."""
+    def score(self, tried: Sequence[Tried], seeds: Sequence[int] = ()) -> None:
+        """Score arms on fresh seeds, on all of them unless given, where they were not yet."""
         by_arm = {each.arm: each for each in tried}
-        wanted = [(each.arm, seed) for each in tried for seed in self.found.seeds if seed not in each.scores]
+        wanted = [(each.arm, seed) for each in tried for seed in seeds or self.found.seeds if seed not in each.scores]
         for trial in self.lab.run(wanted):
             by_arm[trial.arm].scores[trial.seed] = trial.scores
         sane = self.found.sane
@@ -155,10 +167,14 @@ class Search:
 
     def watch_most(self, tried: Tried) -> None:
         """Watch an arm on most of the fresh seeds, and on the others where these do not agree."""
-        seeds = self.found.seeds
-        self.watch(tried, seeds[: len(seeds) // 2 + 1])
+        self.watch(tried, self.found.seeds[: self.most])
         if not tried.is_watched:
-            self.watch(tried, seeds)
+            self.watch(tried, self.found.seeds)
+
+    @property
+    def most(self) -> int:
+        """How many of the fresh seeds are most of them."""
+        return len(self.found.seeds) // 2 + 1
 
     def cure_with(self, choice: Sequence[Tried]) -> bool:
         """Score the best of a choice on fresh seeds, the smallest changes first, until one cures."""
@@ -166,6 +182,9 @@ class Search:
             each = next(iter(Choice.worth_trying(self.found, choice)), None)  # chosen anew: the last one's trials tell
             if each is None or not self.affordable(scored=1, watched=1):
                 break
+            self.score([each], self.found.seeds[:FIRST])
+            if self.found.is_hopeless(each):
+                continue
             self.score([each])
             if self.is_cure(each):
                 return True
@@ -230,16 +249,17 @@ class Search:
         """Try on fresh seeds what errors prescribe and was only screened, so that each has its outcome."""
         errors = {each.key for each in self.found.standing if each.severity is Severity.ERROR}
         prescribed = [each for each in singles if errors.intersection(each.arm.prescribed_by)]
-        new = [each for each in prescribed if each.effect is None]
-        paid = int((self.budget - self.lab.cost) / self.costs(scored=1))
+        new = [each for each in prescribed if each.scores.keys() != set(self.found.seeds)]
+        budget = OUTCOMES * self.budget
+        paid = int((budget - self.lab.cost) / self.costs(scored=1))
         self.score(new[: max(paid, 0)])
         for each in prescribed:
-            if self.found.may_lift(each) and self.is_affordable(watched=1):
+            if self.found.may_lift(each) and self.lab.cost + self.costs(watched=1) <= budget:
                 self.watch_most(each)
 
     def costs(self, *, scored: int = 0, watched: int = 0) -> float:
-        """Give what arms cost on the fresh seeds."""
-        return len(self.found.seeds) * (scored * self.lab.scored + watched)
+        """Give what arms cost that are scored on the fresh seeds, and watched on most of them."""
+        return len(self.found.seeds) * scored * self.lab.scored + self.most * watched
 
     def is_affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
         """Tell whether more arms, on the fresh seeds, fit into the budget."""

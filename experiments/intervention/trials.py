@@ -24,8 +24,12 @@ from gradvitals.experiments.runner import Place
 LEAST_UPDATES = 150
 """Updates below which no training is shortened: the impairment gate speaks from 100 on."""
 
-SCORED = 0.25
-"""What a training costs that is only scored, in units of one that is watched; 0.2 to 0.3 where several are stacked."""
+SCORED, SCORED_LARGE = 0.25, 0.4
+"""What a training costs that is only scored, in units of one that is watched: of a network of which many make a stack,
+where Python's share is large and is shared, and of others."""
+
+MANY = 20
+"""Trainings in a stack from which on they are many."""
 
 WORTH_A_POOL = 8.0
 """Seconds of training from which on several processes are worth the second that they take to start."""
@@ -133,8 +137,14 @@ class Laboratory:
                 trials.append(_read(arm, seed, place, outcome.summary))
         self.spent += time.perf_counter() - started
         self.runs += len(runs)
-        self.cost += sum(1.0 if place.watched else self.scored * share for _, _, place in planned.values())
+        self.cost += sum(
+            1.0 if place.watched else self.scored * self.trained(arm, share) for arm, _, place in planned.values()
+        )
         return trials
+
+    def trained(self, arm: Arm, share: float) -> float:
+        """Give the share of an arm's epochs that is trained when this share is wanted."""
+        return self.shortened(arm.config, share).training.epochs / max(arm.config.training.epochs, 1)
 
     def shortened(self, config: Config, share: float) -> Config:
         """Give a config with fewer epochs, but with updates enough to tell learning from not learning."""
