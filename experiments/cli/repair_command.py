@@ -1,11 +1,14 @@
 """`gradvitals repair`: try cures on a sick config, say what they do, and write the smallest one that works."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.report import report
@@ -24,6 +27,7 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text
 from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.intervention.arms import describe
 from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
@@ -58,6 +62,7 @@ from gradvitals.experiments.runner import Place, load_dataset
 @set_option
 @click.option("--dry-run", is_flag=True, help="Print what would be tried, and do nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what became of it.")
+@click.option("--verbose", "-v", is_flag=True, help="Show what is of no consequence, too.")
 def command(
     config: str,
     output: Path | None,
@@ -72,6 +77,7 @@ def command(
     no_pin: bool,
     dry_run: bool,
     quiet: bool,
+    verbose: bool,
 ) -> int:
     """Find the smallest change that makes the network of CONFIG, or of a RUN's folder, learn, and write it as a config.
 
@@ -96,7 +102,9 @@ def command(
     target = output or Path(f"{loaded.config.name}_repaired.toml")
     refuse_existing(target, force=force)
     folder = None if logdir is None else logdir / f"{loaded.config.name}_repair"
-    found = try_on(loaded, seeds, worker_count(workers), folder=folder, pin=not no_pin)
+    console = make_console()
+    with _progress(console, shown=form == "text" and not quiet) as told:
+        found = try_on(loaded, seeds, worker_count(workers), folder=folder, pin=not no_pin, told=told)
     concluded = conclude(found)
     code = _exit(found, concluded)
     said = _outcome(found, concluded, code)
@@ -107,7 +115,7 @@ def command(
     if form == "json":
         click.echo(json_text(_as_json(config, found, concluded, code, written)), nl=False)
     else:
-        _print(make_console(), config, found, concluded, said, written, quiet=quiet)
+        _print(console, config, found, concluded, said, written, quiet=quiet, verbose=verbose)
     return code
 
 
@@ -155,7 +163,19 @@ def _print_arms(planned: PlannedRun, dataset: Dataset, seeds: int) -> None:
     for arm in arms:
         click.echo(f"  {arm.name}")
     click.echo(f"then the best on {seeds} fresh seeds, beside the control and the sane defaults:")
-    click.echo(f"  {'the config is that already' if sane is None else ', '.join(sane.changes)}")
+    click.echo(f"  {'the config is that already' if sane is None else describe(sane.changes)}")
+
+
+@contextmanager
+def _progress(console: Console, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Count the trainings in a line where somebody looks."""
+    columns = (
+        TextColumn("{task.completed} trainings of the sick config and of what might mend it"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
+        task = progress.add_task("trials", total=None)
+        yield lambda runs: progress.update(task, completed=runs)
 
 
 def _exit(found: Intervention, concluded: Conclusion) -> Exit:
@@ -183,6 +203,8 @@ def _outcome(found: Intervention, concluded: Conclusion, code: Exit) -> str:
         return "nothing to repair: no warning and no error stands"
     if code is Exit.NOT_JUDGED:
         return "not judged: nobody knows whether there is anything to repair"
+    if not found.is_harmed and concluded.provisional is not None and not any(each.effect for each in found.tried):
+        return f"no automatic cure: no key of the config mends {concluded.provisional.key}"
     return f"no automatic cure{_shortfall(found, concluded, score)}"
 
 
@@ -208,10 +230,11 @@ def _print(
     written: Path | None,
     *,
     quiet: bool,
+    verbose: bool,
 ) -> None:
     with console.capture() as capture:
         if not quiet:
-            console.print(report(name, concluded.verdict))
+            console.print(report(name, concluded.verdict, verbose=verbose))
             if found.runs > 1:
                 console.print(render(found, concluded))
         console.print(said, soft_wrap=True)

@@ -78,8 +78,10 @@ def _catalogue(config: Config, task: Task) -> Iterator[Changes]:
     schemes = ("he_normal", "glorot_uniform")
     yield from ({"model.init": scheme} for scheme in (reversed(schemes) if sloped else schemes))
     yield {"model.bias_init": "zeros"}
-    if model.kind == "rnn":
+    if model.recurrent_init is not None:
         yield {"model.recurrent_init": "orthogonal"}
+    if model.cell == "relu":
+        yield {"model.recurrent_init": "identity"}
     rate = training.optimizer.learning_rate
     yield from ({RATE: _times(rate, factor)} for factor in FACTORS)
     yield from ({RATE: usual} for usual in CUSTOMARY_RATES[training.optimizer.kind])
@@ -91,9 +93,9 @@ def _catalogue(config: Config, task: Task) -> Iterator[Changes]:
     if training.batch_size > SMALL_BATCH:
         yield {"training.batch_size": SMALL_BATCH}
     yield {"training.optimizer": ADAM}
-    if model.kind == "rnn":
+    if model.cell == "relu":
         yield {"model.cell": "tanh"}
-    else:
+    if model.kind != "rnn":
         yield {"model.activation": "relu"}
         yield {"model.activation": "leaky_relu"}
 
@@ -145,7 +147,8 @@ def make_sane_defaults(config: Config, dataset: Dataset) -> Arm | None:
         "training.schedule": None,
         "training.optimizer": ADAM,
     }
-    changes |= {"model.recurrent_init": "orthogonal"} if model.kind == "rnn" else {"model.activation": "relu"}
+    changes |= {"model.activation": "relu"} if model.kind != "rnn" else {}
+    changes |= {"model.recurrent_init": "orthogonal"} if model.recurrent_init is not None else {}
     return make_arm(config, _that_differ(config, changes), dataset, role="sane_defaults")
 
 

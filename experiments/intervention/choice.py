@@ -88,6 +88,15 @@ class Choice:
         prescribed = [each for each in able if each.arm.prescribed_by]
         return list(dict.fromkeys([*_near_best(found, better), *_near_best(found, prescribed)]))
 
+    @staticmethod
+    def most_telling(found: Intervention) -> Tried | None:
+        """Give the smallest change that may cure in part, or else the best of what helps; None where nothing does."""
+        better = [each for each in found.tried if each.effect is not None and each.effect.is_better]
+        partly = [each for each in better if found.may_cure(each) and not found.errors_left(each)]
+        if partly:
+            return min(partly, key=lambda each: (each.arm.size, -each.mean))
+        return max(better, key=lambda each: each.mean, default=None)
+
     def pairs(self, count: int) -> list[Tried]:
         """Pair what helps with what is prescribed for what it leaves; the changes of the sane defaults; the likeliest.
 
@@ -112,7 +121,10 @@ class Choice:
         arms = rates_near(self.config, self.dataset, cure.arm)
         if cure.arm.keys == 1:
             causes = [each for each in self.found.left(cure, Severity.INFO) if each.id in (*BY_NATURE, *RATES)]
-            causes += [each for each in self.found.standing if each.id in BY_NATURE]
+            mended = [
+                each for each in self.found.standing if any(touches(a, b) for a in cure.keys for b in _keys(each))
+            ]
+            causes += [each for each in self.found.standing if each.id in BY_NATURE and each not in mended]
             arms += self._with_cures(cure, causes)
         known = {training_hash(each.arm.config): each for each in self.found.tried}
         tried = [known.get(training_hash(arm.config)) or Tried(arm) for arm in unique(arms, ())]
@@ -157,6 +169,10 @@ class Choice:
         )
 
 
+def _keys(finding: Finding) -> set[str]:
+    return {key for cure in finding.prescriptions for key in cure.set or ()}
+
+
 def _is_refuted(found: Intervention, tried: Tried) -> bool:
     """Tell whether the trials of other changes speak against one: it would leave what they left, or gain as little.
 
@@ -169,7 +185,7 @@ def _is_refuted(found: Intervention, tried: Tried) -> bool:
         if failed and other.keys == tried.keys and tried.mean_screened <= other.mean_screened:
             return True
         for finding in found.left(other):
-            keys = {key for cure in finding.prescriptions for key in cure.set or ()}
+            keys = _keys(finding)
             if finding.severity is not Severity.ERROR or finding.id not in BY_NATURE or not keys:
                 continue
             if not any(touches(one, key) for key in keys for one in tried.keys):

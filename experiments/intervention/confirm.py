@@ -1,6 +1,7 @@
 """`--confirm`: the root of a checked run by intervention, and its verdict revised accordingly."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,13 @@ BUDGET = 20.0
 
 
 def try_on(
-    loaded: LoadedConfig, seeds: int, workers: int, *, folder: Path | None = None, pin: bool = True
+    loaded: LoadedConfig,
+    seeds: int,
+    workers: int,
+    *,
+    folder: Path | None = None,
+    pin: bool = True,
+    told: Callable[[int], None] | None = None,
 ) -> Intervention:
     """Intervene on a config of one run.
 
@@ -31,6 +38,7 @@ def try_on(
         workers: Processes.
         folder: Where the judged runs stay; a temporary one unless given.
         pin: Whether each process keeps to a core.
+        told: Is called with the number of trainings made, whenever one ends.
 
     Raises:
         UserError: If it does not fit its data.
@@ -39,7 +47,7 @@ def try_on(
     dataset = load_dataset(config, Place(Path(), loaded.origin, loaded.base_dir, {}))
     check_fit(config.config, dataset, origin=loaded.origin)
     with tempfile.TemporaryDirectory(prefix="gradvitals-") as scratch:
-        lab = Laboratory(loaded, folder or Path(scratch) / "watched", Path(scratch), workers, pin)
+        lab = Laboratory(loaded, folder or Path(scratch) / "watched", Path(scratch), workers, pin, told=told)
         return intervene(lab, config.config, dataset, seeds, BUDGET)
 
 

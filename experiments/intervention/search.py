@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradvitals.diagnostics.findings import Finding, Severity
-from gradvitals.experiments.blocks import most_at_once
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, unique
 from gradvitals.experiments.intervention.catalogue import TENFOLD, list_arms, make_sane_defaults, rates_near
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
-from gradvitals.experiments.intervention.trials import MANY, SCORED, SCORED_LARGE, Laboratory, fresh_seeds
-from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.intervention.trials import Laboratory, cost_of_scoring, fresh_seeds
 from gradvitals.experiments.runner import Place
 
 MOST_TRIED = 3
@@ -59,9 +57,7 @@ class Search:
         self.first_seeds = found.seeds
         rows = len(dataset.validation_inputs) or len(dataset.inputs)
         slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
-        place = Place(Path(), lab.loaded.origin, lab.loaded.base_dir, {})
-        many = most_at_once(PlannedRun(config, {}, "sick"), place) >= MANY
-        lab.scored = 1.0 if slow else SCORED if many else SCORED_LARGE
+        lab.scored = cost_of_scoring(config, Place(Path(), lab.loaded.origin, lab.loaded.base_dir, {}))
         count = 1 if rows >= SCREENED_ROWS or slow else 2
         found.share = SCREENED_SHARE / 2.0 if slow else SCREENED_SHARE
         self.screening_seeds = (
@@ -90,10 +86,11 @@ class Search:
         if not found.is_harmed and not any(each.arm.prescribed_by or choice.helps(each) for each in arms):
             found.notes.append("no harm was seen, and no change of the config is known for what was found")
             return
-        if self.cure_with(choice.promising()) or self.cure_with(self.screened_pairs(choice)) or self.cure_unsure():
-            self.improve(choice)
-        else:
+        if not (
+            self.cure_with(choice.promising()) or self.cure_with(self.screened_pairs(choice)) or self.cure_unsure()
+        ):
             self.watch_best()
+        self.improve(choice)
         self.try_prescribed(arms)
 
     def list_arms(self, findings: Sequence[Finding]) -> tuple[Arm, ...]:
@@ -225,36 +222,35 @@ class Search:
     def improve(self, choice: Choice) -> None:
         """Put in the place of the cure what surely surpasses it: another rate, or a cause mended that it spares."""
         cure = self.found.cure
-        if cure is None or not self.affordable(scored=1, watched=1):
+        if cure is None or not self.is_affordable(scored=1, watched=1):
             return
         better = choice.improvements(cure)
         self.screen([each for each in better if not each.screened])
         self.found.tried += [each for each in better if each not in self.found.tried]
-        better = [each for each in better if each.mean_screened > max(cure.mean_screened, 0.0)]
+        better = [each for each in better if each.mean_screened > cure.mean_screened]
         for each in sorted(better, key=lambda each: -each.mean_screened)[:1]:
             self.score([each])
             if self.found.surpasses(each, cure):
                 self.is_cure(each)
 
     def watch_best(self) -> None:
-        """Watch what may cure in part, the smallest first, or else the best of what helps: it tells the root."""
-        better = [each for each in self.found.tried if each.effect is not None and each.effect.is_better]
-        partly = [each for each in better if self.found.may_cure(each) and not self.found.errors_left(each)]
-        better.sort(key=lambda each: -each.mean)
-        for each in (*sorted(partly, key=lambda each: (each.arm.size, -each.mean)), *better)[:1]:
-            if self.affordable(watched=1):
-                self.watch_most(each)
+        """Watch what tells most of the root where nothing cures."""
+        best = Choice.most_telling(self.found)
+        if best is not None and self.affordable(watched=1):
+            self.score([best])
+            self.watch_most(best)
 
     def try_prescribed(self, singles: Sequence[Tried]) -> None:
         """Try on fresh seeds what errors prescribe and was only screened, so that each has its outcome."""
         errors = {each.key for each in self.found.standing if each.severity is Severity.ERROR}
         prescribed = [each for each in singles if errors.intersection(each.arm.prescribed_by)]
-        new = [each for each in prescribed if each.scores.keys() != set(self.found.seeds)]
-        budget = OUTCOMES * self.budget
+        budget, seeds = OUTCOMES * self.budget, self.first_seeds
+        new = [each for each in prescribed if not each.scores.keys() >= {*seeds}]
         paid = int((budget - self.lab.cost) / self.costs(scored=1))
-        self.score(new[: max(paid, 0)])
+        self.score(new[: max(paid, 0)], seeds)
         for each in prescribed:
-            if self.found.may_lift(each) and self.lab.cost + self.costs(watched=1) <= budget:
+            scored = each.scores.keys() >= {*seeds}
+            if scored and self.found.may_lift(each) and self.lab.cost + self.costs(watched=1) <= budget:
                 self.watch_most(each)
 
     def costs(self, *, scored: int = 0, watched: int = 0) -> float:

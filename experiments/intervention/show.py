@@ -1,6 +1,6 @@
 """An intervention for people and for programs: every sentence with its number, its seeds and its standard error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradvitals.diagnostics.findings import Finding
+from gradvitals.experiments.intervention.arms import describe
 from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS, Effect
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
@@ -37,7 +38,7 @@ def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[s
         yield _no_better(found, score)
         return
     if not found.standing:
-        yield "nothing stands against it, and yet it could be better: that is what the sane defaults show"
+        yield "nothing stands against it, and yet it could be better: that is what the trials show"
     if lifting is None or lifting.effect is None:
         yield from _nothing_lifts(found, score)
         return
@@ -62,7 +63,7 @@ def _no_better(found: Intervention, score: str) -> str:
     effect = None if found.sane is None else found.sane.effect
     if effect is None:
         return "it has the sane defaults already"
-    return f"the sane defaults would change little: {effect_text(effect, score)}"
+    return f"the sane defaults would gain {'little' if effect.mean > 0.0 else 'nothing'}: {effect_text(effect, score)}"
 
 
 def _lifted(found: Intervention) -> str:
@@ -75,7 +76,8 @@ def _nothing_lifts(found: Intervention, score: str) -> Iterator[str]:
     tried = [each for each in found.tried if each.effect is not None]
     singles, pairs = (sum((each.arm.keys > 1) == several for each in found.tried) for several in (False, True))
     what = "the impairment" if found.is_impaired else "what was found"
-    yield f"nothing of what was tried lifts {what}: {singles} changes of one key, {pairs} of two or more"
+    more = f", {pairs} of two or more" if pairs else ""
+    yield f"nothing of what was tried lifts {what}: {singles} changes of one key{more}"
     for each in tried:
         if each.effect is not None:
             yield f"  {each.arm.name}: {effect_text(each.effect, score)}{_why_not(found, each)}"
@@ -167,16 +169,32 @@ def render(found: Intervention, concluded: Conclusion) -> RenderableType:
 def how_lines(found: Intervention) -> Iterator[str]:
     """Say how it was done and what it took."""
     if found.tried:
-        part = f" over {found.share:.0%} of the epochs" if found.share < 1.0 else ""
+        if found.sane is not None:
+            yield f"sane defaults: {describe(found.sane.arm.changes)}"
         most = max(len(each.screened) for each in found.tried)
-        first = f"{most} seeds, what does not help with the first with that alone," if most > 1 else "1 seed"
-        yield (
-            f"screened with {first}{part}; effects are of the fresh seeds"
-            f" {found.seeds[0]} to {found.seeds[-1]}, ± is the standard error"
-        )
+        if most:
+            part = f" over {found.share:.0%} of the epochs" if found.share < 1.0 else ""
+            first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
+            yield f"screened only: with {first}{part}; all others: on fresh seeds, {_span(found.seeds)}, in full"
+        yield "effects are mean differences over the seeds ± standard error"
     times = found.spent / found.unit if found.unit else 0.0
     yield f"{found.runs} trainings in {found.spent:.1f} s, {times:.1f} times {found.unit_text}"
     yield from found.notes
+
+
+def _span(seeds: Sequence[int]) -> str:
+    """Write seeds as ranges.
+
+    >>> _span((1, 2, 3, 7, 8)), _span((5,))
+    ('1 to 3 and 7 to 8', '5')
+    """
+    ranges: list[list[int]] = []
+    for seed in seeds:
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1].append(seed)
+        else:
+            ranges.append([seed])
+    return " and ".join(f"{each[0]} to {each[-1]}" if len(each) > 1 else f"{each[0]}" for each in ranges)
 
 
 def to_json(found: Intervention, concluded: Conclusion) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.experiments.blocks import most_at_once
 from gradvitals.experiments.checking import CheckedRun, check_path
 from gradvitals.experiments.config.dump import config_hash
 from gradvitals.experiments.config.load import LoadedConfig
@@ -88,6 +89,7 @@ class Laboratory:
         cost: The same in units of a full training that is watched.
         scored: What a full training costs in these units that is only scored.
         failures: Why trainings did not come to an end, a sentence each.
+        told: Is called with the number of trainings made, whenever one ends.
     """
 
     loaded: LoadedConfig
@@ -102,6 +104,7 @@ class Laboratory:
     cost: float = 0.0
     scored: float = SCORED
     failures: list[str] = field(default_factory=list)
+    told: Callable[[int], None] | None = None
 
     def run(
         self, wanted: Iterable[tuple[Arm, int]], *, watched: Collection[Arm] = (), share: float = 1.0
@@ -131,12 +134,14 @@ class Laboratory:
         workers = self.workers if len(runs) * self.unit > WORTH_A_POOL else 1
         for outcome in run_many(runs, workers, pin=self.pin):
             arm, seed, place = planned[outcome.planned.name]
+            self.runs += 1
+            if self.told is not None:
+                self.told(self.runs)
             if outcome.summary is None:
                 self.failures.append(f"{arm.name} with seed {seed}: {outcome.error}")
             else:
                 trials.append(_read(arm, seed, place, outcome.summary))
         self.spent += time.perf_counter() - started
-        self.runs += len(runs)
         self.cost += sum(
             1.0 if place.watched else self.scored * self.trained(arm, share) for arm, _, place in planned.values()
         )
@@ -165,6 +170,13 @@ def _read(arm: Arm, seed: int, place: Place, summary: RunSummary) -> Trial:
     impaired = judged[-1].impaired if judged else None
     seconds = summary.seconds + time.perf_counter() - started
     return Trial(arm, seed, scores, checked, impaired, seconds, broke_off)
+
+
+def cost_of_scoring(config: Config, place: Place) -> float:
+    """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked."""
+    if config.training.gradient != "backprop":
+        return 1.0
+    return SCORED if most_at_once(PlannedRun(config, {}, "sick"), place) >= MANY else SCORED_LARGE
 
 
 def fresh_seeds(seed: int, count: int) -> tuple[int, ...]:

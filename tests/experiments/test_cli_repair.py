@@ -39,9 +39,18 @@ def test_a_healthy_config_needs_no_repair(gradvitals: Command, config: Write, tm
 def test_what_no_config_can_mend_is_said_so(gradvitals: Command, tmp_path: Path) -> None:
     said = gradvitals("repair", "data_faults", *ONE)
     assert said.code == 1
-    assert said.out.splitlines()[-1] == "no automatic cure"
+    assert said.out.splitlines()[-1] == "no automatic cure: no key of the config mends data_faults"
     assert "no change of the config is known for what was found" in said.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_of_no_consequence_is_shown_when_asked_for(gradvitals: Command) -> None:
+    brief = gradvitals("repair", "dying_relu_healthy", *ONE)
+    assert "of no consequence (--verbose shows them)" in brief.out
+    said = gradvitals("repair", "dying_relu_healthy", *ONE, "--verbose")
+    assert said.code == 0
+    assert "of no consequence" not in said.out
+    assert "info " in said.out
 
 
 def test_a_dry_run_prints_what_would_be_tried(gradvitals: Command, config: Write, tmp_path: Path) -> None:

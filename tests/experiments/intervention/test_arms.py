@@ -74,6 +74,19 @@ def test_what_is_wrong_can_be_put_right_with_one_key(name: str, cure: str) -> No
     assert any(arm.keys == 1 and cure in arm.changes for arm in arms)
 
 
+@pytest.mark.parametrize(("cell", "tried"), [("relu", {"identity"}), ("tanh", set())])
+def test_a_rectified_cell_may_begin_with_the_identity(cell: str, tried: set[str]) -> None:
+    config, dataset = sick(
+        "digits", "model.kind=rnn", "model.sequence_length=8", "model.hidden=[16]", f"model.cell={cell}"
+    )
+    values = [
+        arm.changes["model.recurrent_init"]
+        for arm in list_arms(config, dataset, ())
+        if len(arm.changes) == 1 and "model.recurrent_init" in arm.changes
+    ]
+    assert set(values) == tried  # it begins orthogonal already
+
+
 def test_what_findings_prescribe_is_tried_and_known_by_who_prescribes_it() -> None:
     config, dataset = sick("iris")
     arms = list_arms(

@@ -312,3 +312,104 @@ def test_seeds_that_disagree_do_not_keep_a_change_from_being_tried() -> None:
     assert choice.helps(arm)
     arm.screening = Effect(0.05, 0.03, 0.03, 2, 1)
     assert not choice.helps(arm)
+
+
+def test_a_larger_cure_takes_the_place_of_the_smallest_only_where_it_is_surely_better() -> None:
+    alone, both, other = tried(RATE, 0.6), tried({**RATE, **INIT}, 0.61), tried({**INIT, **ADAM}, 0.69)
+    found = intervention([finding("dead_units", RATE)], alone, both, other)
+    assert found.cure is alone  # five times 100 rows alike have a standard error of 0.0045
+    better = tried({**RATE, **INIT}, 0.7)
+    found.tried = [alone, better, other]
+    assert found.surpasses(better, alone)
+    assert found.cure is better
+    assert conclude(found).cure is better
+    found.tried = [alone, other]
+    assert found.cure is alone  # what it changes is left as it is by the other
+
+
+def test_watched_seeds_decide_once_most_of_them_agree() -> None:
+    left = finding("dead_units", severity=WARNING)
+    arm = tried(RATE, 0.6)
+    trials = dict(arm.trials)
+    arm.trials = {seed: trials[seed] for seed in SEEDS[:2]}
+    assert not arm.is_watched
+    arm.trials = {seed: trials[seed] for seed in SEEDS[:3]}
+    assert arm.is_watched
+    for odd in (
+        trial(arm.arm, 3, [left], 0.9, impaired=False),
+        trial(arm.arm, 3, [], 0.9, impaired=True),
+    ):
+        arm.trials[3] = odd
+        assert not arm.is_watched
+    arm.trials = {**trials, 3: odd}
+    assert arm.is_watched
+    arm.trials[3] = trial(arm.arm, 3, [finding("no_learning", severity=INFO)], 0.9, impaired=False)
+    assert arm.is_watched
+
+
+def test_what_gains_half_of_the_sane_defaults_with_some_seed_is_not_hopeless() -> None:
+    arm = tried(RATE, 0.6)
+    found = intervention([finding("dead_units", RATE)], arm)
+    assert found.sane is not None
+    for each, gain in ((found.control, 0.0), (found.sane, 0.6)):
+        each.scores = {seed: trial(arm.arm, seed, [], 0.3 + gain, impaired=False).scores for seed in SEEDS}
+    gains = {1: 0.25, 2: 0.25}
+    arm.scores = {seed: trial(arm.arm, seed, [], 0.3 + gain, impaired=False).scores for seed, gain in gains.items()}
+    assert found.is_hopeless(arm)
+    arm.scores[2] = trial(arm.arm, 2, [], 0.3 + 0.35, impaired=False).scores
+    assert not found.is_hopeless(arm)
+    arm.scores[2] = arm.scores[1]
+    found.sick = replace(found.sick, impaired=False)
+    assert not found.is_hopeless(arm)
+
+
+def test_what_is_better_by_more_than_one_and_less_than_three_errors_is_unsure() -> None:
+    arm = tried(RATE, 0.2)
+    found = intervention([finding("dead_units", RATE)], arm)
+    for mean, se, unsure in ((0.2, 0.07, True), (0.2, 0.06, False), (0.2, 0.21, False), (0.04, 0.02, False)):
+        arm.effect = Effect(mean, se, 0.01, 5, 4)
+        assert found.is_unsure(arm) is unsure
+        assert found.may_be_as_good(arm) is unsure
+    arm.effect, arm.against_sane = Effect(0.2, 0.07, 0.01, 5, 4), Effect(-0.4, 0.01, 0.01, 5, 0)
+    assert not found.may_be_as_good(arm)
+
+
+def test_another_value_is_tried_where_one_worked_with_some_seeds_only() -> None:
+    failed = tried(RATE, 0.3)
+    failed.screened = screened(RATE, 0.9).screened
+    found = intervention([finding("dead_units", RATE)], failed)
+    assert chosen(found, screened(SLOWER, 0.85)) == []
+    failed.effect = Effect(0.3, 0.1, 0.04, 5, 4)
+    assert chosen(found, screened(SLOWER, 0.85)) == [SLOWER]
+    failed.effect = Effect(-0.3, 0.1, 0.04, 5, 0)
+    assert chosen(found, screened(SLOWER, 0.85)) == []
+
+
+def test_most_telling_is_the_smallest_that_may_cure_in_part_or_else_the_best() -> None:
+    lasting = finding("no_learning")
+    rate, adam, both = tried(RATE, 0.3, lasting), tried(ADAM, 0.2, lasting), tried({**RATE, **INIT}, 0.6)
+    no_gain = tried(SLOWER, 0.6)
+    no_gain.effect = Effect(0.02, 0.01, 0.01, 5, 3)
+    for each in (rate, adam):
+        each.against_sane = Effect(-0.3, 0.01, 0.01, 5, 0)
+    found = intervention([finding("dead_units", RATE), lasting], adam, rate, both, no_gain)
+    assert Choice.most_telling(found) is both
+    found.tried = [adam, rate, no_gain]
+    assert Choice.most_telling(found) is rate
+    found.tried = [no_gain]
+    assert Choice.most_telling(found) is None
+
+
+def test_a_cure_is_improved_by_its_rate_and_by_causes_that_it_spares() -> None:
+    spared = finding("initialization_scale", INIT, severity=WARNING)
+    mended = finding("unscaled_inputs", {"data.scale": "minmax"}, {"data.columns": {0: "minmax"}})
+    cure = tried({"data.scale": "minmax"}, 0.6, finding("learning_rate_too_low", RATE, severity=INFO))
+    found = intervention([spared, mended], cure)
+    choice = Choice(found, SICK, DATASET, [cure])
+    assert [each.arm.changes for each in choice.improvements(cure)] == [
+        {"data.scale": "minmax", **RATE},
+        {"data.scale": "minmax", **INIT},
+    ]
+    rate = tried({**RATE, **INIT}, 0.6)
+    rates = [each.arm.changes["training.optimizer.learning_rate"] for each in choice.improvements(rate)]
+    assert rates == [0.003, 0.03, 0.1]  # two keys are enough

@@ -119,7 +119,7 @@ def test_a_healthy_network_is_left_alone() -> None:
     found, concluded = intervened("", SGD)
     assert (found.runs, found.tried, concluded.cure, concluded.root) == (11, [], None, None)
     (said,) = intervention_lines(found, concluded)
-    assert said.startswith("the sane defaults would change little: accuracy ")
+    assert said.startswith("the sane defaults would gain nothing: accuracy ")
 
 
 def test_a_network_that_could_be_better_is_repaired_though_nothing_stands_against_it() -> None:
@@ -150,6 +150,68 @@ def test_the_same_intervention_twice_finds_the_same(few: tuple[Intervention, Con
     first, again = (to_json(*each) for each in (few, intervened(DEAD, SGD, seeds=2)))
     assert first.keys() == again.keys()
     assert all(first[key] == again[key] for key in first.keys() - timed)
+
+
+@pytest.fixture(scope="module")
+def three_faults() -> tuple[Intervention, Conclusion]:
+    return intervened(
+        f'init = {{kind = "constant", value = 0.1}}\n{DEAD}', 'optimizer = {kind = "sgd", learning_rate = 1e-6}'
+    )
+
+
+def test_where_nothing_cures_the_best_of_what_helps_tells_a_root(
+    three_faults: tuple[Intervention, Conclusion],
+) -> None:
+    found, concluded = three_faults
+    assert concluded.cure is None
+    assert concluded.lifting is not None
+    assert {RATE, "model.bias_init"} <= concluded.lifting.keys  # units that fire, and a rate that moves them
+    assert [each.id for each in found.errors_left(concluded.lifting)] == ["symmetric_units"]
+    assert concluded.root is not None
+    assert concluded.root.id == "dead_units"
+
+
+def test_what_gains_nothing_on_two_seeds_is_tried_on_no_more(three_faults: tuple[Intervention, Conclusion]) -> None:
+    found, _ = three_faults
+    few = [each for each in found.tried if 0 < len(each.scores) < len(found.seeds)]
+    assert [each.arm.changes for each in few] == [{"model.bias_init": "zeros"}]
+    assert all(found.is_hopeless(each) for each in few)
+
+
+def test_watched_seeds_that_agree_decide_for_the_others(dead: tuple[Intervention, Conclusion]) -> None:
+    _, concluded = dead
+    assert concluded.cure is not None
+    assert (len(concluded.cure.trials), len(concluded.cure.scores)) == (3, 5)
+
+
+def test_a_remark_is_mended_where_nothing_stands_and_that_is_surely_better() -> None:
+    config = """
+    data = {source = "diabetes", scale_targets = "standard", scale = 1000.0}
+    model = {hidden = [16, 8], activation = "tanh", init = "glorot_uniform"}
+    training = {optimizer = {kind = "rmsprop", learning_rate = 0.003}, batch_size = 32, epochs = 25}
+    """
+    found = try_on(LoadedConfig(loads(config), "test", Path()), 5, 1)
+    concluded = conclude(found)
+    assert found.standing == ()
+    assert [each.key for each in found.remarks] == ["unscaled_inputs"]
+    assert concluded.cure is not None
+    assert concluded.cure.arm.changes == {"data.scale": "standard"}
+    assert concluded.root is not None
+    assert concluded.root.id == "unscaled_inputs"
+
+
+def test_a_second_fault_behind_a_cure_is_mended_where_that_is_surely_better() -> None:
+    config = """
+    data = {source = "moons", n = 800, scale = 1000.0}
+    model = {hidden = [16, 16], activation = "relu", init = {kind = "normal", std = 10.0}}
+    training = {optimizer = {kind = "adam", learning_rate = 0.01}, batch_size = 32, epochs = 30}
+    """
+    found = try_on(LoadedConfig(loads(config), "test", Path()), 5, 1)
+    (alone,) = [each for each in found.tried if each.arm.changes == {"data.scale": "standard"}]
+    assert found.cures(alone)
+    assert found.cure is not None
+    assert found.cure.arm.changes == {"data.scale": "standard", "model.init": "he_normal"}
+    assert found.surpasses(found.cure, alone)
 
 
 def test_the_rate_is_followed_as_long_as_it_helps() -> None:
