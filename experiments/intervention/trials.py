@@ -29,7 +29,7 @@ SCORED, SCORED_LARGE = 0.25, 0.4
 """What a training costs that is only scored, in units of one that is watched: of a network of which many make a stack,
 where Python's share is large and is shared, and of others."""
 
-MANY = 20
+MANY = 15
 """Trainings in a stack from which on they are many."""
 
 WORTH_A_POOL = 8.0
