@@ -129,7 +129,7 @@ def _tried(found: Intervention, prescription: Prescription) -> Prescription:
     tried = arm_of(found, prescription)
     if tried is None or tried.effect is None or tried.effect.seeds < ENOUGH_SEEDS:
         return prescription
-    if found.may_lift(tried) and not tried.is_watched:
+    if found.may_lift(tried) and not found.is_watched(tried):
         return prescription
     outcome: Outcome = "confirmed" if found.lifts(tried) else "refuted"
     return replace(prescription, outcome=outcome)

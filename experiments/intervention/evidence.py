@@ -70,13 +70,7 @@ class Tried:
         return combine_seeds(runs) if runs else None
 
     @property
-    def is_watched(self) -> bool:
-        """Whether it was watched on so many of the seeds that the others cannot change what most of them say."""
-        count, total = len(self.trials), len(self.scores)
-        return count > 0 and (count >= total or (2 * count > total and self._agree))
-
-    @property
-    def _agree(self) -> bool:
+    def agrees(self) -> bool:
         """Whether all watched trials end alike: impaired or not, and with the same warnings and errors."""
         return len({(each.impaired is True, each.alarms) for each in self.trials.values()}) == 1
 
@@ -97,6 +91,7 @@ class Intervention:
         sane: The sane-defaults arm; None where the config is that already.
         tried: All other arms: those tried on fresh seeds first, in the order of the trials.
         seeds: The fresh seeds.
+        more_seeds: Those on which only that was scored, too, of which the first ones made nobody sure.
         unit: Seconds of one run: of the sick one, or where that broke off, of one of the sane defaults.
         unit_text: Whose they are.
         spent: Seconds that everything took, the sick run included.
@@ -118,6 +113,7 @@ class Intervention:
     runs: int = 1
     share: float = 1.0
     same_rows: bool = False
+    more_seeds: tuple[int, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -131,6 +127,11 @@ class Intervention:
     def is_impaired(self) -> bool:
         """Whether the sick run does not do its job, as the gate sees it."""
         return self.sick.impaired is True
+
+    def is_watched(self, tried: Tried) -> bool:
+        """Tell whether an arm was watched on so many of the seeds that the others cannot change what most say."""
+        count, total = len(tried.trials), len(tried.scores.keys() & {*self.seeds})
+        return count > 0 and (count >= total or (2 * count > total and tried.agrees))
 
     def vanished(self, tried: Tried) -> tuple[Finding, ...]:
         """Give the sick run's findings that do not stand in most seeds of an arm that was watched."""
@@ -222,7 +223,7 @@ class Intervention:
         that is not: the provisional root, if one stands, is gone, and the yardstick is better by more than 3 SE, or not
         worse by more than 3 SE where the sane defaults are no better either.
         """
-        if not self.may_lift(tried) or not tried.is_watched or 2 * tried.impaired >= len(tried.trials):
+        if not self.may_lift(tried) or not self.is_watched(tried) or 2 * tried.impaired >= len(tried.trials):
             return False
         return self._mends_a_root(tried)
 

@@ -54,7 +54,6 @@ class Search:
             budget: Watched trainings that everything may cost.
         """
         self.lab, self.config, self.dataset, self.found, self.budget = lab, config, dataset, found, budget
-        self.first_seeds = found.seeds
         rows = len(dataset.validation_inputs) or len(dataset.inputs)
         slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
         lab.scored = cost_of_scoring(config, Place(Path(), lab.loaded.origin, lab.loaded.base_dir, {}))
@@ -87,7 +86,10 @@ class Search:
             found.notes.append("no harm was seen, and no change of the config is known for what was found")
             return
         if not (
-            self.cure_with(choice.promising()) or self.cure_with(self.screened_pairs(choice)) or self.cure_unsure()
+            self.cure_with(choice.promising())
+            or self.cure_unsure()
+            or self.cure_with(self.screened_pairs(choice))
+            or self.cure_unsure()
         ):
             self.watch_best()
         self.improve(choice)
@@ -165,7 +167,7 @@ class Search:
     def watch_most(self, tried: Tried) -> None:
         """Watch an arm on most of the fresh seeds, and on the others where these do not agree."""
         self.watch(tried, self.found.seeds[: self.most])
-        if not tried.is_watched:
+        if not self.found.is_watched(tried):
             self.watch(tried, self.found.seeds)
 
     @property
@@ -208,14 +210,14 @@ class Search:
 
     def be_surer(self, tried: Sequence[Tried]) -> bool:
         """Score on as many fresh seeds again, with the control and the sane defaults, what is better but not surely."""
-        found, more = self.found, len(self.first_seeds)
+        found, more = self.found, len(self.found.seeds)
         unsure = [each for each in tried if found.is_unsure(each)]
         fixed = [each for each in (found.control, found.sane) if each is not None and each not in unsure]
         cost = more * self.lab.scored * (len(unsure) + len(fixed))
-        if not unsure or found.seeds != self.first_seeds or self.lab.cost + cost > self.budget:
+        if not unsure or found.more_seeds or self.lab.cost + cost + self.costs(watched=1) > self.budget:
             return False
-        found.seeds += fresh_seeds(self.config.seed, 2 * more + 1)[more + 1 :]  # the one between is the screening's
-        self.score([*fixed, *unsure])
+        found.more_seeds = fresh_seeds(self.config.seed, 2 * more + 1)[more + 1 :]  # the one between is the screening's
+        self.score([*fixed, *unsure], found.more_seeds)
         found.notes.append(f"{more} seeds left {unsure[0].arm.name} unsure: scored on {more} more")
         return True
 
@@ -244,12 +246,12 @@ class Search:
         """Try on fresh seeds what errors prescribe and was only screened, so that each has its outcome."""
         errors = {each.key for each in self.found.standing if each.severity is Severity.ERROR}
         prescribed = [each for each in singles if errors.intersection(each.arm.prescribed_by)]
-        budget, seeds = OUTCOMES * self.budget, self.first_seeds
-        new = [each for each in prescribed if not each.scores.keys() >= {*seeds}]
+        budget, seeds = OUTCOMES * self.budget, {*self.found.seeds}
+        new = [each for each in prescribed if not each.scores.keys() >= seeds]
         paid = int((budget - self.lab.cost) / self.costs(scored=1))
-        self.score(new[: max(paid, 0)], seeds)
+        self.score(new[: max(paid, 0)])
         for each in prescribed:
-            scored = each.scores.keys() >= {*seeds}
+            scored = each.scores.keys() >= seeds
             if scored and self.found.may_lift(each) and self.lab.cost + self.costs(watched=1) <= budget:
                 self.watch_most(each)
 

@@ -153,7 +153,7 @@ def _mark(found: Intervention, concluded: Conclusion, tried: Tried) -> str:
         return "lifts it"
     if tried.arm.role != "change":
         return ""
-    if found.may_lift(tried) and not tried.is_watched:
+    if found.may_lift(tried) and not found.is_watched(tried):
         return "helps"
     return "does not lift it" if tried.effect is not None else "screened only"
 
@@ -175,7 +175,8 @@ def how_lines(found: Intervention) -> Iterator[str]:
         if most:
             part = f" over {found.share:.0%} of the epochs" if found.share < 1.0 else ""
             first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
-            yield f"screened only: with {first}{part}; all others: on fresh seeds, {_span(found.seeds)}, in full"
+            yield f"screened only: with {first}{part}"
+            yield f"all others: in full, with the fresh seeds {_span(found.seeds)}, or two where these gain too little"
         yield "effects are mean differences over the seeds ± standard error"
     times = found.spent / found.unit if found.unit else 0.0
     yield f"{found.runs} trainings in {found.spent:.1f} s, {times:.1f} times {found.unit_text}"
@@ -201,7 +202,7 @@ def to_json(found: Intervention, concluded: Conclusion) -> dict[str, Any]:
     """Give an intervention as JSON."""
     return {
         "yardstick": YARDSTICK[found.task],
-        "seeds": list(found.seeds),
+        "seeds": [*found.seeds, *found.more_seeds],
         "impaired": found.sick.impaired,
         "provisional_root": _key(concluded.provisional),
         "root": _key(concluded.root),

@@ -330,21 +330,24 @@ def test_a_larger_cure_takes_the_place_of_the_smallest_only_where_it_is_surely_b
 def test_watched_seeds_decide_once_most_of_them_agree() -> None:
     left = finding("dead_units", severity=WARNING)
     arm = tried(RATE, 0.6)
-    trials = dict(arm.trials)
+    found, trials = intervention([left], arm), dict(arm.trials)
     arm.trials = {seed: trials[seed] for seed in SEEDS[:2]}
-    assert not arm.is_watched
+    assert not found.is_watched(arm)
     arm.trials = {seed: trials[seed] for seed in SEEDS[:3]}
-    assert arm.is_watched
+    assert found.is_watched(arm)
     for odd in (
         trial(arm.arm, 3, [left], 0.9, impaired=False),
         trial(arm.arm, 3, [], 0.9, impaired=True),
     ):
         arm.trials[3] = odd
-        assert not arm.is_watched
+        assert not found.is_watched(arm)
     arm.trials = {**trials, 3: odd}
-    assert arm.is_watched
+    assert found.is_watched(arm)
     arm.trials[3] = trial(arm.arm, 3, [finding("no_learning", severity=INFO)], 0.9, impaired=False)
-    assert arm.is_watched
+    assert found.is_watched(arm)
+    arm.trials = {seed: trials[seed] for seed in SEEDS[:3]}
+    arm.scores |= dict.fromkeys(range(7, 12), arm.scores[1])
+    assert found.is_watched(arm)  # those of which the first seeds made nobody sure are not watched on more
 
 
 def test_what_gains_half_of_the_sane_defaults_with_some_seed_is_not_hopeless() -> None:

@@ -200,6 +200,24 @@ def test_a_remark_is_mended_where_nothing_stands_and_that_is_surely_better() -> 
     assert concluded.root.id == "unscaled_inputs"
 
 
+def test_seeds_that_leave_it_unsure_are_doubled() -> None:
+    config = """
+    data = {source = "wine", scale = 1000.0}
+    model = {hidden = [32, 16], activation = "relu", init = "he_uniform"}
+    training = {optimizer = {kind = "adamw", learning_rate = 0.003}, batch_size = 16, epochs = 40}
+    """
+    found = try_on(LoadedConfig(loads(config), "test", Path()), 5, 1)
+    assert (found.seeds, found.more_seeds) == ((1, 2, 3, 4, 5), (7, 8, 9, 10, 11))  # 6 is the screening's
+    assert found.cure is not None
+    assert found.cure.arm.changes == {"data.scale": "standard"}
+    scored = [each for each in (found.control, found.sane, *found.tried) if each is not None and each.scores]
+    assert {len(each.scores) for each in (found.control, found.sane, found.cure) if each is not None} == {10}
+    assert all(each.scores.keys() <= {*found.seeds} for each in scored[2:] if each is not found.cure)
+    first = found.compare({seed: found.cure.scores[seed] for seed in found.seeds}, found.control.scores)
+    assert first is not None
+    assert not first.is_better
+
+
 def test_a_second_fault_behind_a_cure_is_mended_where_that_is_surely_better() -> None:
     config = """
     data = {source = "moons", n = 800, scale = 1000.0}
