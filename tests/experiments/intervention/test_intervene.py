@@ -213,6 +213,7 @@ def test_seeds_that_leave_it_unsure_are_doubled() -> None:
     scored = [each for each in (found.control, found.sane, *found.tried) if each is not None and each.scores]
     assert {len(each.scores) for each in (found.control, found.sane, found.cure) if each is not None} == {10}
     assert all(each.scores.keys() <= {*found.seeds} for each in scored[2:] if each is not found.cure)
+    assert {each.arm.keys for each in found.tried} == {1}  # no pair is tried for want of seeds
     first = found.compare({seed: found.cure.scores[seed] for seed in found.seeds}, found.control.scores)
     assert first is not None
     assert not first.is_better

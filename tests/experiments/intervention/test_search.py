@@ -1,0 +1,62 @@
+"""The steps of a search, one by one: what each trains, and what it leaves alone."""
+
+from pathlib import Path
+
+import pytest
+
+from gradvitals.experiments.config.load import LoadedConfig, loads
+from gradvitals.experiments.intervention.arms import Arm, Changes, make_arm
+from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.search import Search
+from gradvitals.experiments.intervention.trials import Laboratory
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.runner import Place, load_dataset
+
+CONFIG = loads(
+    "data = {source = 'moons', n = 300}\n"
+    "model = {hidden = [12], bias_init = {kind = 'constant', value = -100.0}}\n"
+    "training = {optimizer = {kind = 'sgd', learning_rate = 0.3}, batch_size = 32, epochs = 20}"
+)
+DATASET = load_dataset(PlannedRun(CONFIG, {}, "test"), Place(Path(), "test", Path(), {}))
+CURE = {"model.bias_init": "zeros"}
+
+
+def begun(folder: Path, *, budget: float = 20.0) -> Search:
+    """Begin a search: the sick run is judged, and the control scored."""
+    lab = Laboratory(LoadedConfig(CONFIG, "test", Path()), folder / "watched", folder / "scored", rows=240)
+    control = Arm(CONFIG, {}, "control")
+    (sick,) = lab.run([(control, CONFIG.seed)], watched=[control])
+    found = Intervention(sick, DATASET.task, Tried(control), None, [], (1, 2, 3, 4, 5), 1.0)
+    search = Search(lab, CONFIG, DATASET, found, budget)
+    search.score([found.control])
+    return search
+
+
+def arm(changes: Changes, *prescribed_by: str) -> Tried:
+    made = make_arm(CONFIG, changes, DATASET, prescribed_by=prescribed_by)
+    assert made is not None
+    return Tried(made)
+
+
+def test_what_is_watched_to_tell_the_root_is_scored_with_every_seed(tmp_path: Path) -> None:
+    search, helps = begun(tmp_path), arm(CURE)
+    search.found.tried = [helps]
+    search.score([helps], (1, 2))
+    search.watch_best()
+    assert sorted(helps.scores) == [1, 2, 3, 4, 5]
+    assert helps.effect is not None
+    assert helps.effect.seeds == 5
+    assert sorted(helps.trials) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("budget", "scored", "watched"), [(20.0, 5, 3), (7.0, 5, 0), (4.0, 0, 0)])
+def test_what_errors_prescribe_has_its_outcome_while_a_part_of_the_budget_is_left(
+    budget: float, scored: int, watched: int, tmp_path: Path
+) -> None:
+    search = begun(tmp_path, budget=budget)  # a watched training, and five that are scored: 2.25 so far
+    error, other = arm(CURE, "dead_units@hidden_1"), arm({"model.init": "glorot_uniform"}, "another_finding")
+    assert "dead_units@hidden_1" in {each.key for each in search.found.standing}
+    search.found.tried = [error, other]
+    search.try_prescribed([error, other])
+    assert (len(error.scores), len(error.trials)) == (scored, watched)
+    assert other.scores == {}
