@@ -181,7 +181,7 @@ def _is_refuted(found: Intervention, tried: Tried) -> bool:
     unless that one worked with some seeds: a smaller rate, say, may with all.
     """
     for other in found.tried:
-        failed = other.effect is not None and not (other.effect.is_split and other.effect.better)
+        failed = other.effect is not None and not other.effect.is_split
         if failed and other.keys == tried.keys and tried.mean_screened <= other.mean_screened:
             return True
         for finding in found.left(other):

@@ -62,8 +62,8 @@ class Effect:
 
     @property
     def is_split(self) -> bool:
-        """Whether the seeds differ more than their rows explain: it works with some and not with others."""
-        return self.se > 2.0 * self.row_se
+        """Whether it works with some seeds and not with others, and they differ more than their rows explain."""
+        return 0 < self.better < self.seeds and self.se > 2.0 * self.row_se
 
     def to_json(self) -> dict[str, float | int]:
         """Give it as JSON."""

@@ -86,7 +86,7 @@ class Search:
             found.notes.append("no harm was seen, and no change of the config is known for what was found")
             return
         if not (
-            self.cure_with(choice.promising())
+            self.cure_with(choice.promising(), pairs=1)
             or self.cure_unsure()
             or self.cure_with(self.screened_pairs(choice))
             or self.cure_unsure()
@@ -175,11 +175,16 @@ class Search:
         """How many of the fresh seeds are most of them."""
         return len(self.found.seeds) // 2 + 1
 
-    def cure_with(self, choice: Sequence[Tried]) -> bool:
-        """Score the best of a choice on fresh seeds, the smallest changes first, until one cures."""
-        for _ in range(MOST_TRIED):
+    def cure_with(self, choice: Sequence[Tried], *, pairs: int = 0) -> bool:
+        """Score the best of a choice on fresh seeds, the smallest changes first, until one cures.
+
+        From the second on, as much as so many pairs cost is kept for them.
+        """
+        for count in range(MOST_TRIED):
             each = next(iter(Choice.worth_trying(self.found, choice)), None)  # chosen anew: the last one's trials tell
             if each is None or not self.affordable(scored=1, watched=1):
+                break
+            if count and not self.is_affordable(scored=1 + pairs, watched=1 + pairs):
                 break
             self.score([each], self.found.seeds[:FIRST])
             if self.found.is_hopeless(each):
