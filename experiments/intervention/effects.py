@@ -23,6 +23,9 @@ from gradvitals.experiments.intervention.yardstick import RowScores
 SURE = 3.0
 """Standard errors beyond which a difference counts."""
 
+SPLIT = 1.5
+"""Ratio of an effect's error to that of its rows beyond which five seeds differ by more than their rows (about the 5 % level)."""
+
 ENOUGH_SEEDS = 5
 """Paired seeds from which on what was found is called confirmed; of fewer it is only said in how many."""
 
@@ -63,7 +66,7 @@ class Effect:
     @property
     def is_split(self) -> bool:
         """Whether it works with some seeds and not with others, and they differ more than their rows explain."""
-        return 0 < self.better < self.seeds and self.se > 2.0 * self.row_se
+        return 0 < self.better < self.seeds and self.se > SPLIT * self.row_se
 
     def to_json(self) -> dict[str, float | int]:
         """Give it as JSON."""
