@@ -24,7 +24,9 @@ SURE = 3.0
 """Standard errors beyond which a difference counts."""
 
 SPLIT = 1.5
-"""Ratio of an effect's error to that of its rows beyond which five seeds differ by more than their rows (about the 5 % level)."""
+"""Ratio of the error between seeds to that of the rows from which on five seeds differ by more than their rows.
+
+At about the 5 % level: four times its square is χ² with 4 degrees of freedom."""
 
 ENOUGH_SEEDS = 5
 """Paired seeds from which on what was found is called confirmed; of fewer it is only said in how many."""

@@ -173,9 +173,9 @@ def how_lines(found: Intervention) -> Iterator[str]:
             yield f"sane defaults: {describe(found.sane.arm.changes)}"
         most = max(len(each.screened) for each in found.tried)
         if most:
-            part = f" over {found.share:.0%} of the epochs" if found.share < 1.0 else ""
+            part = f"{found.share:.0%} of the epochs, " if found.share < 1.0 else ""
             first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
-            yield f"screened only: with {first}{part}"
+            yield f"screened only: {part}with {first}"
             yield f"all others: in full, with the fresh seeds {_span(found.seeds)}, or two where these gain too little"
         yield "effects are mean differences over the seeds ± standard error"
     times = found.spent / found.unit if found.unit else 0.0
