@@ -384,8 +384,8 @@ def test_another_value_is_tried_where_one_worked_with_some_seeds_only() -> None:
     assert chosen(found, screened(SLOWER, 0.85)) == []
     failed.effect = Effect(0.3, 0.1, 0.04, 5, 4)
     assert chosen(found, screened(SLOWER, 0.85)) == [SLOWER]
-    for better in (0, 5):
-        failed.effect = Effect(0.3, 0.1, 0.04, 5, better)
+    for se, better in ((0.1, 0), (0.1, 5), (0.05, 4)):
+        failed.effect = Effect(0.3, se, 0.04, 5, better)
         assert chosen(found, screened(SLOWER, 0.85)) == []
 
 
@@ -398,6 +398,9 @@ def test_most_telling_is_the_smallest_that_may_cure_in_part_or_else_the_best() -
         each.against_sane = Effect(-0.3, 0.01, 0.01, 5, 0)
     found = intervention([finding("dead_units", RATE), lasting], adam, rate, both, no_gain)
     assert Choice.most_telling(found) is both
+    best = tried({**ADAM, **INIT}, 0.7, lasting)
+    found.tried = [adam, best, both]
+    assert Choice.most_telling(found) is both  # the best leaves an error
     found.tried = [adam, rate, no_gain]
     assert Choice.most_telling(found) is rate
     found.tried = [no_gain]

@@ -1,11 +1,13 @@
 """The steps of a search, one by one: what each trains, and what it leaves alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.intervention.arms import Arm, Changes, make_arm
+from gradvitals.experiments.intervention.effects import Effect
 from gradvitals.experiments.intervention.evidence import Intervention, Tried
 from gradvitals.experiments.intervention.search import Search
 from gradvitals.experiments.intervention.trials import Laboratory
@@ -47,6 +49,28 @@ def test_what_is_watched_to_tell_the_root_is_scored_with_every_seed(tmp_path: Pa
     assert helps.effect is not None
     assert helps.effect.seeds == 5
     assert sorted(helps.trials) == [1, 2, 3]
+
+
+def test_seeds_that_do_not_end_alike_are_all_watched(tmp_path: Path) -> None:
+    search, helps = begun(tmp_path), arm(CURE)
+    search.score([helps])
+    search.watch(helps, (1,))
+    helps.trials[1] = replace(helps.trials[1], impaired=True)
+    search.watch_most(helps)
+    assert sorted(helps.trials) == [1, 2, 3, 4, 5]
+    assert helps.impaired == 1
+
+
+@pytest.mark.parametrize(("pairs", "scored"), [(0, [5, 5]), (1, [5, 0])])
+def test_what_is_tried_alone_leaves_the_budget_for_a_pair(pairs: int, scored: list[int], tmp_path: Path) -> None:
+    search = begun(tmp_path, budget=11.0)  # 2.25 are spent, what fails costs 1.25, and a pair 4.25
+    choice = [arm({"model.init": "glorot_uniform"}), arm({"training.clip_norm": 1.0})]  # units stay dead
+    for each in choice:
+        each.screened = dict(search.found.control.scores)
+        each.screening = Effect(0.4, 0.01, 0.01, 5, 5)
+    search.found.tried = choice
+    assert not search.cure_with(choice, pairs=pairs)
+    assert [len(each.scores) for each in choice] == scored
 
 
 @pytest.mark.parametrize(("budget", "scored", "watched"), [(20.0, 5, 3), (7.0, 5, 0), (4.0, 0, 0)])
