@@ -42,7 +42,7 @@ def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[s
     if lifting is None or lifting.effect is None:
         yield from _nothing_lifts(found, score)
         return
-    by = f"{lifting.arm.name} {_lifted(found)} ({effect_text(lifting.effect, score)}"
+    by = f"{lifting.arm.name} {_lifted(found, lifting.effect)} ({effect_text(lifting.effect, score)}"
     by += f"; impaired at the end in {lifting.impaired} of {len(lifting.trials)})" if found.is_impaired else ")"
     if root is None:
         yield f"no finding speaks of it, but {by}"
@@ -66,10 +66,12 @@ def _no_better(found: Intervention, score: str) -> str:
     return f"the sane defaults would gain {'little' if effect.mean > 0.0 else 'nothing'}: {effect_text(effect, score)}"
 
 
-def _lifted(found: Intervention) -> str:
+def _lifted(found: Intervention, effect: Effect) -> str:
     if not found.standing:
         return "is better"
-    return "lifts the impairment" if found.is_impaired else "clears it and does no harm"
+    if found.is_impaired:
+        return "lifts the impairment"
+    return "clears it and is better" if effect.is_better else "clears it and does no harm"
 
 
 def _nothing_lifts(found: Intervention, score: str) -> Iterator[str]:
