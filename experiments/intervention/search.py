@@ -110,7 +110,8 @@ class Search:
 
     def screened_pairs(self, choice: Choice) -> list[Tried]:
         """Screen as many pairs as can be paid for besides a cure; give them with what else has several keys."""
-        cost = len(self.screening_seeds) * self.found.share * self.lab.scored
+        share = self.lab.trained(self.found.control.arm, self.found.share)
+        cost = len(self.screening_seeds) * share * self.lab.scored
         paid = int((self.budget - self.lab.cost - self.costs(scored=1, watched=1)) / cost)
         pairs = choice.pairs(min(paid, MOST_PAIRS)) if paid >= LEAST_PAIRS else []
         if pairs:
