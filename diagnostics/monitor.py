@@ -19,6 +19,7 @@ from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.death_watch import DeathWatcher
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
 from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import LEAST_TO_CATCH_UP, Arm, judge_gate
@@ -50,9 +51,6 @@ from gradvitals.engine.events import (
     TrainingEnded,
     TrainingStarted,
 )
-
-LIVE_WORK = 1.5e11
-"""Multiply-adds trained between two live judgements and histograms: three to five seconds, of which they take .3 %."""
 
 SUSPICIOUS, SUSPICIOUS_RISE = 0.5, 0.25
 """Shares of a layer silent on the probe, absolute or beyond those known dead, that call for an exact scan at once."""
@@ -113,6 +111,7 @@ class Monitor:
         self._batches = BatchWatcher(None if data is None else data.targets)
         self._last_finite_step = 0
         self._live_step = 0
+        self._drawer = Drawer(network, sinks)
         self._reported: tuple[object, ...] = ()
         self._final: Verdict | None = None
         hooks = network.hooks
@@ -199,7 +198,10 @@ class Monitor:
         self._looks = Looks.plan(
             self._exact, total, event.batch_size, samples, self._prober.cost if self._prober else 0.0
         )
-        self._work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
+        work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
+        self._live_steps = LIVE_WORK / max(work_per_step, 1)
+        inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
+        self._drawer.plan(total, self._live_steps, inputs, self._prober)
         constant = None if self._prober is None else self._prober.constant
         self.record.context = Context(
             layers=tuple(self._network.layers),
@@ -218,7 +220,6 @@ class Monitor:
         )
         for sink in self._sinks:
             sink.context(self.record.context)
-        inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
         for note in loss_notes(self._network, inputs, targets, step=event.step):
             self._add(note)
         self._scan(event.step, self._look(event.step))
@@ -256,8 +257,8 @@ class Monitor:
             return
         silent = None
         if event.step in self._looks.steps:
-            live = (event.step - self._live_step) * self._work_per_step >= LIVE_WORK
-            silent = self._look(event.step, draw=live)
+            live = event.step - self._live_step >= self._live_steps
+            silent = self._look(event.step, closely=live, draw=self._drawer.wants(event.step))
             if live:
                 self._live_step = event.step
                 self._report(event.step)
@@ -273,7 +274,7 @@ class Monitor:
         """Take the last look, ask what simple models make of the data if little was learned, and judge."""
         if self.record.context is None:
             return  # it ended before it started
-        self._scan(event.step, self._look(event.step))
+        self._scan(event.step, self._look(event.step, ended=True))
         gate, data = judge_gate(self.record), self._data
         if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
@@ -287,23 +288,25 @@ class Monitor:
         self._final = self.verdict  # nothing is recorded any more
         self._report(event.step)
 
-    def _look(self, step: int, *, draw: bool = True) -> Mapping[str, Array] | None:
+    def _look(
+        self, step: int, *, closely: bool = True, draw: bool = True, ended: bool = False
+    ) -> Mapping[str, Array] | None:
         """Take a probe; give the units of every ReLU layer that were silent on it, None without data."""
         self._add_once(self._symmetry.look(step))
         self._add_once(self._movement.look(step))
         if self._prober is None:
+            self._drawer.draw_weights(step)
             return None
         also = None if self._deaths is None else self._deaths.sampler
-        look = self._prober.take(step, draw=draw and bool(self._sinks), closely=draw, also=also)
+        look = self._prober.take(step, draw=draw and bool(self._sinks), closely=closely, also=also)
         probes = self.record.notes(Probe)
         if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
             for note in (look.probe, *look.notes):
                 self._add(note)
             self._add_scalars(step, look.scalars)
             self._settle_fault(step, look.fault)
-        if look.histograms:
-            for sink in self._sinks:
-                sink.histograms(step, look.histograms)
+        if draw:
+            self._drawer.draw(step, look.histograms, ended=ended)
         return look.silent
 
     def _suspects(self, silent: Mapping[str, Array]) -> bool:

@@ -7,11 +7,12 @@ from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.notes import Note
+from gradvitals.diagnostics.pictures.picture import Picture
 from gradvitals.engine.events import EpochEnded
 
 
 class Sink(Protocol):
-    """Where measurements go: numbers, notes and verdicts, never live arrays."""
+    """Where measurements go: numbers, notes, finished pictures and verdicts, never live arrays."""
 
     def context(self, context: Context) -> None:
         """Take what is known before the first step."""
@@ -27,6 +28,10 @@ class Sink(Protocol):
 
     def histograms(self, step: int, histograms: Mapping[str, Histogram]) -> None:
         """Take histograms by tag."""
+        ...
+
+    def pictures(self, step: int, pictures: Mapping[str, Picture]) -> None:
+        """Take pictures by tag."""
         ...
 
     def verdict(self, step: int, verdict: Verdict) -> None:

@@ -55,8 +55,8 @@ def prepare_to_paint() -> None:
             import_module(module)
 
 
-def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
-    """Write the map as a PNG file; the file appears whole or not at all."""
+def save_map(drawn: SweepMap, path: Path, *, title: str) -> bytes:
+    """Write the map as a PNG file, which appears whole or not at all; give its content."""
     from io import BytesIO
 
     from gradvitals.experiments.files import write_bytes
@@ -64,6 +64,7 @@ def save_map(drawn: SweepMap, path: Path, *, title: str) -> None:
     buffer = BytesIO()
     paint_map(drawn, title=title).savefig(buffer, format="png")
     write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def paint_map(drawn: SweepMap, *, title: str) -> "Figure":

@@ -22,6 +22,9 @@ RUN_FILE, CONFIG_FILE, FINDINGS_FILE, SWEEP_FILE, MAP_FILE = (
 GRAPHS = "circuit"
 """Where `gradvitals circuit` leaves its graphs, below a log folder."""
 
+MAP_RUN = "map"
+"""Where a sweep leaves its map for TensorBoard."""
+
 Status: TypeAlias = Literal["running", "completed", "early_stopping", "non_finite", "interrupted", "failed"]
 FINISHED = frozenset({"completed", "early_stopping", "non_finite"})
 Existing: TypeAlias = Literal["refuse", "resume", "new"]
@@ -116,7 +119,7 @@ def is_run(folder: Path) -> bool:
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yield the run folders at and below a folder, in order.
 
-    The parts of a run are not runs of their own, and the graphs that `gradvitals circuit` leaves are none at all.
+    The parts of a run are not runs of their own; a sweep's map and the graphs of `gradvitals circuit` are none at all.
     """
     if is_run(folder):
         yield folder
@@ -138,8 +141,15 @@ def find_sweeps(folder: Path) -> Iterator[Path]:
 def _folders_in(folder: Path) -> Iterator[Path]:
     """Yield the folders in which runs are looked for."""
     for child in sorted(folder.iterdir()):
-        if child.is_dir() and not child.is_symlink() and not child.name.startswith(".") and not _holds_graphs(child):
+        hidden = child.is_symlink() or child.name.startswith(".")
+        if child.is_dir() and not hidden and not _holds_graphs(child) and not holds_map(child):
             yield child
+
+
+def holds_map(folder: Path) -> bool:
+    """Tell whether a folder has but the map of the sweep around it."""
+    of_sweep = folder.name == MAP_RUN and (folder.parent / SWEEP_FILE).is_file()
+    return of_sweep and not any(child.is_dir() or child.name == RUN_FILE for child in folder.iterdir())
 
 
 def _holds_graphs(folder: Path) -> bool:

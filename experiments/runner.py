@@ -1,6 +1,5 @@
 """Runs one training: its folder, its monitor, its event files, its findings."""
 
-import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,6 @@ from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.tensorboard import hparams
-from gradvitals.diagnostics.tensorboard.graph import graph_def
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.engine.events import EpochEnded, Scores, TrainingEnded
 from gradvitals.engine.history import History
@@ -31,18 +28,11 @@ from gradvitals.experiments.files import write_json, write_text
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.intervention.yardstick import score_rows, write_scores
 from gradvitals.experiments.network_graph import network_nodes
-from gradvitals.experiments.plan import PlannedRun, label
+from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.rules import configured
 from gradvitals.experiments.run_folder import CONFIG_FILE, FINDINGS_FILE, FINISHED, RunSummary, write_summary
+from gradvitals.experiments.session import end_session, start_session
 from gradvitals.experiments.watched_training import train_experiment, watch_experiment
-
-OUTCOMES = (
-    hparams.Metric("epoch_accuracy", "validation"),
-    hparams.Metric("epoch_loss", "validation"),
-    hparams.Metric("epoch_loss", "train"),
-    hparams.Metric("verdict/errors"),
-    hparams.Metric("verdict/worst_dead_fraction"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +80,7 @@ class OpenRun:
         self.planned, self._place, self._at_once = planned, place, at_once
         config, dataset = planned.config, load_dataset(planned, place)
         self._dataset = dataset if place.scored else None
+        self._classifies = dataset.task != "regression"
         fit = check_fit(config, dataset, origin=place.origin)
         self.experiment, self.history = assemble(config, dataset, fit), History()
         self._diagnoses = configured(config.diagnostics.rules, origin=place.origin)
@@ -111,8 +102,8 @@ class OpenRun:
         write_text(folder / CONFIG_FILE, dump(config))
         write_summary(folder, self._summary)
         self._writer = RunWriter(folder)
-        _write_hparams(self._writer, self.planned, self._place)
-        self._writer.top.graph(graph_def(network_nodes(self.experiment.network.circuit)))
+        start_session(self._writer, self.planned, self._place.axes, classifies=self._classifies)
+        self._writer.graph(network_nodes(self.experiment.network.circuit))
         self._monitor = watch_experiment(config, self.experiment, sinks=(self._writer,), diagnoses=self._diagnoses)
 
     def fail(self, problem: BaseException) -> None:
@@ -134,7 +125,7 @@ class OpenRun:
         finished = history.reason in FINISHED
         writer, self._writer = self._writer, None
         if writer is not None:
-            writer.top.summary(history.steps, hparams.session_end("success" if finished else "failure"))
+            end_session(writer, history.steps, finished=finished)
             writer.close()
         if finished and self._dataset is not None:
             write_scores(folder, score_rows(self.experiment, self._dataset))
@@ -225,26 +216,3 @@ def _last_scores(history: History) -> dict[str, dict[str, float | None]]:
     return {
         name: {"loss": scores[-1].loss, "accuracy": scores[-1].accuracy} for name, scores in parts.items() if scores
     }
-
-
-def _write_hparams(writer: RunWriter, planned: PlannedRun, place: Place) -> None:
-    """Write what TensorBoard's HParams tab needs: the same experiment in every run, and this run's own values."""
-    if not planned.axes:
-        return
-    shown = {key: _hparams(values) for key, values in place.axes.items()}
-    axes = {key: list(values.values()) for key, values in shown.items()}
-    own = {key: shown[key][_identity(value)] for key, value in planned.axes.items()}
-    group = ",".join(f"{key.rpartition('.')[2]}={label(value)}" for key, value in planned.axes.items() if key != "seed")
-    writer.top.summary(0, hparams.experiment(axes, OUTCOMES), hparams.session_start(own, group_name=group))
-
-
-def _hparams(values: Sequence[Any]) -> dict[str, hparams.Hparam]:
-    """Give an axis as TensorBoard can show it: all numbers, all booleans, or else all text."""
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    as_they_are = numbers or all(isinstance(value, bool) for value in values)
-    return {_identity(value): value if as_they_are else label(value) for value in values}
-
-
-def _identity(value: object) -> str:
-    """Tell a swept value from all others: tables and lists are no keys, and 1 equals true."""
-    return json.dumps(value, sort_keys=True)

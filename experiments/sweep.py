@@ -13,10 +13,19 @@ from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.executor import Outcome, run_many
 from gradvitals.experiments.files import write_json
 from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.map_log import log_map
 from gradvitals.experiments.map_picture import prepare_to_paint, save_map
 from gradvitals.experiments.plan import PlannedRun, expand
 from gradvitals.experiments.rules import configured
-from gradvitals.experiments.run_folder import MAP_FILE, SWEEP_FILE, Existing, RunSummary, choose_folder, read_summary
+from gradvitals.experiments.run_folder import (
+    MAP_FILE,
+    MAP_RUN,
+    SWEEP_FILE,
+    Existing,
+    RunSummary,
+    choose_folder,
+    read_summary,
+)
 from gradvitals.experiments.runner import Place, load_dataset
 from gradvitals.experiments.shared_data import by_data
 from gradvitals.experiments.sweep_map import draw_map
@@ -124,7 +133,9 @@ def run_sweep(
         _write_sweep(plan, summaries, folders)
         ordered = [summaries[planned.name] for planned in plan.runs if planned.name in summaries]
         if ordered and plan.axes:
-            save_map(draw_map(plan.axes, ordered), plan.folder / MAP_FILE, title=plan.loaded.config.name)
+            drawn = draw_map(plan.axes, ordered)
+            png = save_map(drawn, plan.folder / MAP_FILE, title=plan.loaded.config.name)
+            log_map(drawn, png, plan.folder / MAP_RUN, finished=len(ordered))
     return ordered, failed
 
 

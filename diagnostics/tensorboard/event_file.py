@@ -34,6 +34,7 @@ class EventFile:
     Args:
         folder: The run's folder; made if it is not there. One writer at a time.
         resume_step: The first step that this file may hold. Readers drop what earlier files say from that step on.
+        suffix: What its name ends in, to be told from others.
 
     Attributes:
         path: The file, named so that it is read after all others in the folder.
@@ -43,9 +44,9 @@ class EventFile:
         ValueError: If `resume_step` is negative.
     """
 
-    def __init__(self, folder: Path, *, resume_step: int = 0) -> None:
+    def __init__(self, folder: Path, *, resume_step: int = 0, suffix: str = "") -> None:
         resume_step = _check_step(resume_step)
-        self._file = create_event_file(folder)
+        self._file = create_event_file(folder, suffix)
         self.path = Path(self._file.name)
         self._pid = os.getpid()
         self._size = 0

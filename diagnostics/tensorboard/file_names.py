@@ -22,8 +22,8 @@ def find_event_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if "tfevents" in path.name and path.is_file())
 
 
-def create_event_file(folder: Path) -> FileIO:
-    """Create an empty event file in `folder`, which is made if it is not there.
+def create_event_file(folder: Path, suffix: str = "") -> FileIO:
+    """Create an empty event file in `folder`, which is made if it is not there; its name ends in `suffix`.
 
     Returns:
         The file, open for writing without a buffer: what was written survives the process.
@@ -36,7 +36,7 @@ def create_event_file(folder: Path) -> FileIO:
     prefix = f"events.out.tfevents.{_next_stamp(folder):010d}.{host}.{os.getpid()}"
     for number in count():
         with contextlib.suppress(FileExistsError):
-            return (folder / f"{prefix}.{number}").open("xb", buffering=0)
+            return (folder / f"{prefix}.{number}{suffix}").open("xb", buffering=0)
     raise AssertionError  # count() does not end
 
 

@@ -6,7 +6,8 @@ same tags, so that the stock charts overlay the two.
 
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,8 +18,12 @@ from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.markdown import verdict_markdown
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.notes import Note, kind_of, note_to_json
+from gradvitals.diagnostics.pictures.picture import Picture
 from gradvitals.diagnostics.tensorboard import summaries
+from gradvitals.diagnostics.tensorboard.charts import Recorded, layout
 from gradvitals.diagnostics.tensorboard.event_file import EventFile, Moment
+from gradvitals.diagnostics.tensorboard.graph import GraphNode, graph_def
+from gradvitals.diagnostics.tensorboard.layer_graph import layer_nodes
 from gradvitals.engine.events import EpochEnded, Scores
 
 MEASUREMENTS = "gradvitals/measurements"
@@ -45,6 +50,9 @@ class RunWriter:
 
     Those follow with the next event of another kind, within a second of training, and when the process ends: only one
     that is killed outright loses them.
+
+    Attributes:
+        folder: The run's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,9 +60,11 @@ class RunWriter:
 
         Where an earlier attempt left these two, they open at once: readers then drop its points.
         """
-        self._folder = folder
+        self.folder = folder
         self._files = {"": EventFile(folder)}
         self._files |= {part: EventFile(folder / part) for part in PARTS if (folder / part).is_dir()}
+        self._has_graph = False
+        self._recorded: Recorded | None = None
         self._held: list[Held] = []
         self._written = 0.0
         weakref.finalize(self, _write_held, self._files, self._held)  # also of a writer that nobody closed
@@ -65,9 +75,24 @@ class RunWriter:
         self._write_held()
         return self._files[""]
 
+    def graph(self, nodes: Sequence[GraphNode]) -> None:
+        """Write the network's graph, if there is any; without it the context brings one of the layers."""
+        if nodes:
+            self.top.graph(graph_def(nodes))
+            self._has_graph = True
+
     def context(self, context: Context) -> None:
-        """Write what is known before the first step."""
-        self.top.summary(0, summaries.json_tensor(MEASUREMENTS, {"context": note_to_json(context)}))
+        """Write what is known before the first step, and what to make of the run's curves."""
+        self._recorded = Recorded(
+            layers=tuple((layer.name, layer.activation) for layer in context.layers),
+            data=context.samples is not None,
+            epochs=context.config is not None,  # other trainings show whether they have any
+            recurrent=(context.config or {}).get("model.kind") == "rnn",
+        )
+        known = summaries.json_tensor(MEASUREMENTS, {"context": note_to_json(context)})
+        self.top.summary(0, known, layout(self._recorded))
+        if not self._has_graph:
+            self.graph(layer_nodes(context.layers, context.loss))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write scalars as one event, soon."""
@@ -81,6 +106,11 @@ class RunWriter:
         """Write histograms, all in one event."""
         self.top.summary(step, *(summaries.histogram(tag, reduced) for tag, reduced in histograms.items()))
 
+    def pictures(self, step: int, pictures: Mapping[str, Picture]) -> None:
+        """Write pictures, all in one event."""
+        shown = pictures.items()
+        self.top.summary(step, *(summaries.image_png(tag, it.png, it.width, it.height, it.about) for tag, it in shown))
+
     def verdict(self, step: int, verdict: Verdict) -> None:
         """Write the verdict so far, as data and as text."""
         data = summaries.json_tensor(FINDINGS, verdict.to_json())
@@ -88,6 +118,9 @@ class RunWriter:
 
     def epoch(self, event: EpochEnded) -> None:
         """Write an epoch's scores, soon."""
+        if self._recorded is not None and not self._recorded.epochs:
+            self._recorded = replace(self._recorded, epochs=True)
+            self.top.summary(0, layout(self._recorded))
         self._scores("train", event.step, event.training, {"learning_rate": event.learning_rate})
         if event.validation is not None:
             self._scores("validation", event.step, event.validation, {})
@@ -113,7 +146,7 @@ class RunWriter:
 
     def _scores(self, part: str, step: int, scores: Scores, further: Mapping[str, float]) -> None:
         if part not in self._files:
-            self._files[part] = EventFile(self._folder / part)
+            self._files[part] = EventFile(self.folder / part)
         values = {"epoch_loss": scores.loss, **further}
         if scores.accuracy is not None:
             values["epoch_accuracy"] = scores.accuracy

@@ -13,9 +13,11 @@ from gradvitals.experiments.run_folder import (
     CONFIG_FILE,
     FINDINGS_FILE,
     MAP_FILE,
+    MAP_RUN,
     RUN_FILE,
     SWEEP_FILE,
     find_runs,
+    holds_map,
     read_summary,
     read_sweep,
 )
@@ -78,8 +80,16 @@ def _remove_sweeps(folders: set[Path]) -> None:
         if not folder.is_dir() or any(True for _ in find_runs(folder)):
             continue
         if read_sweep(folder):
+            _remove_map(folder / MAP_RUN)
             (folder / SWEEP_FILE).unlink()
             (folder / MAP_FILE).unlink(missing_ok=True)
+        _remove_if_empty(folder)
+
+
+def _remove_map(folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink() and holds_map(folder):
+        for file in find_event_files(folder):
+            file.unlink()
         _remove_if_empty(folder)
 
 

@@ -125,9 +125,11 @@ def test_a_histogram_of_huge_values_can_be_drawn_in_float32() -> None:
     assert [count for *_, count in buckets] == [1.0, 2.0]
 
 
-def test_a_picture_keeps_its_bytes_and_size(tmp_path: Path) -> None:
-    (picture,) = loaded(tmp_path, image_png("map", PNG, 640, 480)).Images("map")
-    assert (picture.encoded_image_string, picture.width, picture.height) == (PNG, 640, 480)
+def test_a_picture_keeps_its_bytes_and_size_and_what_is_said_of_it(tmp_path: Path) -> None:
+    log = loaded(tmp_path, image_png("map", PNG, 640, 480, "*What* it shows."))
+    (picture,) = log.Tensors("map")
+    assert list(picture.tensor_proto.string_val) == [b"640", b"480", PNG]
+    assert log.SummaryMetadata("map").summary_description == "*What* it shows."
 
 
 def test_bytes_that_are_no_png_are_refused() -> None:

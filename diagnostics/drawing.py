@@ -1,0 +1,80 @@
+"""What a training's looks are drawn as: histograms of every layer, and pictures where there is something to see."""
+
+from collections.abc import Mapping, Sequence
+
+from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
+from gradvitals.diagnostics.pictures.painter import Painter
+from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.sink import Sink
+from gradvitals.engine.events import Array, Observable
+
+LIVE_WORK = 1.5e11
+"""Multiply-adds trained between two live judgements and histograms: three to five seconds, of which they take .3 %."""
+
+HISTOGRAM_PARTS, PICTURE_PARTS = 4, 9
+"""Histograms are drawn at least as often as a training has quarters, pictures at most as often as it has ninths.
+
+TensorBoard keeps ten pictures of a series: the first, the last, and eight between.
+"""
+
+
+class Drawer:
+    """Draws for the sinks: at start and end, and at some of the looks between."""
+
+    def __init__(self, network: Observable, sinks: Sequence[Sink]) -> None:
+        """Take a network and who wants to see it; without anyone nothing is drawn."""
+        self._network, self._sinks = network, sinks
+        self._painter: Painter | None = None
+        self._total_steps: int | None = None
+        self._steps_between = 0.0
+        self._drawn = self._painted = -1
+
+    def plan(self, total_steps: int | None, steps_between: float, inputs: Array | None, prober: Prober | None) -> None:
+        """Get ready for a training that is about to start.
+
+        Args:
+            total_steps: Planned updates; None where nobody knows.
+            steps_between: After so many since the last one, drawing costs little.
+            inputs: Of the training set; None without it.
+            prober: What takes the looks; None likewise.
+        """
+        self._total_steps, self._steps_between = total_steps, steps_between
+        if self._sinks and inputs is not None and prober is not None:
+            self._painter = Painter(self._network, inputs, prober.sample)
+
+    def wants(self, step: int) -> bool:
+        """Tell whether to draw at a look between start and end."""
+        due = step - self._drawn >= self._steps_between
+        return bool(self._sinks) and (due or self._comes_to(step, self._drawn, HISTOGRAM_PARTS))
+
+    def draw(self, step: int, histograms: Mapping[str, Histogram], *, ended: bool = False) -> None:
+        """Hand the sinks what a look gave, and paint if it is time; nothing twice for one step.
+
+        Args:
+            step: Updates so far.
+            histograms: Of the look.
+            ended: Whether it is the last one.
+        """
+        if step != self._drawn and histograms:
+            self._drawn = step
+            for sink in self._sinks:
+                sink.histograms(step, histograms)
+        is_time = ended or self._painted < 0 or self._comes_to(step, self._painted, PICTURE_PARTS)
+        if self._painter is not None and step != self._painted and is_time:
+            self._painted = step
+            if pictures := self._painter.paint():
+                for sink in self._sinks:
+                    sink.pictures(step, pictures)
+
+    def draw_weights(self, step: int) -> None:
+        """Draw what can be seen without data."""
+        if self._sinks:
+            layers = self._network.parameters_by_layer()
+            weights = {f"weights/{layer}": group["weight"] for layer, group in layers.items() if "weight" in group}
+            self.draw(step, {tag: reduce_histogram(weight) for tag, weight in weights.items()})
+
+    def _comes_to(self, step: int, last: int, parts: int) -> bool:
+        """Tell whether a further part of the training has begun; of an open-ended one, whether it is twice as long."""
+        if self._total_steps is None:
+            return step >= 2 * last
+        return step * parts // max(self._total_steps, 1) > max(last, 0) * parts // max(self._total_steps, 1)
