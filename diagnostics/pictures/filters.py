@@ -13,7 +13,7 @@ LEAST_SIDE = 8
 """Of a flat row of pixels that is taken for a square image: so many columns, a square number of them, no table has."""
 
 LARGEST_KERNEL = 11
-MOST_FILTERS, TILE = 64, 40
+MOST_FILTERS, TILE = 36, 40
 """How many are shown, and about how many pixels wide each."""
 
 FULL_COLOUR = 3.0

@@ -1,21 +1,19 @@
 """`gradvitals board`: TensorBoard on localhost."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 import click
 
+from gradvitals.experiments.boards import HOST, find_boards, served_folder
 from gradvitals.experiments.cli.options import LOGS
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 
-HOST = "127.0.0.1"
 DEFAULT_PORT = 6006
 PATIENCE_SECONDS = 60.0
 
@@ -33,6 +31,8 @@ EXPLAINED = {
 def command(logdir: Path, port: int | None, *, stop: bool) -> int:
     """Open TensorBoard on the runs below LOGDIR (default: logs), on this machine only; Ctrl-C ends it.
 
+    Where one serves the folder already, its address is given.
+
     \b
     gradvitals board
     gradvitals board logs/learning_rate_x_initialization --port 6007
@@ -43,6 +43,11 @@ def command(logdir: Path, port: int | None, *, stop: bool) -> int:
     if not logdir.is_dir():
         sentence = f"{logdir}: no such folder; runs land in {LOGS} unless --logdir says otherwise"
         raise UserError(sentence)
+    if running := [board for board in find_boards(logdir) if port in {None, board.port}]:
+        click.echo(
+            f"{running[0].address} serves {logdir} already (gradvitals board {quote(str(logdir))} --stop ends it)"
+        )
+        return Exit.DONE
     port = _choose_port(port)
     arguments = ["--logdir", str(logdir.resolve()), "--host", HOST, "--port", str(port)]
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, an argument list, no shell
@@ -104,12 +109,9 @@ def _wait_until_up(process: "subprocess.Popen[str]", port: int) -> None:
             last = said.splitlines()[-1] if said else f"exit code {process.returncode}"
             sentence = known or f"TensorBoard did not start: {last}"
             raise UserError(sentence)
-        try:
-            socket.create_connection((HOST, port), timeout=1.0).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
+        if served_folder(port) is not None:
             return
+        time.sleep(0.1)
     sentence = f"TensorBoard did not answer on port {port} within {PATIENCE_SECONDS:.0f} s"
     raise UserError(sentence)
 
@@ -124,16 +126,11 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def _stop(logdir: Path) -> int:
-    """Stop every TensorBoard that serves this folder; tensorboard.manager knows them."""
-    from tensorboard import manager
-
-    served = [info for info in manager.get_all() if Path(info.logdir).resolve() == logdir.resolve()]
-    stopped = 0
-    for info in served:
-        with suppress(ProcessLookupError):  # killed, and its entry left behind
-            os.kill(info.pid, signal.SIGTERM)
-            click.echo(f"stopped the board on port {info.port}")
-            stopped += 1
-    if not stopped:
+    """Stop every TensorBoard that serves this folder."""
+    boards = list(find_boards(logdir))
+    for board in boards:
+        board.stop()
+        click.echo(f"stopped the board on port {board.port}")
+    if not boards:
         click.echo(f"no board serves {logdir}")
     return Exit.DONE

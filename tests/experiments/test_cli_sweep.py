@@ -32,7 +32,7 @@ def test_a_sweep_ends_with_its_map_and_where_to_look(
     summary = sweep_file(folder)
     assert summary["axes"]["data.scale"] == ["none", "standard", 1000.0]
     assert {run["status"] for run in summary["runs"]} <= {"completed", "non_finite"}
-    assert {run["name"] for run in summary["runs"]} == {path.name for path in folder.iterdir() if path.is_dir()}
+    assert {run["name"] for run in summary["runs"]} == {path.parent.name for path in folder.glob("*/run.json")}
 
 
 def test_a_dry_run_names_every_run(gradvitals: Callable[..., Any], config: Callable[..., str], tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_force_new_sweeps_again_beside_the_old_runs(
     gradvitals("sweep", config("[sweep]\nseed = [0, 1]\n"), "--workers", "1")
     gradvitals("sweep", "tiny.toml", "--workers", "1", "--force-new")
     folder = tmp_path / "logs" / "tiny"
-    assert len([path for path in folder.iterdir() if path.is_dir()]) == 4
+    assert len(list(folder.glob("*/run.json"))) == 4
     assert all(run["name"].endswith("-2") for run in sweep_file(folder)["runs"])
     assert None not in read_sweep(folder).values()
 
