@@ -12,7 +12,7 @@ LIVE_WORK = 1.5e11
 """Multiply-adds trained between two live judgements and histograms: three to five seconds, of which they take .3 %."""
 
 HISTOGRAM_PARTS, PICTURE_PARTS = 4, 9
-"""Histograms are drawn at least as often as a training has quarters, pictures at most as often as it has ninths.
+"""Histograms are drawn at least once a quarter of the training, pictures at most once a ninth.
 
 TensorBoard keeps ten pictures of a series: the first, the last, and eight between.
 """
@@ -45,7 +45,8 @@ class Drawer:
     def wants(self, step: int) -> bool:
         """Tell whether to draw at a look between start and end."""
         due = step - self._drawn >= self._steps_between
-        return bool(self._sinks) and (due or self._comes_to(step, self._drawn, HISTOGRAM_PARTS))
+        late = self._has_passed(HISTOGRAM_PARTS, step + 1, self._drawn)  # the looks' steps are rounded
+        return bool(self._sinks) and (due or late)
 
     def draw(self, step: int, histograms: Mapping[str, Histogram], *, ended: bool = False) -> None:
         """Hand the sinks what a look gave, and paint if it is time; nothing twice for one step.
@@ -59,7 +60,7 @@ class Drawer:
             self._drawn = step
             for sink in self._sinks:
                 sink.histograms(step, histograms)
-        is_time = ended or self._painted < 0 or self._comes_to(step, self._painted, PICTURE_PARTS)
+        is_time = ended or self._painted < 0 or self._has_passed(PICTURE_PARTS, step, self._painted)
         if self._painter is not None and step != self._painted and is_time:
             self._painted = step
             if pictures := self._painter.paint():
@@ -73,8 +74,6 @@ class Drawer:
             weights = {f"weights/{layer}": group["weight"] for layer, group in layers.items() if "weight" in group}
             self.draw(step, {tag: reduce_histogram(weight) for tag, weight in weights.items()})
 
-    def _comes_to(self, step: int, last: int, parts: int) -> bool:
-        """Tell whether a further part of the training has begun; of an open-ended one, whether it is twice as long."""
-        if self._total_steps is None:
-            return step >= 2 * last
-        return step * parts // max(self._total_steps, 1) > max(last, 0) * parts // max(self._total_steps, 1)
+    def _has_passed(self, parts: int, step: int, last: int) -> bool:
+        """Tell whether one of so many parts of the training has; of an open-ended one, as much as there was before."""
+        return step - last >= (max(last, 1) if self._total_steps is None else self._total_steps / parts)

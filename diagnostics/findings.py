@@ -131,12 +131,9 @@ class Finding:
         return {"key": self.key, **data, "margin": self.margin, "root": self.explained_by is None}
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from gradvitals.diagnostics.notebook import finding_html
 
-        wrong = f" Wrong: {escape(self.defect.rstrip('.'))}." if self.defect else ""
-        costs = f" Costs: {escape(self.harm.text.rstrip('.'))}." if self.harm is not None else ""
-        said = f"{escape(self.evidence)}. {escape(self.explanation)}{wrong}{costs}"
-        return f"<b>{escape(self.key)}</b> ({self.severity}): {said}"
+        return finding_html(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +206,11 @@ class Verdict:
         if all(judgement.status == "not_judged" for judgement in applicable):
             return "not_judged"
         return "healthy"
+
+    def _repr_html_(self) -> str:
+        from gradvitals.diagnostics.notebook import verdict_html
+
+        return verdict_html(self)
 
     def without(self, keys: Collection[str]) -> "Verdict":
         """Give the verdict as it were without the findings of these keys."""

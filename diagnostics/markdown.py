@@ -62,9 +62,17 @@ def prescription_text(prescription: Prescription) -> str:
     """Write a cure, with the config keys that make it, and with what became of it where it was tried."""
     if not prescription.set:
         return prescription.why
-    keys = ", ".join(f"{key} = {_toml(value)}" for key, value in prescription.set.items())
-    tried = "" if prescription.outcome == "untested" else f" ({prescription.outcome} by trial)"
-    return f"{prescription.why}: `{keys}`{tried}"
+    return f"{prescription.why}: `{settings_text(prescription)}`{outcome_text(prescription)}"
+
+
+def settings_text(prescription: Prescription) -> str:
+    """Write the config keys that make a cure, as TOML; empty where there are none."""
+    return ", ".join(f"{key} = {_toml(value)}" for key, value in (prescription.set or {}).items())
+
+
+def outcome_text(prescription: Prescription) -> str:
+    """Say what became of a cure, to follow it; empty where it was not tried."""
+    return "" if prescription.outcome == "untested" else f" ({prescription.outcome} by trial)"
 
 
 def list_parts(names: Sequence[str]) -> str:

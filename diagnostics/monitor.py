@@ -126,6 +126,13 @@ class Monitor:
         """What the diagnoses say of everything recorded so far."""
         return self._final or judge(self.record, self._diagnoses)
 
+    def _repr_html_(self) -> str:
+        from gradvitals.diagnostics.notebook import verdict_html
+
+        endings = self.record.notes(Ending)
+        seen = "so far" if self.record.context is not None else "no training was seen yet"
+        return verdict_html(self.verdict, f"after {endings[-1].step:,} updates" if endings else seen)
+
     def detach(self) -> None:
         """End every subscription and close the sinks."""
         for handle in self._handles:

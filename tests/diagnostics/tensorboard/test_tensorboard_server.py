@@ -1,15 +1,9 @@
 """A real TensorBoard, with each of its two loaders, shows what the sink wrote."""
 
-import json
-import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -19,7 +13,6 @@ from gradvitals.diagnostics.tensorboard import hparams
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.summaries import histogram, image_png, text
 
-PATIENCE = 60.0  # seconds, for a busy machine
 Fetch = Callable[..., Any]
 
 
@@ -50,43 +43,20 @@ PNG = bytes.fromhex(
 
 
 @pytest.fixture(scope="module", params=["fast", "slow"])
-def fetch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetch]:
-    """Start a server on a free port and return a function that asks it, as the browser does."""
-    folder = tmp_path_factory.mktemp("server")
-    write_run(folder / "logs" / "run0")
-    flags = ["--load_fast=false"] if request.param == "slow" else []
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", "logs", "--host", "127.0.0.1", "--port", "0"]
-    said = folder / "said.txt"
-    with said.open("wb") as output:
-        server = subprocess.Popen([*command, *flags], cwd=folder, stdout=output, stderr=output)
-    try:
-        address = patiently(lambda: re.search(r"at (http://[^/\s]+)/", said.read_text()), said)[1]
-        opener = build_opener(ProxyHandler({}))  # a proxy has no business with localhost
-
-        def get(path: str, body: object = None, parse: Callable[[Any], Any] = json.load, **query: str) -> Any:
-            data = None if body is None else json.dumps(body).encode()
-            target = f"{address}/data/{path}?{urlencode(query)}"
-            question = Request(target, data, {"Content-Type": "application/json"})  # noqa: S310 - the server above
-            with opener.open(question, timeout=PATIENCE) as answer:
-                return parse(answer)
-
-        patiently(lambda: "epoch_loss" in get("plugin/scalars/tags").get("run0/validation", {}), said)
-        patiently(lambda: "weights/hidden_1" in get("plugin/histograms/tags").get("run0", {}), said)
-        patiently(lambda: finished(get), said)
-        yield get
-    finally:
-        server.terminate()
-        server.wait(timeout=PATIENCE)
-
-
-def patiently(ask: Callable[[], Any], said: Path) -> Any:
-    """Ask until the answer is true."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if answer := ask():
-            return answer
-        time.sleep(0.05)
-    raise TimeoutError(said.read_text())
+def fetch(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    serve: Callable[[Path, str], Fetch],
+    patiently: Callable[[Callable[[], Any]], Any],
+) -> Fetch:
+    """Give a function that asks a server for a run, once it has read it."""
+    folder = tmp_path_factory.mktemp("logs")
+    write_run(folder / "run0")
+    get = serve(folder, request.param)
+    patiently(lambda: "epoch_loss" in get("plugin/scalars/tags").get("run0/validation", {}))
+    patiently(lambda: "weights/hidden_1" in get("plugin/histograms/tags").get("run0", {}))
+    patiently(lambda: finished(get))
+    return get
 
 
 def session_groups(get: Fetch) -> list[dict[str, Any]]:
