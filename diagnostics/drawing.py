@@ -12,7 +12,7 @@ LIVE_WORK = 1.5e11
 """Multiply-adds trained between two live judgements and histograms: three to five seconds, of which they take .3 %."""
 
 HISTOGRAM_PARTS, PICTURE_PARTS = 4, 9
-"""Histograms are drawn at least once a quarter of the training, pictures at most once a ninth.
+"""Histograms are drawn about once a quarter of the training at least, pictures once a ninth at most.
 
 TensorBoard keeps ten pictures of a series: the first, the last, and eight between.
 """

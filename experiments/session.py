@@ -46,14 +46,17 @@ def start_session(
     writer.top.summary(0, hparams.experiment(domains, outcomes), session)
 
 
-def end_session(writer: RunWriter, steps: int, *, finished: bool) -> None:
+def end_session(writer: RunWriter, planned: PlannedRun, steps: int, *, finished: bool) -> None:
     """Write how a run ended; that it was stopped goes into a file of its own.
 
     Args:
         writer: Of the run.
+        planned: The run; of one without axes nothing is written.
         steps: Updates made.
         finished: Whether it came to an end of its own.
     """
+    if not planned.axes:
+        return
     if finished:
         writer.top.summary(steps, hparams.session_end("success"))
         return
