@@ -1,6 +1,7 @@
 """What a network answers over the plane of its inputs, where they are two numbers: the decision boundary."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ from gradvitals.engine.events import Array, LayerForward, Observable
 
 TAG = "decision_boundary"
 
-GRID, SIDE = 32, 256
+GRID, SIDE = 32, 192
 """Points a side at which the network is asked, and pixels between which its outputs are interpolated.
 
 1,024 rows, as many as four probes have, are passed forward for a picture.
@@ -31,6 +32,9 @@ MARGIN = 0.08
 
 TINT = 0.62
 """How far a class's area is from its dots' colour towards white."""
+
+MOST_CLASSES = 50
+"""Ten colours come round for the eleventh class; with very many, a picture is none."""
 
 SHADES = 120
 """Of a regression's values, and again of its dots."""
@@ -110,7 +114,7 @@ class Boundary:
         found = np.concatenate(outputs)[: GRID * GRID]
         if found.shape[1] != self._width or len(found) != GRID * GRID:
             return None
-        return np.asarray(found.T.reshape(-1, GRID, GRID), np.float64)
+        return np.asarray(found.T.reshape(-1, GRID, GRID), np.float32)
 
     @property
     def _width(self) -> int:
@@ -126,13 +130,16 @@ class Boundary:
     def _colour(self, answers: Array) -> tuple[Array, Colours]:
         """Give places in a palette of the classes' tints and colours."""
         if self.kind == "classes":
-            said, truth, count = answers.argmax(axis=0), self.targets.argmax(axis=1), len(answers)
+            said, truth, count = _largest(answers), self.targets.argmax(axis=1), len(answers)
         else:
-            said, truth, count = answers[0] > self.threshold, self.targets[:, 0] > 0.5, 2
-        colours = np.array([CLASSES[each % len(CLASSES)] for each in range(min(count, len(CLASSES)))], np.uint8)
+            said, truth, count = (answers[0] > self.threshold).view(np.uint8), self.targets[:, 0] > 0.5, 2
+        kinds = min(count, len(CLASSES))
+        places = said if count == kinds else said % kinds
+        colours = np.array(CLASSES[:kinds], np.uint8)
         tints = (colours + TINT * (255.0 - colours)).round().astype(np.uint8)
-        palette, kinds = np.vstack([tints, colours, [UNKNOWN, INK]]).astype(np.uint8), len(colours)
-        places = np.where(np.isfinite(answers).all(axis=0), said % kinds, 2 * kinds).astype(np.uint8)
+        palette = np.vstack([tints, colours, np.array([UNKNOWN, INK], np.uint8)])
+        if not np.isfinite(answers.sum()):  # cheaper than to look at each
+            places[~np.isfinite(answers).all(axis=0)] = 2 * kinds
         self._dot(places, (kinds + truth % kinds).astype(np.uint8), ink=2 * kinds + 1)
         return places, palette
 
@@ -163,7 +170,7 @@ class Boundary:
 
 
 def _kind(network: Observable, targets: Array) -> Kind | None:
-    if network.loss_name in OF_ONE_CLASS and targets.shape[1] > 1:
+    if network.loss_name in OF_ONE_CLASS and 1 < targets.shape[1] <= MOST_CLASSES:
         return "classes"
     if targets.shape[1] != 1:
         return None
@@ -192,12 +199,23 @@ def _last_outputs(network: Observable, inputs: Array) -> Array:
     return seen[-1] if seen else np.empty((len(inputs), 0))
 
 
+def _largest(answers: Array) -> Array:
+    """Give which of the answers `(classes, …)` is the largest, the first of equals: argmax, but along the memory."""
+    best, said = answers[0].copy(), np.zeros(answers.shape[1:], np.uint8)
+    for place, answer in enumerate(answers[1:], start=1):
+        np.copyto(said, place, where=answer > best)
+        np.maximum(best, answer, out=best)
+    return said
+
+
+@lru_cache(maxsize=1)
 def _interpolation(points: int, pixels: int) -> Array:
     """Give the weights `(pixels, points)` with which pixels between points mix them linearly."""
     where = np.linspace(0.0, points - 1.0, pixels)
-    return np.maximum(0.0, 1.0 - np.abs(where[:, np.newaxis] - np.arange(points)))
+    return np.maximum(0.0, 1.0 - np.abs(where[:, np.newaxis] - np.arange(points))).astype(np.float32)
 
 
+@lru_cache(maxsize=2)
 def _disc(radius: float) -> tuple[Array, Array]:
     """Give the offsets of a disc's pixels, `(pixels, 1)` each, so that they meet every sample's place."""
     reach = np.arange(-int(radius), int(radius) + 1)
