@@ -1,6 +1,6 @@
 """The map of a sweep in TensorBoard's Images tab: a run of its own, beside those of the sweep."""
 
-import struct
+from io import BytesIO
 from pathlib import Path
 
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
@@ -8,9 +8,8 @@ from gradvitals.diagnostics.tensorboard.summaries import image_png
 from gradvitals.experiments.sweep_map import SweepMap
 
 TAG = "sweep_map"
-SIZE = struct.Struct(">II")
-SIZE_AT = 16
-"""Where a PNG file says how wide and high it is."""
+MOST_WIDE = 880
+"""Pixels: what the tab has beside its list of runs, in a window of 1,280."""
 
 
 def log_map(drawn: SweepMap, png: bytes, folder: Path, *, finished: int) -> None:
@@ -27,6 +26,21 @@ def log_map(drawn: SweepMap, png: bytes, folder: Path, *, finished: int) -> None
         f"Root diagnosis and {drawn.score_name} on validation, `{drawn.column_axis}` across{down}; the step is the"
         " number of runs."
     )
-    width, height = SIZE.unpack_from(png, SIZE_AT)
+    png, (width, height) = _fitting(png)
     with EventFile(folder, resume_step=finished) as file:
         file.summary(finished, image_png(TAG, png, width, height, about))
+
+
+def _fitting(png: bytes) -> tuple[bytes, tuple[int, int]]:
+    """Give a picture no wider than the tab, and its width and height."""
+    from PIL import Image
+
+    image = Image.open(BytesIO(png))
+    if image.width <= MOST_WIDE:
+        return png, image.size
+    smaller = image.convert("RGB").resize(
+        (MOST_WIDE, round(image.height * MOST_WIDE / image.width)), Image.Resampling.LANCZOS
+    )
+    buffer = BytesIO()
+    smaller.save(buffer, "PNG")
+    return buffer.getvalue(), smaller.size

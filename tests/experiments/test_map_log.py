@@ -1,13 +1,17 @@
 """A sweep's map for TensorBoard: a folder that is no run, follows the sweep, and goes with it."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+from gradvitals.experiments.map_log import log_map
 from gradvitals.experiments.run_folder import find_runs
+from gradvitals.experiments.sweep_map import SweepMap
 
 
 @pytest.fixture
@@ -55,3 +59,16 @@ def test_runs_in_a_folder_of_that_name_are_found(trained: Callable[..., Path], s
     (swept / "map").rename(swept / "was_map")
     run.parent.rename(swept / "map")
     assert f"map/{run.name}" in {str(folder.relative_to(swept)) for folder in find_runs(swept)}
+
+
+def test_a_map_wider_than_the_tab_is_made_to_fit_and_shows_the_same(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (2000, 500), "white")
+    picture.paste("#c0392b", (1000, 0, 2000, 500))
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    drawn = SweepMap("training.l2", "", ("0", "1"), ("",), {}, "loss")
+    log_map(drawn, buffer.getvalue(), tmp_path / "map", finished=7)
+    ((step, png),) = maps(tmp_path)
+    shown = Image.open(BytesIO(png)).convert("RGB")
+    assert (step, shown.size) == (7, (880, 220))
+    assert (shown.getpixel((100, 100)), shown.getpixel((800, 100))) == ((255, 255, 255), (0xC0, 0x39, 0x2B))

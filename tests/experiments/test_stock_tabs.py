@@ -240,6 +240,17 @@ def test_the_status_of_a_run_is_how_it_ended_last(fetch: Fetch, logs: Path) -> N
     assert {found[other] for other in others} == {"STATUS_SUCCESS"}
 
 
+def test_a_run_that_was_resumed_shows_every_step_once(fetch: Fetch, logs: Path) -> None:
+    run = f"grid/{make_plan(load_config(logs.parent / 'grid.toml'), logs).runs[2].name}"
+    assert len(list((logs / run).glob("*tfevents*"))) == 2
+    of_pictures = [step for step, _ in pictures(fetch, run, "decision_boundary")]
+    of_histograms = [step for _, step, _ in fetch("plugin/histograms/histograms", run=run, tag="weights/output")]
+    of_scalars = [step for _, step, _ in fetch("plugin/scalars/scalars", run=run, tag="gradient_norm/global")]
+    for steps in (of_pictures, of_histograms, of_scalars):
+        assert steps == sorted(set(steps))
+    assert of_pictures[-1] == of_histograms[-1] == 80
+
+
 # Custom Scalars
 
 
