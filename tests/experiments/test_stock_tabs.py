@@ -383,7 +383,8 @@ def test_what_the_first_layer_looks_for_in_images_is_painted(fetch: Fetch) -> No
 def test_the_map_of_the_sweep_is_there(fetch: Fetch, logs: Path) -> None:
     ((step, picture),) = pictures(fetch, "grid/map", "sweep_map")
     assert step == 16
-    assert np.array_equal(np.asarray(picture), np.asarray(Image.open(logs / "grid" / "map.png").convert("RGB")))
+    with Image.open(logs / "grid" / "map.png") as drawn:
+        assert np.array_equal(np.asarray(picture), np.asarray(drawn.convert("RGB")))
 
 
 # Time Series
