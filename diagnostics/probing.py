@@ -38,6 +38,12 @@ PROBE_ROWS, FEWEST_ROWS = 256, 32
 MOST_NUMBERS = 2**23
 """Inputs of a probe: a convolution's outputs, all kept for the way back, are many times as large."""
 
+MOST_DRAWN = 2**12
+"""Activations or gradients in a histogram: it is looked at, not judged, and thirty bins need no more."""
+
+GOLDEN = (5.0**0.5 - 1.0) / 2.0
+"""Multiples of it, modulo 1, are spread evenly and never fall into step with anything."""
+
 PIECEWISE_LINEAR = frozenset({"hinge", "binary_hinge"})
 
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
@@ -133,10 +139,10 @@ class _Collector:
         if isinstance(event, LayerBackward):
             self.gradients[event.layer] = metrics.rms(event.grad_pre_activations)
             if self.draw:
-                self.histograms[f"gradients/{event.layer}"] = reduce_histogram(event.grad_pre_activations)
+                self.histograms[f"gradients/{event.layer}"] = reduce_histogram(_some(event.grad_pre_activations))
             return
         if self.draw:
-            self.histograms[f"activations/{event.layer}"] = reduce_histogram(event.outputs)
+            self.histograms[f"activations/{event.layer}"] = reduce_histogram(_some(event.outputs))
             self.histograms[f"weights/{event.layer}"] = reduce_histogram(self.parameters[event.layer]["weight"])
         if self.activity is not None:
             self.activity(event)
@@ -303,6 +309,16 @@ def _both(collect: Observer, also: Observer | None) -> Observer:
         also(event)
 
     return show
+
+
+def _some(values: Array) -> Array:
+    """Give some rows of `(samples, units)`, so that about `MOST_DRAWN` numbers are left, or a few rows.
+
+    They follow no period: rows may be time steps or places of an image, of which every n-th would be all alike.
+    """
+    total = len(values)
+    count = max(MOST_DRAWN // max(values.shape[1], 1), FEWEST_ROWS)
+    return values if total <= count else values[(np.arange(count) * (GOLDEN * total) % total).astype(np.intp)]
 
 
 def _sample(inputs: Array, generator: np.random.Generator) -> Array:

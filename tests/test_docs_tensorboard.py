@@ -15,7 +15,7 @@ from tensorboard import manager
 
 from gradvitals.diagnostics.drawing import PICTURE_PARTS
 from gradvitals.diagnostics.pictures.filters import LEAST_SIDE, MOST_FILTERS
-from gradvitals.diagnostics.probing import PROBE_ROWS
+from gradvitals.diagnostics.probing import MOST_DRAWN, PROBE_ROWS
 from gradvitals.diagnostics.schedule import MOST_PROBES
 from gradvitals.diagnostics.tensorboard.charts import MOST_LAYERS
 
@@ -95,7 +95,7 @@ def test_it_shows_every_picture_that_is_taken() -> None:
 
 def test_its_numbers_are_those_of_the_program() -> None:
     said = " ".join(GUIDE.split())
-    assert f"a fixed sample of up to {PROBE_ROWS} training rows" in said
+    assert f"a fixed sample of up to {PROBE_ROWS} training rows (of wide layers, some {MOST_DRAWN // 1000},000" in said
     assert f"{PROBE_ROWS} training samples as what they are" in said
     assert (PICTURE_PARTS - 1, MOST_PROBES) == (8, 50)
     assert "at most eight times between" in said

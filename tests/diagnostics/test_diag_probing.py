@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
+from gradvitals.diagnostics.probing import MOST_DRAWN, PROBE_ROWS, Prober, WatchedData, _some
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.perceptron import perceptron
@@ -88,3 +88,22 @@ def test_an_output_that_hardly_changes_surely_gains_nothing_where_many_constants
     assert probe.gain is not None
     assert probe.gain_se is not None
     assert abs(probe.gain) + 3 * probe.gain_se < 0.02
+
+
+def test_histograms_of_wide_layers_are_of_some_rows_and_weights_of_all(
+    digits: WatchedData, make_network: MakeNetwork
+) -> None:
+    drawn = Prober(make_network(digits, hidden=[64, 500, 8]), digits).take(0, draw=True).histograms
+    assert drawn["activations/hidden_1"].count == MOST_DRAWN == drawn["gradients/hidden_1"].count
+    assert drawn["activations/hidden_2"].count == 32 * 500
+    assert drawn["activations/hidden_3"].count == PROBE_ROWS * 8
+    assert drawn["weights/hidden_2"].count == 64 * 500
+
+
+@pytest.mark.parametrize("period", [2, 3, 4, 7, 8, 13, 16, 28])
+def test_rows_that_are_drawn_are_of_all_time_steps_alike(period: int) -> None:
+    time_steps = np.tile(np.arange(period), 256)[:, None].repeat(128, axis=1)
+    _, counts = np.unique(_some(time_steps)[:, 0], return_counts=True)
+    assert len(_some(time_steps)) == 32
+    assert len(counts) == period
+    assert counts.max() - counts.min() <= 3
