@@ -13,8 +13,8 @@ LEAST_SIDE = 8
 """Of a flat row of pixels that is taken for a square image: so many columns, a square number of them, no table has."""
 
 LARGEST_KERNEL = 11
-MOST_FILTERS, TILE = 36, 40
-"""How many are shown, and about how many pixels wide each."""
+MOST_FILTERS, TILE = 36, 16
+"""How many are shown, and about how many pixels wide each at least; TensorBoard enlarges small pictures."""
 
 FULL_COLOUR = 3.0
 """Times the rms of the weights in a picture: one large weight must not turn all others white."""

@@ -375,7 +375,7 @@ def test_what_the_first_layer_looks_for_in_images_is_painted(fetch: Fetch) -> No
     (run,) = runs_of(fetch, "digits/")
     found = pictures(fetch, run, "filters/hidden_1")
     assert len(found) >= 5
-    assert {picture.size for _, picture in found} == {(4 * 41 - 1, 3 * 41 - 1)}
+    assert {picture.size for _, picture in found} == {(4 * 17 - 1, 3 * 17 - 1)}
     (other,) = runs_of(fetch, "regression/")
     assert other not in fetch("plugin/images/tags")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradvitals.diagnostics.pictures.filters import MOST_FILTERS, Filters
+from gradvitals.diagnostics.pictures.filters import MOST_FILTERS, TILE, Filters
 from gradvitals.diagnostics.pictures.picture import Picture
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.events import Array
@@ -32,18 +32,18 @@ def pixels(picture: Picture | None) -> Array:
 
 
 def test_every_weight_has_its_place_and_its_colour(make_network: MakeNetwork) -> None:
-    network, filters = of_side(10, make_network)
-    weight = network.parameters[: 101 * 4].reshape(101, 4)
+    network, filters = of_side(8, make_network)
+    weight = network.parameters[: 65 * 4].reshape(65, 4)
     weight[...] = 0.0
-    weight[3 * 10 + 7, 1] = 5.0  # row 3, column 7 of the second unit
-    weight[9 * 10 + 0, 2] = -5.0
+    weight[3 * 8 + 7, 1] = 5.0  # row 3, column 7 of the second unit
+    weight[5 * 8 + 0, 2] = -5.0
     shown = pixels(filters.paint(network))
-    assert shown.shape == (81, 81, 3)
-    assert shown[3 * 4 + 2, 41 + 7 * 4 + 2].tolist() == RED
-    assert shown[41 + 9 * 4 + 2, 2].tolist() == BLUE
-    assert shown[2, 2].tolist() == WHITE
+    assert shown.shape == (33, 33, 3)  # two by two, twice enlarged, with a line between
+    assert shown[3 * 2 + 1, 17 + 7 * 2 + 1].tolist() == RED
+    assert shown[17 + 5 * 2 + 1, 1].tolist() == BLUE
+    assert shown[1, 1].tolist() == WHITE
     coloured = (shown != WHITE).any(axis=2) & (shown != 150).any(axis=2)
-    assert coloured.sum() == 2 * 16
+    assert coloured.sum() == 2 * 4
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
@@ -55,8 +55,8 @@ def test_a_weight_that_is_no_number_is_black_and_the_others_keep_their_colours(
     weight[...] = 0.0
     weight[0, 0], weight[1, 0] = value, 1.0
     shown = pixels(filters.paint(network))
-    assert shown[2, 2].tolist() == INK
-    assert shown[2, 7].tolist() == RED
+    assert shown[1, 1].tolist() == INK
+    assert shown[1, 3].tolist() == RED
 
 
 def test_of_many_units_the_first_are_shown_and_it_says_so(make_network: MakeNetwork) -> None:
@@ -64,7 +64,7 @@ def test_of_many_units_the_first_are_shown_and_it_says_so(make_network: MakeNetw
     picture = filters.paint(network)
     assert picture is not None
     assert f"the first {MOST_FILTERS} of 200 units" in picture.about
-    assert pixels(picture).shape == (6 * 41 - 1, 6 * 41 - 1, 3)
+    assert pixels(picture).shape == (6 * 17 - 1, 6 * 17 - 1, 3)
 
 
 @pytest.mark.parametrize("features", [13, 30, 49, 65])
@@ -109,7 +109,7 @@ def test_kernels_of_a_convolution_are_painted_as_the_mean_of_their_channels(
         found = Filters.of(network, inputs)
         assert found is not None
         shown = pixels(found.paint(network))
-    factor = 40 // kernel
+    factor = TILE // kernel
     across = kernel * factor + 1
     red = (shown == RED).all(axis=2)
     assert red[factor : 2 * factor, across : across + factor].all()
