@@ -21,7 +21,7 @@ from gradvitals.engine.events import Array, LayerForward, Observable
 
 TAG = "decision_boundary"
 
-GRID, SIDE = 32, 192
+GRID, SIDE = 32, 176
 """Points a side at which the network is asked, and pixels between which its outputs are interpolated.
 
 1,024 rows, as many as four probes have, are passed forward for a picture.
@@ -32,6 +32,9 @@ MARGIN = 0.08
 
 TINT = 0.62
 """How far a class's area is from its dots' colour towards white."""
+
+LARGEST = 1e37
+"""Outputs count as no larger, so that their differences are finite."""
 
 MOST_CLASSES = 50
 """Ten colours come round for the eleventh class; with very many, a picture is none."""
@@ -89,13 +92,17 @@ class Boundary:
         grid = self._ask(network)
         if grid is None:
             return None
-        answers = self._sizes_up(grid)
+        unknown = ~np.isfinite(grid).all(axis=0)
+        grid = np.asarray(np.clip(np.where(unknown, 0.0, grid), -LARGEST, LARGEST), np.float32)
         if self.kind == "values":
-            places, palette = self._shade(answers[0])
+            places, palette = self._shade(_enlarged(grid[0]))
             what = "dark is low and light is high"
         else:
-            places, palette = self._colour(answers)
+            places, palette = self._colour(grid)
             what = "an area has the colour of the class that the network says there"
+        if unknown.any():
+            places[_enlarged(np.asarray(unknown, np.float32)) > 0.0] = len(palette) - 2
+        self._dot(places, self._truths(palette), ink=len(palette) - 1)
         dots = f"dots are {len(self.inputs)} training samples with what they are"
         (left, bottom), (right, top) = self.low, self.high
         about = (
@@ -120,42 +127,37 @@ class Boundary:
     def _width(self) -> int:
         return self.targets.shape[1] if self.kind == "classes" else 1
 
-    @staticmethod
-    def _sizes_up(grid: Array) -> Array:
-        """Interpolate outputs to `(outputs, SIDE, SIDE)`, linearly along each side."""
-        weights = _interpolation(GRID, SIDE)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(weights @ grid @ weights.T)
-
-    def _colour(self, answers: Array) -> tuple[Array, Colours]:
-        """Give places in a palette of the classes' tints and colours."""
-        if self.kind == "classes":
-            said, truth, count = _largest(answers), self.targets.argmax(axis=1), len(answers)
+    def _colour(self, grid: Array) -> tuple[Array, Colours]:
+        """Give what is said at each pixel, as a place in a palette of the classes' tints and colours."""
+        count = max(len(grid), 2)
+        if len(grid) == 1:
+            said = (_enlarged(grid[0]) > self.threshold).view(np.uint8)
+        elif len(grid) == 2:
+            said = (_enlarged(grid[1] - grid[0]) > 0.0).view(np.uint8)
         else:
-            said, truth, count = (answers[0] > self.threshold).view(np.uint8), self.targets[:, 0] > 0.5, 2
+            said = _largest(grid)
         kinds = min(count, len(CLASSES))
-        places = said if count == kinds else said % kinds
         colours = np.array(CLASSES[:kinds], np.uint8)
         tints = (colours + TINT * (255.0 - colours)).round().astype(np.uint8)
-        palette = np.vstack([tints, colours, np.array([UNKNOWN, INK], np.uint8)])
-        if not np.isfinite(answers.sum()):  # cheaper than to look at each
-            places[~np.isfinite(answers).all(axis=0)] = 2 * kinds
-        self._dot(places, (kinds + truth % kinds).astype(np.uint8), ink=2 * kinds + 1)
-        return places, palette
+        return said if count == kinds else said % kinds, np.vstack([tints, colours, np.array([UNKNOWN, INK], np.uint8)])
 
-    def _shade(self, answer: Array) -> tuple[Array, Colours]:
-        """Give places in a palette of shades, on one scale for answers and targets."""
+    def _shade(self, values: Array) -> tuple[Array, Colours]:
+        """Give the value at each pixel, as a place in a palette of shades from the least target to the largest."""
+        return self._shades_of(values), np.vstack([ramp(DARK_TO_LIGHT, SHADES), np.array([UNKNOWN, INK], np.uint8)])
+
+    def _shades_of(self, values: Array) -> Array:
         low, high = float(self.targets.min()), float(self.targets.max())
-        palette = np.vstack([ramp(DARK_TO_LIGHT, SHADES), np.array([UNKNOWN, INK], np.uint8)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            share = np.nan_to_num((values - low) / ((high - low) or 1.0))
+        return np.rint(np.clip(share, 0.0, 1.0) * (SHADES - 1)).astype(np.uint8)
 
-        def shade(values: Array) -> Array:
-            with np.errstate(over="ignore", invalid="ignore"):
-                share = np.clip((values - low) / ((high - low) or 1.0), 0.0, 1.0)
-            return np.where(np.isfinite(values), np.rint(np.nan_to_num(share) * (SHADES - 1)), SHADES).astype(np.uint8)
-
-        places = shade(answer)
-        self._dot(places, shade(self.targets[:, 0]), ink=SHADES + 1)
-        return places, palette
+    def _truths(self, palette: Colours) -> Array:
+        """Give what the samples are, as places in the palette."""
+        if self.kind == "values":
+            return self._shades_of(self.targets[:, 0])
+        truths = self.targets.argmax(axis=1) if self.kind == "classes" else self.targets[:, 0] > 0.5
+        kinds = (len(palette) - 2) // 2
+        return (kinds + truths % kinds).astype(np.uint8)
 
     def _dot(self, places: Array, colours: Array, *, ink: int) -> None:
         """Put the samples in, each a dot with a dark edge."""
@@ -164,7 +166,7 @@ class Boundary:
         inside = np.isfinite(share).all(axis=1)
         at = np.rint(share[inside] * (SIDE - 1)).astype(np.int64)
         rows, columns = SIDE - 1 - at[:, 1], at[:, 0]
-        for radius, filling in ((3.2, np.full(len(at), ink, np.uint8)), (2.3, colours[inside])):
+        for radius, filling in ((2.9, np.full(len(at), ink, np.uint8)), (2.0, colours[inside])):
             down, right = _disc(radius)
             places[np.clip(rows + down, 0, SIDE - 1), np.clip(columns + right, 0, SIDE - 1)] = filling
 
@@ -199,13 +201,21 @@ def _last_outputs(network: Observable, inputs: Array) -> Array:
     return seen[-1] if seen else np.empty((len(inputs), 0))
 
 
-def _largest(answers: Array) -> Array:
-    """Give which of the answers `(classes, …)` is the largest, the first of equals: argmax, but along the memory."""
-    best, said = answers[0].copy(), np.zeros(answers.shape[1:], np.uint8)
-    for place, answer in enumerate(answers[1:], start=1):
+def _largest(grid: Array) -> Array:
+    """Give at each pixel which of the outputs `(classes, GRID, GRID)` is the largest, the first of equals."""
+    best = _enlarged(grid[0])
+    said = np.zeros(best.shape, np.uint8)
+    for place, outputs in enumerate(grid[1:], start=1):
+        answer = _enlarged(outputs)
         np.copyto(said, place, where=answer > best)
         np.maximum(best, answer, out=best)
     return said
+
+
+def _enlarged(grid: Array) -> Array:
+    """Interpolate `(GRID, GRID)` to `(SIDE, SIDE)`, linearly along each side."""
+    weights = _interpolation(GRID, SIDE)
+    return np.asarray(weights @ grid @ weights.T)
 
 
 @lru_cache(maxsize=1)

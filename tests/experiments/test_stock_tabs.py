@@ -358,7 +358,7 @@ def test_a_decision_boundary_is_painted_over_time_and_follows_the_network(fetch:
     first, *_, last = found = pictures(fetch, run, "decision_boundary")
     assert len(found) >= 5
     assert first[0] == 0
-    assert first[1].size == last[1].size == (192, 192)
+    assert first[1].size == last[1].size == (176, 176)
     assert np.mean(np.asarray(first[1]) != np.asarray(last[1])) > 0.02
     about = fetch("plugin/images/tags")[run]["decision_boundary"]["description"]
     assert "What the network says of its two inputs" in about

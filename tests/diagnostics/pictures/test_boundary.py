@@ -90,6 +90,33 @@ def test_a_network_lost_to_nan_is_grey(make_network: MakeNetwork) -> None:
     assert (pixels(boundary.paint(network)) == 150).all(axis=2).mean() > 0.99
 
 
+def test_of_three_classes_each_has_the_colour_of_the_largest_output(make_network: MakeNetwork) -> None:
+    inputs = np.random.default_rng(0).uniform(-2.0, 2.0, (300, 2)).astype(np.float32)
+    thirds = np.digitize(inputs[:, 0], [-0.7, 0.7])
+    data = WatchedData(inputs, np.eye(3, dtype=np.float32)[thirds])
+    network = make_network(data, hidden=[])
+    network.parameters.reshape(3, 3)[...] = [[-10.0, 0.0, 10.0], [0.0, 0.0, 0.0], [0.0, 7.0, 0.0]]
+    shown = painted(network, data)[5]
+    tints = 255 - 0.38 * (255 - np.array(CLASSES[:3]))
+    nearest = np.abs(shown[:, None] - tints).sum(axis=2).argmin(axis=1)
+    assert nearest[10] == 0
+    assert nearest[SIDE // 2] == 1
+    assert nearest[-10] == 2
+    assert (np.diff(nearest) >= 0).all()
+
+
+def test_one_corner_that_overflows_leaves_the_rest_of_the_plane(make_network: MakeNetwork) -> None:
+    data = plane()
+    network = separating(make_network, data, "cross_entropy")
+    boundary = Boundary.of(network, data.inputs, (data.inputs[:2], data.targets[:2]))
+    assert boundary is not None
+    network.parameters[...] = 0.0
+    network.parameters.reshape(3, 2)[:2] = [[1.6e38, -1.6e38], [0.0, 0.0]]  # 2.2 times that is no float32
+    grey = (pixels(boundary.paint(network)) == 150).all(axis=2)
+    assert grey[:, 2].all()
+    assert not grey[:, 40:-40].any()
+
+
 def test_a_sample_larger_than_the_grid_is_no_trouble(make_network: MakeNetwork) -> None:
     inputs = np.random.default_rng(0).uniform(-1.0, 1.0, (GRID * GRID + 100, 2)).astype(np.float32)
     data = WatchedData(inputs, np.eye(2, dtype=np.float32)[(inputs[:, 0] > 0.5).astype(int)])
