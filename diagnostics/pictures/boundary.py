@@ -166,7 +166,7 @@ class Boundary:
         inside = np.isfinite(share).all(axis=1)
         at = np.rint(share[inside] * (SIDE - 1)).astype(np.int64)
         rows, columns = SIDE - 1 - at[:, 1], at[:, 0]
-        for radius, filling in ((2.9, np.full(len(at), ink, np.uint8)), (2.0, colours[inside])):
+        for radius, filling in ((3.2, np.full(len(at), ink, np.uint8)), (2.3, colours[inside])):
             down, right = _disc(radius)
             places[np.clip(rows + down, 0, SIDE - 1), np.clip(columns + right, 0, SIDE - 1)] = filling
 
