@@ -66,7 +66,7 @@ def group_is_gone(group: int) -> bool:
 def results(folder: Path) -> dict[str, Any]:
     """Read everything a sweep found out, event files included, by run."""
     found: dict[str, Any] = {"sweep": (folder / "sweep.json").read_bytes()}
-    for run in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for run in sorted(path.parent for path in folder.glob("*/run.json")):
         summary = json.loads((run / "run.json").read_text(encoding="utf-8"))
         scalars = {
             f"{part}/{tag}": (series.steps.tobytes(), series.values.tobytes())
