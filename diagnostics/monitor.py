@@ -205,8 +205,8 @@ class Monitor:
         self._looks = Looks.plan(
             self._exact, total, event.batch_size, samples, self._prober.cost if self._prober else 0.0
         )
-        work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
-        self._live_steps = LIVE_WORK / max(work_per_step, 1)
+        self._work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
+        self._live_steps = LIVE_WORK / max(self._work_per_step, 1)
         inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
         self._drawer.plan(total, self._live_steps, inputs, self._prober)
         constant = None if self._prober is None else self._prober.constant
