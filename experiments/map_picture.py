@@ -5,44 +5,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradvitals.experiments.ink import ink_on
-from gradvitals.experiments.map_terminal import score_text
-from gradvitals.experiments.sweep_map import SYMBOLS, SweepMap
+from gradvitals.diagnostics.ink import ink_on
+from gradvitals.diagnostics.signs import COLOURS, SYMBOLS, UNKNOWN, score_text
+from gradvitals.experiments.sweep_map import SweepMap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-COLOURS = {
-    "": "#2f9e63",
-    "non_finite": "#1b1b1e",
-    "dead_units": "#6b4c9a",
-    "saturated_units": "#d9822b",
-    "vanishing_gradient": "#3b7dd8",
-    "exploding_gradient": "#c0392b",
-    "no_learning": "#8a8f98",
-    "memorising": "#a8457c",
-    "loss_mismatch": "#7a1f1f",
-    "clipped_delta": "#b5651d",
-    "numerics": "#33475b",
-    "frozen_parameters": "#4aa3b8",
-    "data_faults": "#5b4a1f",
-    "unscaled_inputs": "#8c7a2b",
-    "unscaled_targets": "#a3872f",
-    "symmetric_units": "#1f6f6b",
-    "initialization_scale": "#c46a8b",
-    "saturated_output": "#b8860b",
-    "collapsed_output": "#5f6b73",
-    "learning_rate_too_high": "#e0592a",
-    "learning_rate_too_low": "#7fb2e5",
-    "overfitting": "#d46fb0",
-    "update_ratio": "#94a63c",
-    "recurrent_gain": "#4f6d2f",
-    "failed": "#d6d9de",
-}
-"""A colour per root diagnosis; each cell also carries its symbol."""
-
-UNKNOWN = "#444444"
-"""The colour of a root that has none of its own."""
 
 MOST_COLUMNS, LONGEST = 10, 14
 """Columns, and letters of a label, that leave room for the labels side by side."""

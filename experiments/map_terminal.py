@@ -5,7 +5,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradvitals.experiments.sweep_map import SYMBOLS, Cell, SweepMap
+from gradvitals.diagnostics.signs import SYMBOLS, score_text
+from gradvitals.experiments.sweep_map import Cell, SweepMap
 
 COLOURS = {"healthy": "green", "warning": "yellow", "error": "red", "not_judged": "magenta"}
 
@@ -44,13 +45,6 @@ def _cell(cell: Cell | None, *, score: bool) -> Text:
     symbol = SYMBOLS.get(cell.root, "?")
     text = f"{symbol} {score_text(cell.score)}" if score and cell.score is not None else symbol
     return Text(text, COLOURS[cell.verdict])
-
-
-def score_text(score: float) -> str:
-    """Write a score in five characters or less."""
-    if score != score:  # noqa: PLR0124 - NaN
-        return "nan"
-    return f"{score:.2f}".lstrip("0") if 0.0 <= score < 1.0 else f"{score:.3g}"
 
 
 def _legend(drawn: SweepMap) -> str:

@@ -8,35 +8,6 @@ from typing import Any
 from gradvitals.experiments.plan import label
 from gradvitals.experiments.run_folder import RunSummary
 
-SYMBOLS = {
-    "": "·",
-    "non_finite": "∞",
-    "dead_units": "†",
-    "saturated_units": "⊓",
-    "vanishing_gradient": "↓",
-    "exploding_gradient": "↑",
-    "no_learning": "○",
-    "memorising": "≡",
-    "loss_mismatch": "≠",
-    "clipped_delta": "⌐",
-    "numerics": "ε",
-    "frozen_parameters": "□",
-    "data_faults": "?",
-    "unscaled_inputs": "x",
-    "unscaled_targets": "y",
-    "symmetric_units": "=",
-    "initialization_scale": "σ",
-    "saturated_output": "⊔",
-    "collapsed_output": "_",
-    "learning_rate_too_high": "△",
-    "learning_rate_too_low": "▽",
-    "overfitting": "⌣",
-    "update_ratio": "~",
-    "recurrent_gain": "↺",
-    "failed": "!",
-}
-"""A symbol per root diagnosis: colour alone is not enough."""
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:

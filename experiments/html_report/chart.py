@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gradvitals.experiments.html_report.scales import Kind, Linear, Scale, Tick, choose_scale
+from gradvitals.diagnostics.scales import Kind, Linear, Scale, Tick, choose_scale
 from gradvitals.experiments.html_report.thinning import thin
 
 WIDTH, HEIGHT = 440, 220

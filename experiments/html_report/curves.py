@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.scales import Kind
+from gradvitals.diagnostics.signs import symbol_of
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord
 from gradvitals.experiments.html_report.chart import STYLES, Chart, Curve, draw_chart
-from gradvitals.experiments.html_report.scales import Kind
-from gradvitals.experiments.html_report.symbols import symbol_of
 
 LAYERS: tuple[tuple[str, str, Kind], ...] = (
     ("gradient_norm", "Gradient norm by layer", "log"),

@@ -13,8 +13,8 @@ from gradvitals.diagnostics.markdown import (
     sentence,
 )
 from gradvitals.diagnostics.report import Excuse
+from gradvitals.diagnostics.signs import symbol_of
 from gradvitals.experiments.checking import CheckedRun
-from gradvitals.experiments.html_report.symbols import symbol_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from markupsafe import Markup, escape
 
 from gradvitals import __version__
 from gradvitals.diagnostics.findings import Judged
+from gradvitals.diagnostics.signs import VERDICTS, sign_of
 from gradvitals.experiments.checking import CheckedPath
 from gradvitals.experiments.formats.outcome import printable
 from gradvitals.experiments.html_report import chart
 from gradvitals.experiments.html_report.run_view import RunView, view_run, with_charts
 from gradvitals.experiments.html_report.sweep_reading import SweepRead, read_sweep_back
 from gradvitals.experiments.html_report.sweep_view import SweepView, view_sweep
-from gradvitals.experiments.html_report.symbols import VERDICTS, sign_of
 from gradvitals.experiments.run_folder import find_sweeps
 from gradvitals.experiments.sweep_map import best_run
 

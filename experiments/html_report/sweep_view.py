@@ -3,22 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gradvitals.diagnostics.signs import Look, faded, look_of, score_text
 from gradvitals.experiments.better_rate import MOST_HINTS, better_rates
 from gradvitals.experiments.html_report.run_view import RunView
 from gradvitals.experiments.html_report.sweep_reading import SweepRead
-from gradvitals.experiments.html_report.symbols import UNJUDGED, symbol_of
-from gradvitals.experiments.ink import ink_on, mix
-from gradvitals.experiments.map_picture import COLOURS, UNKNOWN
-from gradvitals.experiments.map_terminal import score_text
 from gradvitals.experiments.plan import label
 from gradvitals.experiments.run_folder import RunSummary
 from gradvitals.experiments.sweep_map import Cell, SweepMap, best_run, draw_map
-
-NOT_JUDGED = "#e4dff0"
-"""The colour of a cell that nobody could judge."""
-
-PAPER, FAINTEST = "#ffffff", 0.35
-"""A healthy cell is the fainter the worse it trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,7 @@ class SweepView:
         row_axis: Key along the side; empty for a sweep over one key.
         columns: Values along the top.
         rows: Values along the side, each with its cells; None where no run is.
-        legend: Symbol, diagnosis, colour and ink of what is on the map.
+        legend: The looks of what is on the map.
         shared: Which other keys share a cell, with their values; empty for none.
         score_name: Accuracy or loss.
         best: Name, anchor and score of the best run; None without scores.
@@ -68,7 +59,7 @@ class SweepView:
     row_axis: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[CellView | None, ...]], ...]
-    legend: tuple[tuple[str, str, str, str], ...]
+    legend: tuple[Look, ...]
     shared: str
     score_name: str
     best: tuple[str, str, str] | None
@@ -97,7 +88,7 @@ def view_sweep(sweep: SweepRead, name: str, views: Mapping[str, RunView]) -> Swe
         drawn.row_axis,
         drawn.columns,
         rows,
-        tuple(dict.fromkeys(_legend_of(cell) for cell in _by_root(drawn))),
+        tuple(dict.fromkeys(look_of(cell.root, cell.verdict) for cell in _by_root(drawn))),
         _shared(drawn, sweep),
         drawn.score_name,
         None if best is None else (best.name, views[best.name].anchor, _score_of(best)),
@@ -108,24 +99,15 @@ def view_sweep(sweep: SweepRead, name: str, views: Mapping[str, RunView]) -> Swe
 def _view_cell(drawn: SweepMap, cell: Cell | None, views: Mapping[str, RunView]) -> CellView | None:
     if cell is None:
         return None
-    symbol, root, colour, ink = _legend_of(cell)
+    look = look_of(cell.root, cell.verdict)
     score = "" if cell.score is None else score_text(cell.score)
     if not cell.root and cell.verdict != "not_judged" and cell.score is not None and drawn.score_name == "accuracy":
-        colour = mix(colour, PAPER, FAINTEST + (1.0 - FAINTEST) * min(max(cell.score, 0.0), 1.0))
-        ink = ink_on(colour)
+        look = faded(look, cell.score)
     of = "mean " if cell.runs > 1 else ""
-    text = [f"{cell.verdict.replace('_', ' ')}: {root}"]
+    text = [f"{cell.verdict.replace('_', ' ')}: {look.name}"]
     text += [f"{of}{drawn.score_name} {cell.score:.4g}"] if cell.score is not None else []
     text += [f"{cell.runs} runs share this cell" if cell.runs > 1 else cell.names[0]]
-    return CellView(symbol, score, tuple(text), views[cell.names[0]].anchor, colour, ink)
-
-
-def _legend_of(cell: Cell) -> tuple[str, str, str, str]:
-    """Give the symbol of a cell, what it stands for, and its colours."""
-    if not cell.root and cell.verdict == "not_judged":
-        return UNJUDGED, "not judged", NOT_JUDGED, ink_on(NOT_JUDGED)
-    colour = COLOURS.get(cell.root, UNKNOWN)
-    return symbol_of(cell.root), cell.root or "no finding", colour, ink_on(colour)
+    return CellView(look.symbol, score, tuple(text), views[cell.names[0]].anchor, look.colour, look.ink)
 
 
 def _by_root(drawn: SweepMap) -> list[Cell]:

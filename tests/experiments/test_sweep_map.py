@@ -9,11 +9,12 @@ from matplotlib.colors import to_rgb
 from rich.console import Console
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.signs import COLOURS, SYMBOLS, score_text
 from gradvitals.experiments import map_picture
-from gradvitals.experiments.map_picture import COLOURS, paint_map
-from gradvitals.experiments.map_terminal import score_text, terminal_map
+from gradvitals.experiments.map_picture import paint_map
+from gradvitals.experiments.map_terminal import terminal_map
 from gradvitals.experiments.run_folder import RunSummary
-from gradvitals.experiments.sweep_map import SYMBOLS, best_run, draw_map
+from gradvitals.experiments.sweep_map import best_run, draw_map
 
 NAN = float("nan")
 

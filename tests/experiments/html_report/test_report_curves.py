@@ -10,10 +10,10 @@ import pytest
 from tests.experiments.html_report.page_tree import Element
 
 from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.scales import Kind, Linear, Log, choose_scale
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.html_report.chart import BOTTOM, FINE, LEFT, RIGHT, TOP, Chart, Curve, draw_chart
-from gradvitals.experiments.html_report.scales import Kind, Linear, Log, choose_scale
 from gradvitals.experiments.html_report.thinning import thin
 
 NAN, INF = float("nan"), float("inf")

@@ -8,12 +8,12 @@ from types import ModuleType
 
 import pytest
 
-from gradvitals.experiments import ink
+from gradvitals.diagnostics import ink, scales, signs
+from gradvitals.diagnostics.ink import contrast, ink_on
+from gradvitals.diagnostics.signs import COLOURS
 from gradvitals.experiments.checking import check_path
-from gradvitals.experiments.html_report import chart, page, scales
+from gradvitals.experiments.html_report import chart, page
 from gradvitals.experiments.html_report.page import make_page
-from gradvitals.experiments.ink import contrast, ink_on
-from gradvitals.experiments.map_picture import COLOURS
 
 NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
 CSS = (Path(__file__).parents[3] / "experiments" / "html_report" / "report.css").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_the_sign_of_every_diagnosis_can_be_read(colour: str) -> None:
     assert contrast(colour, {"black": "#000000", "white": "#ffffff"}[ink_on(colour)]) >= 4.5
 
 
-@pytest.mark.parametrize("module", [chart, ink, page, scales], ids=["chart", "ink", "page", "scales"])
+@pytest.mark.parametrize("module", [chart, ink, page, scales, signs], ids=["chart", "ink", "page", "scales", "signs"])
 def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0

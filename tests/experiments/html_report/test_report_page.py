@@ -12,12 +12,12 @@ import pytest
 from tests.experiments.html_report.page_tree import Element
 
 from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.signs import SYMBOLS, score_text
 from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.html_report.page import make_page, render_page
 from gradvitals.experiments.ignoring import today_utc
-from gradvitals.experiments.map_terminal import score_text
 from gradvitals.experiments.run_folder import find_runs, read_summary
-from gradvitals.experiments.sweep_map import SYMBOLS, draw_map
+from gradvitals.experiments.sweep_map import draw_map
 
 NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
 
