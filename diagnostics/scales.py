@@ -74,7 +74,7 @@ class Log:
         return zero + [(self.place(10.0**power), _power(power)) for power in range(self.low, self.high + 1, step)]
 
 
-def choose_scale(values: NDArray[np.floating], kind: Kind) -> Scale:
+def choose_scale(values: NDArray[np.floating], kind: Kind) -> Linear | Log:
     """Choose the axis on which all finite values of a chart have their place."""
     finite = values[np.isfinite(values)].astype(np.float64)
     positive = finite[finite > 0.0]

@@ -32,6 +32,7 @@ SYMBOLS = {
     "update_ratio": "~",
     "recurrent_gain": "↺",
     "failed": "!",
+    "running": "…",
 }
 """A symbol per root diagnosis: colour alone is not enough."""
 
@@ -61,6 +62,7 @@ COLOURS = {
     "update_ratio": "#94a63c",
     "recurrent_gain": "#4f6d2f",
     "failed": "#d6d9de",
+    "running": "#cfe0ee",
 }
 """A colour per root diagnosis; each cell also carries its symbol."""
 

@@ -1,0 +1,198 @@
+"""Our runs among TensorBoard's: three of its runs are one of ours, and what is known of each is read once."""
+
+import re
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from gradvitals.diagnostics.findings import Judged
+from gradvitals.diagnostics.measurements import Context, context_from_json
+from gradvitals.diagnostics.signs import Look, look_of
+from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, MEASUREMENTS
+from gradvitals.diagnostics.tensorboard.strict_json import decode_json
+from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import Domains, Values, read_domains, read_values
+from gradvitals.diagnostics.tensorboard.vitals_tab.logs import ByTag, Logs
+from gradvitals.diagnostics.tensorboard.vitals_tab.recorded_verdict import RecordedVerdict, read_verdict
+
+RUNNING = "running"
+"""The status of a run whose record does not reach its end: it is running, or was killed."""
+
+FINISHED = frozenset({"completed", "early_stopping", "non_finite"})
+SCORES = ("epoch_accuracy", "epoch_loss")
+
+Stamp: TypeAlias = tuple[tuple[int, float], ...]
+"""Where a run's own series end; while that stays the same, so does what they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRun:
+    """One of our runs.
+
+    Attributes:
+        name: TensorBoard's name of its top folder.
+        stamp: Where its series end.
+        status: How its training ended; `running` where that is not recorded.
+        verdict: The last one; None where none was recorded, or what was is none.
+        values: Its value on every axis of its sweep.
+        domains: All values of every axis, as far as they are known.
+        scores: Last validation accuracy and loss, or those of the training where there is no validation.
+    """
+
+    name: str
+    stamp: Stamp
+    status: str
+    verdict: RecordedVerdict | None
+    values: Values = field(default_factory=dict)
+    domains: Domains = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def sweep(self) -> str:
+        """The folder that it is in; empty at the top of the logs."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def last_step(self) -> int:
+        """The last step that was judged or measured."""
+        return max(step for step, _ in self.stamp)
+
+    @property
+    def last_time(self) -> float:
+        """When that was, in seconds since 1970."""
+        return max(time for _, time in self.stamp)
+
+    @property
+    def root(self) -> str:
+        """Its first root diagnosis; `failed` where it was stopped, `running` where nothing stands yet, else empty."""
+        if self.status != RUNNING and self.status not in FINISHED:
+            return "failed"
+        serious = [] if self.verdict is None else self.verdict.serious
+        return serious[0].id if serious else RUNNING if self.status == RUNNING else ""
+
+    @property
+    def outcome(self) -> Judged:
+        """Its verdict in a word; a run that has not ended is not healthy yet."""
+        if self.verdict is None or (self.verdict.verdict == "healthy" and self.status not in FINISHED):
+            return "not_judged"
+        return self.verdict.verdict
+
+    @property
+    def look(self) -> Look:
+        """How it looks on the map."""
+        return look_of(self.root, self.outcome)
+
+
+class RunIndex:
+    """Knows our runs, and reads of them only what is new."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, KnownRun] = {}
+        self._contexts: dict[str, tuple[Stamp, Context | None]] = {}
+
+    def runs(self, logs: Logs) -> dict[str, KnownRun]:
+        """Give all of our runs, by name and in its order."""
+        stamps = {run: _stamp(tags) for run, tags in logs.list_series("gradvitals").items()}
+        stamps = {run: stamp for run, stamp in stamps.items() if stamp}
+        with self._lock:
+            known = {name: run for name, run in self._known.items() if stamps.get(name) == run.stamp}
+            fresh = {name: stamp for name, stamp in stamps.items() if name not in known}
+            known |= _read_runs(logs, fresh)
+            changing = [name for name, run in known.items() if name in fresh or run.status == RUNNING]
+            for name, scores in _read_scores(logs, changing).items():
+                known[name] = replace(known[name], scores=scores)
+            self._known = {name: known[name] for name in sorted(known, key=_natural)}
+            return self._known
+
+    def contexts(self, logs: Logs, runs: Collection[KnownRun]) -> dict[str, Context | None]:
+        """Give what was known of runs before their first step; None where that was not recorded."""
+        with self._lock:
+            missing = {run.name: run.stamp for run in runs if self._context_is_missing(run)}
+            if missing:
+                read = logs.read_notes(missing, MEASUREMENTS)
+                self._contexts |= {name: (missing[name], _find_context(read.get(name, []))) for name in missing}
+            return {run.name: self._contexts[run.name][1] for run in runs}
+
+    def _context_is_missing(self, run: KnownRun) -> bool:
+        stamp, context = self._contexts.get(run.name, ((), None))
+        return not stamp or (context is None and stamp != run.stamp)
+
+
+def _stamp(tags: Mapping[str, Any]) -> Stamp:
+    series = [tags[tag] for tag in (MEASUREMENTS, FINDINGS) if tag in tags]
+    return tuple((int(each.max_step), float(each.max_wall_time)) for each in series)
+
+
+def _read_runs(logs: Logs, stamps: Mapping[str, Stamp]) -> dict[str, KnownRun]:
+    """Read verdict, ending and hyperparameters of runs."""
+    if not stamps:
+        return {}
+    verdicts = logs.read_notes(stamps, FINDINGS, most=1)
+    endings = {run: _find_ending(notes) for run, notes in logs.read_notes(stamps, MEASUREMENTS, most=1).items()}
+    unended = [run for run in stamps if not endings.get(run)]
+    if unended:  # the ending need not be the last note
+        endings |= {run: _find_ending(notes) for run, notes in logs.read_notes(unended, MEASUREMENTS).items()}
+    hyperparameters: ByTag = logs.list_series("hparams")
+    return {
+        run: KnownRun(
+            run,
+            stamp,
+            endings.get(run) or RUNNING,
+            next((read_verdict(content) for content in verdicts.get(run, [])[-1:]), None),
+            read_values(hyperparameters.get(run, {})),
+            read_domains(hyperparameters.get(run, {})),
+        )
+        for run, stamp in stamps.items()
+    }
+
+
+def _read_scores(logs: Logs, runs: Collection[str]) -> dict[str, dict[str, float]]:
+    """Read the last scores of runs, those on the validation set where there are any."""
+    if not runs:
+        return {}
+    parts = {run: (part_of(run, "train"), part_of(run, "validation")) for run in runs}
+    read = logs.read_last([part for of_run in parts.values() for part in of_run], SCORES)
+    return {run: {**read.get(train, {}), **read.get(validation, {})} for run, (train, validation) in parts.items()}
+
+
+def part_of(run: str, part: str) -> str:
+    """Name the run that TensorBoard makes of a part of ours."""
+    return part if run == "." else f"{run}/{part}"
+
+
+def _find_ending(notes: Collection[bytes]) -> str:
+    """Give the reason of the last ending; empty for none."""
+    for content in reversed(list(notes)):
+        if content.startswith(b'{"ending":'):
+            fields = _fields(content, "ending")
+            reason = fields.get("reason")
+            return reason if isinstance(reason, str) else ""
+        if content.startswith(b'{"context":'):
+            return ""  # begun anew since
+    return ""
+
+
+def _find_context(notes: Collection[bytes]) -> Context | None:
+    for content in reversed(list(notes)):
+        if content.startswith(b'{"context":'):
+            try:
+                return context_from_json(_fields(content, "context"))
+            except (AttributeError, KeyError, TypeError, ValueError):
+                return None
+    return None
+
+
+def _fields(content: bytes, kind: str) -> dict[str, object]:
+    try:
+        note = decode_json(content)
+    except (ValueError, RecursionError):
+        return {}
+    fields = note.get(kind) if isinstance(note, dict) else None
+    return dict(fields) if isinstance(fields, dict) else {}
+
+
+def _natural(name: str) -> tuple[tuple[int, float, str], ...]:
+    """Sort numbers within names by their size."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", name)
+    return tuple((1, float(part), "") if place % 2 else (0, 0.0, part) for place, part in enumerate(parts))

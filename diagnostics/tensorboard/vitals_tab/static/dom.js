@@ -1,0 +1,30 @@
+// Elements of the page. Names of runs, tags and layers are anybody's text, so text never becomes markup.
+
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name === "class") element.className = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+// Sets what stands between backticks as code.
+export function withCode(text) {
+  const pieces = text.split("`");
+  if (pieces.length % 2 === 0) return [text];
+  return pieces.map((piece, place) => (place % 2 ? el("code", {}, piece) : piece));
+}
+
+export function patch(look, extra = "") {
+  return el("span", { class: `patch ${extra}`, style: { background: look.colour, color: look.ink }, "aria-hidden": "true" }, look.symbol);
+}
+
+export const words = (text) => text.replaceAll("_", " ");
+
+// The last part of a run's name, without the hash of its config.
+export const shortName = (name) => (name === "." ? "this folder" : name.split("/").pop().replace(/-[0-9a-f]{6}(?:[0-9a-f]{6})?$/, ""));

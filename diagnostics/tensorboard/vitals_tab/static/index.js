@@ -1,0 +1,165 @@
+// The page of the tab: what is looked at, where that comes from, and when it is asked for again.
+import { ask } from "./api.js";
+import { el, withCode } from "./dom.js";
+import { FindingsView } from "./findings.js";
+import { followTheme, isShown, onAddress, onReload, readAddress, writeAddress } from "./host.js";
+import { MapView } from "./map_view.js";
+import { Picker } from "./picker.js";
+import { header, RunView } from "./run_view.js";
+
+const LIVE_MS = 4000; // while a run has not ended
+const IDLE_MS = 15000;
+const VIEWS = { map: "Sweep map", run: "Run", findings: "Findings" };
+
+class Page {
+  constructor() {
+    this.state = {};
+    this.runs = null;
+    this.drawn = "";
+    const go = (change, how) => this.go(change, how);
+    this.picker = new Picker(go);
+    this.views = {
+      map: new MapView(go),
+      run: new RunView(go, async (run, layer, step) => (await ask("histograms", { run, layer, step: String(step) })).data),
+      findings: new FindingsView(),
+    };
+    this.tabs = el("nav", { class: "views", "aria-label": "Views" }, Object.entries(VIEWS).map(([view, title]) => el("button", { type: "button", "data-view": view, onclick: () => go({ view }, { step: true }) }, title)));
+    this.live = el("span", { class: "live quiet", role: "status" });
+    this.body = el("div", { class: "body" }, el("p", { class: "notice" }, "Reading the logs…"));
+    document.body.replaceChildren(el("div", { class: "top" }, this.tabs, this.picker.element, this.live), this.body);
+  }
+
+  start() {
+    this.state = readAddress();
+    followTheme(() => this.draw({ anew: true }));
+    onAddress(() => {
+      if (!isShown()) return;
+      this.state = { ...readAddress() };
+      this.draw();
+    });
+    onReload(() => this.refresh());
+    document.addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.refresh(); });
+    this.refresh();
+  }
+
+  go(change, { step = false, ofRun = false } = {}) {
+    const inMap = ofRun && (this.state.view ?? "map") === "map";
+    this.state = { ...this.state, ...change, ...(inMap ? { view: "run" } : {}) };
+    if (change.run) this.state.sweep = this.runs?.find((run) => run.name === change.run)?.sweep ?? this.state.sweep;
+    writeAddress(this.state, { step });
+    this.draw();
+  }
+
+  async refresh() {
+    clearTimeout(this.timer);
+    if (!document.hidden && isShown()) {
+      try {
+        const { data } = await ask("runs");
+        [this.runs, this.logdir] = [data.runs, data.logdir];
+        await this.draw();
+      } catch (error) {
+        this.trouble(error);
+      }
+    }
+    const running = this.runs?.some((run) => run.status === "running");
+    this.live.textContent = running ? "live" : "";
+    this.live.classList.toggle("on", Boolean(running));
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.refresh(), running ? LIVE_MS : IDLE_MS);
+  }
+
+  key(event) {
+    if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") this.picker.input.focus();
+    else if (event.key === "[") this.picker.step(-1);
+    else if (event.key === "]") this.picker.step(1);
+    else if (event.key === "Escape" && this.state.layer) this.go({ layer: null, step: null, metric: null });
+    else return;
+    event.preventDefault();
+  }
+
+  // Draws what the state asks for; the same data are not drawn again.
+  async draw({ anew = false } = {}) {
+    if (this.runs === null) return;
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    this.picker.show(this.runs, this.state.run);
+    if (!this.runs.length) return this.empty();
+    const view = VIEWS[this.state.view] ? this.state.view : "map";
+    const chosen = this.chooseSweepAndRun();
+    for (const tab of this.tabs.children) tab.setAttribute("aria-current", tab.dataset.view === view ? "page" : "false");
+    this.picker.show(this.runs, this.state.run);
+    try {
+      const { text, data } = view === "map"
+        ? await ask("map", { sweep: chosen.sweep, columns: this.state.columns, rows: this.state.rows })
+        : await ask("run", { run: chosen.run });
+      if (turn === this.turn) this.put(view, data, text, anew);
+    } catch (error) {
+      if (turn === this.turn) this.trouble(error);
+    }
+    return undefined;
+  }
+
+  chooseSweepAndRun() {
+    const { state, runs } = this;
+    const sweep = state.sweep ?? runs.find((run) => run.name === state.run)?.sweep ?? commonestSweep(runs);
+    const run = state.run ?? runs.find((each) => each.sweep === sweep)?.name ?? runs[0].name;
+    Object.assign(state, { sweep, ...(VIEWS[state.view] && state.view !== "map" ? { run } : {}) });
+    return { sweep, run };
+  }
+
+  put(view, data, text, anew) {
+    const { sweep, columns, rows, cell, finding } = this.state;
+    const drawn = JSON.stringify([view, text, view === "map" ? [sweep, columns, rows, cell, this.runs.length] : finding]);
+    const element = this.views[view];
+    if (anew || drawn !== this.drawn) {
+      this.drawn = drawn;
+      if (view === "map") element.show(data, this.runs, this.state);
+      else element.show(data, this.state);
+    } else if (view === "run") element.select(this.state);
+    const top = view === "findings" ? [header(data)] : [];
+    if (this.body.lastChild !== element.element || anew || view === "findings") this.body.replaceChildren(...top, element.element);
+    if (view === "findings" && finding) this.scrollTo(finding);
+  }
+
+  scrollTo(key) {
+    const found = [...this.body.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+    found?.scrollIntoView({ block: "center" });
+    found?.classList.add("looked-for");
+    delete this.state.finding;
+  }
+
+  empty() {
+    this.drawn = "";
+    this.body.replaceChildren(el("div", { class: "notice" },
+      el("h1", {}, "No gradvitals runs here yet"),
+      el("p", {}, "Nothing below ", el("code", {}, this.logdir || "the log folder"), " was recorded by gradvitals. Start with:"),
+      el("pre", {}, `gradvitals run learning_rate_x_initialization --logdir ${this.logdir || "logs"}`),
+      el("p", { class: "quiet" }, "or watch a training of your own: ", el("code", {}, "gradvitals.watch(model, logdir=…)"), ". The page looks again by itself.")));
+  }
+
+  trouble(error) {
+    this.drawn = "";
+    const gone = error.status === 404 && (this.state.run || this.state.sweep);
+    this.body.replaceChildren(el("div", { class: "notice" },
+      el("h1", { class: "error" }, gone ? "This is not there (any more)" : "This cannot be shown"),
+      el("p", {}, ...withCode(error.message)),
+      gone ? el("button", { type: "button", class: "link", onclick: () => this.go({ view: "map", run: null, sweep: null, columns: null, rows: null }) }, "Go to the map")
+        : error.status === 400 ? el("button", { type: "button", class: "link", onclick: () => this.go({ columns: null, rows: null, layer: null, step: null }) }, "Start with the usual axes")
+          : el("button", { type: "button", class: "link", onclick: () => this.refresh() }, "Try again")));
+  }
+}
+
+function commonestSweep(runs) {
+  const counts = new Map();
+  runs.forEach((run) => counts.set(run.sweep, (counts.get(run.sweep) ?? 0) + 1));
+  return [...counts].sort((one, other) => other[1] - one[1])[0][0];
+}
+
+export function render() {
+  for (const name of ["uPlot.min.css", "vitals.css"]) {
+    document.head.append(el("link", { rel: "stylesheet", href: new URL(`./${name}`, import.meta.url).href }));
+  }
+  document.documentElement.lang = "en";
+  new Page().start();
+}
