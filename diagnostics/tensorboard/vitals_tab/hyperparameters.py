@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError
-from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from gradvitals.diagnostics.measurements import Context
 
@@ -12,7 +12,7 @@ Value: TypeAlias = str | bool | float
 Values: TypeAlias = Mapping[str, Value]
 Domains: TypeAlias = Mapping[str, Sequence[Value]]
 
-EXPERIMENT, START = "_hparams_/experiment", "_hparams_/session_start_info"
+EXPERIMENT, START, END = "_hparams_/experiment", "_hparams_/session_start_info", "_hparams_/session_end_info"
 NOT_AXES = frozenset({"name"})
 """Keys of a config that say nothing of the training."""
 
@@ -28,6 +28,13 @@ def read_domains(tags: Mapping[str, Any]) -> Domains:
     data = _content(tags, EXPERIMENT)
     infos = [] if data is None else data.experiment.hparam_infos
     return {info.name: [_value(value) for value in info.domain_discrete.values] for info in infos}
+
+
+def read_end(tags: Mapping[str, Any]) -> str:
+    """Read how the run ended; empty where it has not, or nobody knows."""
+    data = _content(tags, END)
+    ends = {api_pb2.STATUS_SUCCESS: "completed", api_pb2.STATUS_FAILURE: "failed"}
+    return "" if data is None else ends.get(data.session_end_info.status, "")
 
 
 def config_values(contexts: Mapping[str, Context | None]) -> dict[str, dict[str, Value]]:

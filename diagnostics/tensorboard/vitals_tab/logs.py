@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from tensorboard.data.provider import RunTagFilter
 
+from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.summaries import PLUGIN_NAME
 
 EVERY = 10**9
@@ -33,26 +35,21 @@ class Logs:
         provider: TensorBoard's.
         context: Of the request.
         experiment: Its id, usually empty.
+        logdir: Where the runs are; None where that is no folder of this machine.
     """
 
     provider: Any
     context: Any
     experiment: str
+    logdir: Path | None = None
 
-    def list_series(self, plugin: str) -> ByTag:
-        """List the tensor series of a plugin, with their metadata."""
-        listed: ByTag = self.provider.list_tensors(self.context, experiment_id=self.experiment, plugin_name=plugin)
-        return listed
-
-    def list_scalars(self, run: str) -> Collection[str]:
-        """Name the scalars of a run."""
-        listed: ByTag = self.provider.list_scalars(
-            self.context,
-            experiment_id=self.experiment,
-            plugin_name="scalars",
-            run_tag_filter=RunTagFilter(runs=[run], tags=None),
+    def list_series(self, plugin: str, runs: Collection[str] | None = None) -> ByTag:
+        """List the tensor series of a plugin, of all runs or some, with their metadata."""
+        chosen = None if runs is None else RunTagFilter(runs=sorted(runs), tags=None)
+        listed: ByTag = self.provider.list_tensors(
+            self.context, experiment_id=self.experiment, plugin_name=plugin, run_tag_filter=chosen
         )
-        return listed.get(run, {}).keys()
+        return listed
 
     def read_notes(self, runs: Collection[str], tag: str, most: int = EVERY) -> dict[str, list[bytes]]:
         """Read one of our own series, of many runs: by run, the contents in order, the last one always among them."""
@@ -64,6 +61,19 @@ class Logs:
             run_tag_filter=RunTagFilter(runs=sorted(runs), tags=[tag]),
         )
         return {run: _contents(tags.get(tag, ())) for run, tags in read.items()}
+
+    def read_all_notes(self, run: str, tag: str) -> list[bytes]:
+        """Read one of our own series of a run from its files, or else what the provider kept of it.
+
+        TensorBoard's fast loader keeps only the last of several points at one step, and notes share their steps.
+        """
+        folder = self._folder_of(run)
+        try:
+            if folder is not None:
+                return [content for _, content in read_run(folder).tensors.get(tag, [])]
+        except OSError:
+            pass  # gone, or not ours to read
+        return self.read_notes([run], tag).get(run, [])
 
     def read_scalars(self, runs: Collection[str], tags: Collection[str] | None) -> dict[str, dict[str, Points]]:
         """Read scalars of some runs, all or those of some tags."""
@@ -93,6 +103,14 @@ class Logs:
             for step, bins in found
             if bins.ndim == 2 and bins.shape[1] == 3 and bins.dtype.kind in "fiu"
         ]
+
+    def _folder_of(self, run: str) -> Path | None:
+        """Give a run's folder if it is in the logs, and not somewhere else by a link or by its name."""
+        if self.logdir is None:
+            return None
+        root = self.logdir.resolve()
+        folder = (root / run).resolve()
+        return folder if folder.is_relative_to(root) and folder.is_dir() else None
 
     def _read_scalars(self, runs: Collection[str], tags: Collection[str] | None, most: int) -> ByTag:
         read: ByTag = self.provider.read_scalars(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from tensorboard import errors, plugin_util
@@ -34,6 +35,8 @@ class VitalsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard h
     def __init__(self, context: base_plugin.TBContext) -> None:
         super().__init__(context)
         self._provider, self._logdir = context.data_provider, str(context.logdir or "")
+        folder = Path(self._logdir)
+        self._folder = folder if self._logdir and folder.is_dir() else None
         self._index = RunIndex()
 
     def is_active(self) -> bool:
@@ -59,9 +62,9 @@ class VitalsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard h
 
         @wrappers.Request.application
         def route(request: wrappers.Request) -> wrappers.Response:
-            logs = Logs(
-                self._provider, plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-            )
+            environment = request.environ
+            asked, experiment = plugin_util.context(environment), plugin_util.experiment_id(environment)
+            logs = Logs(self._provider, asked, experiment, self._folder)
             content = encode_json(ask(logs, request.args))
             answer: wrappers.Response = http_util.Respond(request, content.decode("ascii"), "application/json")
             return answer

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -11,7 +11,13 @@ from gradvitals.diagnostics.measurements import Context, context_from_json
 from gradvitals.diagnostics.signs import Look, look_of
 from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json
-from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import Domains, Values, read_domains, read_values
+from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import (
+    Domains,
+    Values,
+    read_domains,
+    read_end,
+    read_values,
+)
 from gradvitals.diagnostics.tensorboard.vitals_tab.logs import ByTag, Logs
 from gradvitals.diagnostics.tensorboard.vitals_tab.recorded_verdict import RecordedVerdict, read_verdict
 
@@ -109,9 +115,9 @@ class RunIndex:
         """Give what was known of runs before their first step; None where that was not recorded."""
         with self._lock:
             missing = {run.name: run.stamp for run in runs if self._context_is_missing(run)}
-            if missing:
-                read = logs.read_notes(missing, MEASUREMENTS)
-                self._contexts |= {name: (missing[name], _find_context(read.get(name, []))) for name in missing}
+            self._contexts |= {
+                name: (stamp, _find_context(logs.read_all_notes(name, MEASUREMENTS))) for name, stamp in missing.items()
+            }
             return {run.name: self._contexts[run.name][1] for run in runs}
 
     def _context_is_missing(self, run: KnownRun) -> bool:
@@ -129,16 +135,13 @@ def _read_runs(logs: Logs, stamps: Mapping[str, Stamp]) -> dict[str, KnownRun]:
     if not stamps:
         return {}
     verdicts = logs.read_notes(stamps, FINDINGS, most=1)
-    endings = {run: _find_ending(notes) for run, notes in logs.read_notes(stamps, MEASUREMENTS, most=1).items()}
-    unended = [run for run in stamps if not endings.get(run)]
-    if unended:  # the ending need not be the last note
-        endings |= {run: _find_ending(notes) for run, notes in logs.read_notes(unended, MEASUREMENTS).items()}
-    hyperparameters: ByTag = logs.list_series("hparams")
+    endings = {run: _read_ending(notes) for run, notes in logs.read_notes(stamps, MEASUREMENTS, most=1).items()}
+    hyperparameters: ByTag = logs.list_series("hparams", stamps)
     return {
         run: KnownRun(
             run,
             stamp,
-            endings.get(run) or RUNNING,
+            endings.get(run) or read_end(hyperparameters.get(run, {})) or RUNNING,
             next((read_verdict(content) for content in verdicts.get(run, [])[-1:]), None),
             read_values(hyperparameters.get(run, {})),
             read_domains(hyperparameters.get(run, {})),
@@ -161,20 +164,16 @@ def part_of(run: str, part: str) -> str:
     return part if run == "." else f"{run}/{part}"
 
 
-def _find_ending(notes: Collection[bytes]) -> str:
-    """Give the reason of the last ending; empty for none."""
-    for content in reversed(list(notes)):
-        if content.startswith(b'{"ending":'):
-            fields = _fields(content, "ending")
-            reason = fields.get("reason")
-            return reason if isinstance(reason, str) else ""
-        if content.startswith(b'{"context":'):
-            return ""  # begun anew since
-    return ""
+def _read_ending(notes: Sequence[bytes]) -> str:
+    """Give the reason of the training's end, which is the last note; empty for none."""
+    if not notes or not notes[-1].startswith(b'{"ending":'):
+        return ""
+    reason = _fields(notes[-1], "ending").get("reason")
+    return reason if isinstance(reason, str) else ""
 
 
-def _find_context(notes: Collection[bytes]) -> Context | None:
-    for content in reversed(list(notes)):
+def _find_context(notes: Sequence[bytes]) -> Context | None:
+    for content in reversed(notes):
         if content.startswith(b'{"context":'):
             try:
                 return context_from_json(_fields(content, "context"))

@@ -108,6 +108,6 @@ def _spread(steps: list[int], points: Points) -> Json:
 
 def _histogram_layers(logs: Logs, run: str) -> Json:
     """Name by layer the kinds of histograms that there are."""
-    tags = [tag.partition("/") for tag in logs.list_series("histograms").get(run, {})]
+    tags = [tag.partition("/") for tag in logs.list_series("histograms", [run]).get(run, {})]
     layers = sorted({layer for kind, _, layer in tags if kind in KINDS})
     return {layer: [kind for kind in KINDS if (kind, "/", layer) in tags] for layer in layers}

@@ -3,16 +3,16 @@ import uPlot from "./uPlot.esm.js";
 import { cssColour } from "./colours.js";
 import { el } from "./dom.js";
 import { count, show } from "./numbers.js";
-import { makeScale, roundNumbers } from "./scales.js";
+import { makeScale } from "./scales.js";
 
 const STYLES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [14, 4], [4, 4], [9, 3, 2, 3, 2, 3], [1, 5]];
 const PAD = 0.05;
 
 // `lines` have a name, values, and may be faint; `data.scale` is as the server chose it.
 export class Chart {
-  constructor({ title, steps, lines, scale, lastStep, height = 130, marks = [] }) {
+  constructor({ title, steps, lines, scale, timeline, height = 130, marks = [] }) {
     this.element = el("figure", { class: "chart" }, el("figcaption", {}, title));
-    Object.assign(this, { title, steps, lines, height, marks, lastStep, scale: makeScale(scale) });
+    Object.assign(this, { title, steps, lines, height, marks, timeline, scale: makeScale(scale) });
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.element);
   }
@@ -23,22 +23,23 @@ export class Chart {
     this.width = width;
     this.plot?.destroy();
     const places = this.lines.map((line) => line.values.map((value) => (value === null || !Number.isFinite(value) ? null : this.scale.place(value))));
-    this.plot = new uPlot(this.options(width), [this.steps, ...places], this.element);
+    this.plot = new uPlot(this.options(width), [this.steps.map(this.timeline.place), ...places], this.element);
   }
 
   options(width) {
     const quiet = { stroke: cssColour("quiet"), font: "11px system-ui, sans-serif", ticks: { stroke: cssColour("rule"), size: 4 } };
-    const ticks = this.scale.ticks();
+    const [along, ticks] = [this.timeline.ticks(), this.scale.ticks()];
+    const axis = (found) => ({ splits: () => found.map(([place]) => place), values: (_, splits) => splits.map((place) => found.find(([each]) => each === place)?.[1] ?? "") });
     return {
       width, height: this.height, padding: [8, 10, 0, 0],
-      scales: { x: { time: false, range: () => [0, Math.max(this.lastStep, 1)] }, y: { range: () => [-PAD, 1 + PAD] } },
+      scales: { x: { time: false, range: () => [0, 1] }, y: { range: () => [-PAD, 1 + PAD] } },
       cursor: { points: { size: 6 }, drag: { x: false, y: false } },
-      legend: { live: true },
+      legend: { show: !this.lines.some((line) => line.faint) },
       axes: [
-        { ...quiet, grid: { show: false }, size: 26, splits: () => roundNumbers(0, Math.max(this.lastStep, 1), 6).filter(Number.isInteger), values: (_, splits) => splits.map(count) },
-        { ...quiet, grid: { stroke: cssColour("rule"), width: 1 }, size: 46, splits: () => ticks.map(([place]) => place), values: (_, splits) => splits.map((place) => ticks.find(([each]) => each === place)?.[1] ?? "") },
+        { ...quiet, grid: { show: false }, size: 26, ...axis(along.map(([place, step]) => [place, count(step)])) },
+        { ...quiet, grid: { stroke: cssColour("rule"), width: 1 }, size: 46, ...axis(ticks) },
       ],
-      series: [{ label: "step", value: (_, step) => (step === null ? "–" : count(step)) }, ...this.lines.map((line, place) => this.series(line, place))],
+      series: [{ label: "step", value: (_, __, ___, index) => (index === null ? "–" : count(this.steps[index])) }, ...this.lines.map((line, place) => this.series(line, place))],
       hooks: { draw: [(plot) => { this.drawMarks(plot); this.drawStrange(plot); }] },
     };
   }
@@ -46,9 +47,9 @@ export class Chart {
   series(line, place) {
     return {
       label: line.name,
-      stroke: line.faint ? cssColour("rule") : cssColour(`s${place % STYLES.length}`),
+      stroke: cssColour(line.faint ? "rule" : `s${this.styleOf(place)}`),
       width: line.faint ? 1 : 1.8,
-      dash: line.faint ? [] : STYLES[place % STYLES.length],
+      dash: line.faint ? [] : STYLES[this.styleOf(place)],
       spanGaps: true,
       gaps: (plot, index, from, to, gaps) => [...gaps, ...this.strangeGaps(plot, line.values)],
       points: { show: line.values.filter((value) => value !== null).length < 3 },
@@ -56,12 +57,17 @@ export class Chart {
     };
   }
 
+  // Faint lines have no style of their own.
+  styleOf(place) {
+    return this.lines.slice(0, place).filter((line) => !line.faint).length % STYLES.length;
+  }
+
   // A curve is interrupted where it is not finite, not where another line has a point more.
   strangeGaps(plot, values) {
     const found = [];
     values.forEach((value, index) => {
       if (value === null || Number.isFinite(value)) return;
-      const at = (place) => plot.valToPos(this.steps[Math.min(Math.max(place, 0), this.steps.length - 1)], "x", true);
+      const at = (place) => plot.valToPos(this.timeline.place(this.steps[Math.min(Math.max(place, 0), this.steps.length - 1)]), "x", true);
       found.push([at(index - 1), at(index + 1)]);
     });
     return found;
@@ -73,7 +79,7 @@ export class Chart {
     ctx.globalAlpha = 0.45;
     ctx.setLineDash([2, 3]);
     for (const step of new Set(this.marks.map((mark) => mark.since))) {
-      const x = valToPos(step, "x", true);
+      const x = valToPos(this.timeline.place(step), "x", true);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
@@ -93,7 +99,7 @@ export class Chart {
       line.values.forEach((value, index) => {
         if (value === null) return;
         if (!Number.isFinite(value) && Number.isFinite(before)) {
-          ctx.fillText(Number.isNaN(value) ? "nan" : show(value), valToPos(this.steps[index], "x", true), value < 0 ? bbox.top + bbox.height - 4 : bbox.top + 10);
+          ctx.fillText(Number.isNaN(value) ? "nan" : show(value), valToPos(this.timeline.place(this.steps[index]), "x", true), value < 0 ? bbox.top + bbox.height - 4 : bbox.top + 10);
         }
         before = value;
       });

@@ -131,7 +131,7 @@ export class HeatMap {
 
   point(event) {
     const box = this.canvas.getBoundingClientRect();
-    const step = ((event.clientX - box.left) / box.width) * this.timeline.end;
+    const step = this.timeline.stepAt((event.clientX - box.left) / box.width);
     const row = Math.floor((event.clientY - box.top) / this.rowHeight);
     const { steps, layers } = this.data;
     let column = steps.findIndex((each) => each > step) - 1;

@@ -109,8 +109,8 @@ class Page {
   }
 
   put(view, data, text, anew) {
-    const { sweep, columns, rows, cell, finding } = this.state;
-    const drawn = JSON.stringify([view, text, view === "map" ? [sweep, columns, rows, cell, this.runs.length] : finding]);
+    const { sweep, columns, rows, cell, finding, along } = this.state;
+    const drawn = JSON.stringify([view, text, view === "map" ? [sweep, columns, rows, cell, this.runs.length] : [along, finding]]);
     const element = this.views[view];
     if (anew || drawn !== this.drawn) {
       this.drawn = drawn;

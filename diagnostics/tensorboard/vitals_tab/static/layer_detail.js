@@ -4,14 +4,14 @@ import { el } from "./dom.js";
 import { histogramBars } from "./histogram.js";
 import { count, show } from "./numbers.js";
 
-const TITLES = { activations: "Outputs", gradients: "Gradient on the pre-activations", weights: "Weights" };
+const TITLES = { activations: "Outputs", gradients: "Gradients", weights: "Weights" };
 
 export class LayerDetail {
   constructor(fetchHistograms, go) {
     Object.assign(this, { fetchHistograms, go });
   }
 
-  show(run, { metric, layer, step }) {
+  show(run, { metric, layer, step }, timeline) {
     this.close();
     const map = run.heat.find((each) => each.metric === metric) ?? run.heat[0];
     const row = map ? map.layers.indexOf(layer) : -1;
@@ -19,7 +19,7 @@ export class LayerDetail {
     const lines = map.layers.map((name, place) => ({ name, values: map.values[place], faint: place !== row, place }))
       .sort((one, other) => one.faint === other.faint ? one.place - other.place : other.faint - one.faint)
       .slice(-9);
-    this.chart = new Chart({ title: "", steps: map.steps, lines, scale: map.scale, lastStep: Math.max(run.step, map.steps.at(-1)), height: 150, marks: [{ since: step }] });
+    this.chart = new Chart({ title: "", steps: map.steps, lines, scale: map.scale, timeline, height: 150, marks: [{ since: step }] });
     this.histograms = el("div", { class: "histograms" });
     this.fill(run, layer, step);
     const info = run.layers.find((each) => each.name === layer);

@@ -19,20 +19,25 @@ export class RunView {
     this.close();
     const marks = marksOf(run);
     const lastStep = Math.max(run.step, ...run.heat.map((map) => map.steps[map.steps.length - 1]), 1);
-    const timeline = makeTimeline(lastStep);
+    const timeline = (this.timeline = makeTimeline(lastStep, state.along));
     const select = (metric, layer, step) => this.go({ metric, layer, step: String(step) });
     const hover = (step) => this.maps.forEach((map) => map.cross(step));
     this.maps = run.heat.map((data) => new HeatMap(data, timeline, marks, { hover, select }));
-    this.charts = run.curves.map((curve) => new Chart({ ...curve, lastStep, marks }));
+    this.charts = run.curves.map((curve) => new Chart({ ...curve, timeline, marks }));
     this.run = run;
     this.side = el("aside", { class: "side" });
-    this.element.replaceChildren(header(run),
+    this.element.replaceChildren(header(run, this.alongSwitch(state)),
       el("div", { class: "columns" },
         el("div", { class: "main" },
           this.charts.length ? el("div", { class: "curves" }, this.charts.map((chart) => chart.element)) : "",
           this.maps.length ? this.stack(timeline, marks) : el("p", { class: "notice" }, "Nothing was recorded by layer so far.")),
         this.side));
     this.select(state);
+  }
+
+  alongSwitch({ along }) {
+    const choice = (value, title) => el("button", { type: "button", "aria-pressed": String((along === "log") === (value === "log")), onclick: () => this.go({ along: value }) }, title);
+    return el("div", { class: "switch", role: "group", "aria-label": "Steps" }, el("span", { class: "quiet" }, "Steps"), choice(null, "even"), choice("log", "log"));
   }
 
   stack(timeline, marks) {
@@ -49,7 +54,7 @@ export class RunView {
     const chosen = state.layer && state.metric ? { metric: state.metric, layer: state.layer, step: Number(state.step ?? this.run.step) } : null;
     this.maps.forEach((map) => map.place(chosen));
     const brief = findingsInBrief(this.run, (finding) => this.openFinding(finding));
-    const detail = chosen ? this.detail.show(this.run, chosen) : el("p", { class: "quiet hint" }, "Click a layer's cell for its curve and its histograms at that step.");
+    const detail = chosen ? this.detail.show(this.run, chosen, this.timeline) : el("p", { class: "quiet hint" }, "Click a layer's cell for its curve and its histograms at that step.");
     this.side.replaceChildren(...(chosen ? [detail, brief] : [brief, detail]));
   }
 
@@ -64,12 +69,12 @@ export class RunView {
   }
 }
 
-export function header(run) {
+export function header(run, switched = "") {
   const progress = run.total_steps ? `${count(run.step)} of ${count(run.total_steps)} steps` : `${count(run.step)} steps`;
   const state = run.status === "running" ? `no end yet, last written ${ago(run.time)}` : words(run.status);
   const scores = Object.entries(run.scores).map(([name, value]) => [`${name}`, show(value)]);
   const facts = [["status", state], ["progress", progress], ...scores, ...Object.entries(run.facts).map(([name, value]) => [name === "loss" ? "loss function" : name, typeof value === "number" ? show(value) : value])];
-  return el("header", { class: "run-head" },
+  return el("header", { class: "run-head" }, switched,
     el("h1", {}, el("span", { class: run.verdict }, `${run.sign} ${words(run.verdict)}`), run.root ? [" ", patch(run.look), " ", el("span", { class: "root-name" }, run.look.name)] : "", " ", el("bdi", { class: "run-name quiet", title: run.name }, shortName(run.name))),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("bdi", {}, value))))));
 }

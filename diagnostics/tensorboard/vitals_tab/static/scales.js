@@ -36,10 +36,23 @@ export function roundNumbers(low, high, most = MOST_TICKS) {
   return found;
 }
 
-// Steps from left to right; a value holds until the next one was measured, so that the last one needs some room.
-export function makeTimeline(lastStep) {
+// Steps from left to right, evenly or by their logarithm, as most happens early. A value holds until the next one was
+// measured, so that the last one needs some room.
+export function makeTimeline(lastStep, kind) {
   const last = Math.max(lastStep, 1);
+  if (kind === "log") return logTimeline(last);
   const end = last + Math.max(last / 50, 1);
-  const ticks = () => roundNumbers(0, last, 7).filter((step) => Number.isInteger(step)).map((step) => [step / end, step]);
-  return { end, place: (step) => step / end, ticks };
+  const ticks = () => roundNumbers(0, last, 7).filter(Number.isInteger).map((step) => [step / end, step]);
+  return { place: (step) => step / end, stepAt: (place) => place * end, ticks };
+}
+
+function logTimeline(last) {
+  const whole = Math.log1p(last) * 1.02;
+  const place = (step) => Math.log1p(step) / whole;
+  const ticks = () => {
+    const found = [0];
+    for (let decade = 1; decade <= last; decade *= 10) found.push(...[1, 3].map((times) => times * decade).filter((step) => step <= last));
+    return found.map((step) => [place(step), step]);
+  };
+  return { place, stepAt: (at) => Math.expm1(at * whole), ticks };
 }
