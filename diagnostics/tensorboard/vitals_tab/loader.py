@@ -7,11 +7,8 @@ from tensorboard.plugins.base_plugin import TBLoader
 
 PLUGIN_NAME = "gradvitals"
 
-SAMPLES = 5000
-"""Notes and verdicts of a run that TensorBoard keeps; by itself it would keep 10 or 100, and drop the first ones."""
-
-HISTOGRAMS = 60
-"""Histograms of a series that it keeps: all that a run writes."""
+KEEP_ALL = 0
+"""How TensorBoard is told to keep every point of a series; by itself it would keep 10 or 100 of ours."""
 
 
 class VitalsLoader(TBLoader):  # type: ignore[misc]  # TensorBoard has no types
@@ -21,8 +18,7 @@ class VitalsLoader(TBLoader):  # type: ignore[misc]  # TensorBoard has no types
         """Have TensorBoard keep all of our series, unless the user says otherwise."""
         samples = getattr(flags, "samples_per_plugin", None)
         if isinstance(samples, dict):
-            samples.setdefault(PLUGIN_NAME, SAMPLES)
-            samples.setdefault("histograms", HISTOGRAMS)
+            samples.setdefault(PLUGIN_NAME, KEEP_ALL)
 
     def load(self, context: Any) -> Any:  # noqa: ANN401 - TensorBoard's context; the plugin is one of its classes
         """Make the tab; without it TensorBoard is what it is without us."""
