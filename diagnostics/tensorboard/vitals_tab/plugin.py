@@ -12,14 +12,16 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.strict_json import Json, encode_json
 from gradvitals.diagnostics.tensorboard.vitals_tab.histograms import layer_histograms
 from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import config_values
 from gradvitals.diagnostics.tensorboard.vitals_tab.loader import PLUGIN_NAME
 from gradvitals.diagnostics.tensorboard.vitals_tab.logs import Logs
 from gradvitals.diagnostics.tensorboard.vitals_tab.run_index import KnownRun, RunIndex
-from gradvitals.diagnostics.tensorboard.vitals_tab.run_view import brief_run, view_run
+from gradvitals.diagnostics.tensorboard.vitals_tab.run_view import brief_run, head_run, view_run
 from gradvitals.diagnostics.tensorboard.vitals_tab.sweep_map import draw_sweep_map
+from gradvitals.diagnostics.tensorboard.vitals_tab.unit_deaths import tell_deaths
 
 Route: TypeAlias = Callable[..., Any]
 
@@ -55,6 +57,7 @@ class VitalsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard h
             "/map": self._answer(self._map),
             "/run": self._answer(self._run),
             "/histograms": self._answer(self._histograms),
+            "/units": self._answer(self._units),
         }
 
     def _answer(self, ask: Callable[[Logs, Mapping[str, str]], Json]) -> Route:
@@ -95,6 +98,12 @@ class VitalsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard h
             msg = f"step: {step!r} is no count of updates"
             raise errors.InvalidArgumentError(msg)
         return layer_histograms(logs, run.name, layer, int(step))
+
+    def _units(self, logs: Logs, arguments: Mapping[str, str]) -> Json:
+        run = self._known_run(logs, arguments)
+        context = self._index.contexts(logs, [run])[run.name]
+        layers = [] if context is None else context.layer_names()
+        return {**head_run(run, context), **tell_deaths(logs.read_all_notes(run.name, MEASUREMENTS), layers)}
 
     def _known_run(self, logs: Logs, arguments: Mapping[str, str]) -> KnownRun:
         name = _argument(arguments, "run")

@@ -44,6 +44,15 @@ def brief_run(run: KnownRun) -> dict[str, Json]:
     }
 
 
+def head_run(run: KnownRun, context: Context | None) -> dict[str, Json]:
+    """Give what stands above every view of a run."""
+    return {
+        **brief_run(run),
+        "total_steps": None if context is None else context.total_steps,
+        "facts": _facts(context),
+    }
+
+
 def view_run(logs: Logs, run: KnownRun, context: Context | None) -> dict[str, Json]:
     """Give all that the page of a run needs but its histograms."""
     names = {"": run.name, "training": part_of(run.name, "train"), "validation": part_of(run.name, "validation")}
@@ -51,9 +60,7 @@ def view_run(logs: Logs, run: KnownRun, context: Context | None) -> dict[str, Js
     parts = {part: read.get(name, {}) for part, name in names.items()}
     layers = [] if context is None else list(context.layers)
     return {
-        **brief_run(run),
-        "total_steps": None if context is None else context.total_steps,
-        "facts": _facts(context),
+        **head_run(run, context),
         "layers": [
             {"name": info.name, "activation": info.activation, "fan_in": info.fan_in, "fan_out": info.fan_out}
             for info in layers

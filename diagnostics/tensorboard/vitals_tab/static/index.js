@@ -6,10 +6,11 @@ import { followTheme, isShown, onAddress, onReload, readAddress, writeAddress } 
 import { MapView } from "./map_view.js";
 import { Picker } from "./picker.js";
 import { header, RunView } from "./run_view.js";
+import { UnitsView } from "./units_view.js";
 
 const LIVE_MS = 4000; // while a run has not ended
 const IDLE_MS = 15000;
-const VIEWS = { map: "Sweep map", run: "Run", findings: "Findings" };
+const VIEWS = { map: "Sweep map", run: "Run", findings: "Findings", units: "Dead units" };
 
 class Page {
   constructor() {
@@ -22,6 +23,7 @@ class Page {
       map: new MapView(go),
       run: new RunView(go, async (run, layer, step) => (await ask("histograms", { run, layer, step: String(step) })).data),
       findings: new FindingsView(),
+      units: new UnitsView(go),
     };
     this.tabs = el("nav", { class: "views", "aria-label": "Views" }, Object.entries(VIEWS).map(([view, title]) => el("button", { type: "button", "data-view": view, onclick: () => go({ view }, { step: true }) }, title)));
     this.live = el("span", { class: "live quiet", role: "status" });
@@ -92,7 +94,7 @@ class Page {
     try {
       const { text, data } = view === "map"
         ? await ask("map", { sweep: chosen.sweep, columns: this.state.columns, rows: this.state.rows })
-        : await ask("run", { run: chosen.run });
+        : await ask(view === "units" ? "units" : "run", { run: chosen.run });
       if (turn === this.turn) this.put(view, data, text, anew);
     } catch (error) {
       if (turn === this.turn) this.trouble(error);
@@ -110,15 +112,15 @@ class Page {
 
   put(view, data, text, anew) {
     const { sweep, columns, rows, cell, finding, along } = this.state;
-    const drawn = JSON.stringify([view, text, view === "map" ? [sweep, columns, rows, cell, this.runs.length] : [along, finding]]);
+    const drawn = JSON.stringify([view, text, view === "map" ? [sweep, columns, rows, cell, this.runs.length] : view === "units" ? this.state.unit : [along, finding]]);
     const element = this.views[view];
     if (anew || drawn !== this.drawn) {
       this.drawn = drawn;
       if (view === "map") element.show(data, this.runs, this.state);
       else element.show(data, this.state);
     } else if (view === "run") element.select(this.state);
-    const top = view === "findings" ? [header(data)] : [];
-    if (this.body.lastChild !== element.element || anew || view === "findings") this.body.replaceChildren(...top, element.element);
+    const top = view === "findings" || view === "units" ? [header(data)] : [];
+    if (this.body.lastChild !== element.element || anew || top.length) this.body.replaceChildren(...top, element.element);
     if (view === "findings" && finding) this.scrollTo(finding);
   }
 

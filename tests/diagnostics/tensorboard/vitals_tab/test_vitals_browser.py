@@ -267,6 +267,20 @@ def test_a_finding_is_marked_where_it_began_and_leads_to_its_words(tab: Tab, log
     playwright.expect(tab.find(".finding.looked-for")).to_have_attribute("data-key", "learning_rate_too_high")
 
 
+def test_a_dead_unit_shows_what_it_was_before_and_after(tab: Tab, logs: Path) -> None:
+    tab.open_alone(view="units", run=name_of(logs, "learning_rate=10", "he", "seed=0"))
+    playwright.expect(tab.find(".unit-detail h1")).to_contain_text("killed by update")
+    before, after = tab.find(".distribution").nth(0), tab.find(".distribution").nth(1)
+    assert before.locator(".bar.fires").count() > 0
+    assert (after.locator(".bar.fires").count(), after.locator(".bar.silent").count() > 0) == (0, True)
+    assert tab.find(".largest tr").last.locator("td").last.inner_text() == "silent"
+    tab.find(".unit").first.focus()
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    playwright.expect(tab.find(".unit").nth(1)).to_have_attribute("aria-current", "true")
+    assert "p.gradvitals.unit=" in tab.page.url
+
+
 def test_a_run_with_values_that_are_not_finite_is_drawn_and_names_them(tab: Tab) -> None:
     tab.open_alone(view="run", run="odd/not finite")
     section = tab.find("[data-metric=gradient_norm]")
