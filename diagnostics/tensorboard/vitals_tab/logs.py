@@ -51,6 +51,19 @@ class Logs:
         )
         return listed
 
+    def list_ends(self, runs: Collection[str], tags: Collection[str]) -> dict[str, dict[str, tuple[int, float]]]:
+        """Give the last step and time of some scalars, which says at little cost whether there are new points."""
+        listed: ByTag = self.provider.list_scalars(
+            self.context,
+            experiment_id=self.experiment,
+            plugin_name="scalars",
+            run_tag_filter=RunTagFilter(runs=sorted(runs), tags=sorted(tags)),
+        )
+        return {
+            run: {tag: (series.max_step, series.max_wall_time) for tag, series in of_run.items()}
+            for run, of_run in listed.items()
+        }
+
     def read_notes(self, runs: Collection[str], tag: str, most: int = EVERY) -> dict[str, list[bytes]]:
         """Read one of our own series, of many runs: by run, the contents in order, the last one always among them."""
         read = self.provider.read_tensors(

@@ -31,6 +31,10 @@ Stamp: TypeAlias = tuple[tuple[int, float], ...]
 """Where a run's own series end; while that stays the same, so does what they say."""
 
 
+Ends: TypeAlias = tuple[Mapping[str, tuple[int, float]], ...]
+"""Where the scores of a run's parts end, by tag."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownRun:
     """One of our runs.
@@ -95,6 +99,7 @@ class RunIndex:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, KnownRun] = {}
+        self._ends: dict[str, Ends] = {}
         self._contexts: dict[str, tuple[Stamp, Context | None]] = {}
 
     def runs(self, logs: Logs) -> dict[str, KnownRun]:
@@ -103,11 +108,8 @@ class RunIndex:
         stamps = {run: stamp for run, stamp in stamps.items() if stamp}
         with self._lock:
             known = {name: run for name, run in self._known.items() if stamps.get(name) == run.stamp}
-            fresh = {name: stamp for name, stamp in stamps.items() if name not in known}
-            known |= _read_runs(logs, fresh)
-            changing = [name for name, run in known.items() if name in fresh or run.status == RUNNING]
-            for name, scores in _read_scores(logs, changing).items():
-                known[name] = replace(known[name], scores=scores)
+            known |= _read_runs(logs, {name: stamp for name, stamp in stamps.items() if name not in known})
+            known = self._with_scores(logs, known)
             self._known = {name: known[name] for name in sorted(known, key=_natural)}
             return self._known
 
@@ -119,6 +121,14 @@ class RunIndex:
                 name: (stamp, _find_context(logs.read_all_notes(name, MEASUREMENTS))) for name, stamp in missing.items()
             }
             return {run.name: self._contexts[run.name][1] for run in runs}
+
+    def _with_scores(self, logs: Logs, runs: Mapping[str, KnownRun]) -> dict[str, KnownRun]:
+        """Give the runs with their last scores, which are read where there are new ones."""
+        ends = _list_ends(logs, runs)
+        known = {name: run.scores for name, run in self._known.items() if ends.get(name) == self._ends.get(name)}
+        scores = known | _read_scores(logs, [name for name in runs if name not in known])
+        self._ends = ends
+        return {name: replace(run, scores=scores[name]) for name, run in runs.items()}
 
     def _context_is_missing(self, run: KnownRun) -> bool:
         stamp, context = self._contexts.get(run.name, ((), None))
@@ -148,6 +158,13 @@ def _read_runs(logs: Logs, stamps: Mapping[str, Stamp]) -> dict[str, KnownRun]:
         )
         for run, stamp in stamps.items()
     }
+
+
+def _list_ends(logs: Logs, runs: Collection[str]) -> dict[str, Ends]:
+    """Give where the scores of runs end; TensorBoard may read them later than the rest, or not all at once."""
+    parts = {run: (part_of(run, "train"), part_of(run, "validation")) for run in runs}
+    found = logs.list_ends([part for of_run in parts.values() for part in of_run], SCORES) if parts else {}
+    return {run: tuple(found.get(part, {}) for part in of_run) for run, of_run in parts.items()}
 
 
 def _read_scores(logs: Logs, runs: Collection[str]) -> dict[str, dict[str, float]]:
