@@ -3,6 +3,8 @@ import { el, patch, shortName, words } from "./dom.js";
 import { show } from "./numbers.js";
 import { runTable } from "./run_table.js";
 
+const MANY = 12; // columns, beyond which symbol and score stand above each other
+
 const last = (key) => key.split(".").pop();
 
 export class MapView {
@@ -55,7 +57,7 @@ export class MapView {
       const cell = at.get(`${row} ${column}`);
       return el("td", {}, cell ? this.cell(cell, row, column) : el("span", { class: "missing", title: "no run here yet" }));
     });
-    const table = el("table", { class: "map", onkeydown: (event) => this.key(event) },
+    const table = el("table", { class: columns.length > MANY ? "map many" : "map", onkeydown: (event) => this.key(event) },
       el("thead", {},
         el("tr", {}, el("td", {}), el("th", { class: "axis", colspan: columns.length, scope: "colgroup" }, `${data.columns} →`)),
         el("tr", {}, el("th", { class: "axis down" }, data.rows ? `${data.rows} ↓` : ""), columns.map((label) => el("th", { scope: "col", title: label }, el("bdi", {}, label))))),
