@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_wheel_holds_every_source_and_data_file_of_the_folder(folder: str, check
 def test_wheel_holds_the_root_the_type_marker_and_the_licence(contents: set[str]) -> None:
     assert {"gradvitals/__init__.py", "gradvitals/py.typed"} <= contents
     assert [name for name in contents if name.endswith(".dist-info/licenses/LICENSE")]
+
+
+def test_wheel_declares_what_pytest_and_tensorboard_load(wheel: Path, contents: set[str]) -> None:
+    (declared,) = [name for name in contents if name.endswith(".dist-info/entry_points.txt")]
+    with zipfile.ZipFile(wheel) as archive:
+        points = ConfigParser()
+        points.read_string(archive.read(declared).decode())
+    assert dict(points["tensorboard_plugins"]) == {
+        "gradvitals": "gradvitals.diagnostics.tensorboard.vitals_tab.loader:VitalsLoader"
+    }
+    assert dict(points["pytest11"]) == {"gradvitals": "gradvitals.diagnostics.pytest_plugin"}
+    assert "gradvitals/diagnostics/tensorboard/vitals_tab/static/index.js" in contents
 
 
 def test_wheel_installs_under_no_name_but_its_own(contents: set[str]) -> None:

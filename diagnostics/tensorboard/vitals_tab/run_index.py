@@ -11,6 +11,7 @@ from gradvitals.diagnostics.measurements import Context, context_from_json
 from gradvitals.diagnostics.signs import Look, look_of
 from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json
+from gradvitals.diagnostics.tensorboard.summaries import PLUGIN_NAME
 from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import (
     Domains,
     Values,
@@ -104,7 +105,7 @@ class RunIndex:
 
     def runs(self, logs: Logs) -> dict[str, KnownRun]:
         """Give all of our runs, by name and in its order."""
-        stamps = {run: _stamp(tags) for run, tags in logs.list_series("gradvitals").items()}
+        stamps = {run: _stamp(tags) for run, tags in logs.list_series(PLUGIN_NAME).items()}
         stamps = {run: stamp for run, stamp in stamps.items() if stamp}
         with self._lock:
             known = {name: run for name, run in self._known.items() if stamps.get(name) == run.stamp}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf, isnan, nan
 
 from gradvitals.diagnostics.signs import faded, look_of, score_text, sign_of
 from gradvitals.diagnostics.tensorboard.strict_json import Json
@@ -10,7 +11,7 @@ from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import Value,
 from gradvitals.diagnostics.tensorboard.vitals_tab.run_index import RUNNING, SCORES, KnownRun
 
 SEED = "seed"
-ACCURACY = SCORES[0]
+ACCURACY, LOSS = SCORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def draw_sweep_map(runs: Sequence[KnownRun], columns: str | None, rows: str | No
     """
     axes = {axis.key: axis for axis in find_axes(runs)}
     column_axis, row_axis = _choose(axes, columns, rows)
-    score = ACCURACY if any(ACCURACY in run.scores for run in runs) else SCORES[1]
+    score = ACCURACY if any(ACCURACY in run.scores for run in runs) else LOSS
     groups: dict[tuple[int, int], list[KnownRun]] = {}
     elsewhere: list[str] = []
     for run in runs:
@@ -121,11 +122,12 @@ def _legend(runs: Sequence[KnownRun]) -> Json:
 
 
 def _best(runs: Sequence[KnownRun], score: str) -> Json:
-    """Give the finished run with the best score."""
-    scored = [
-        run for run in runs if run.status != RUNNING and run.scores.get(score, float("nan")) == run.scores.get(score)
-    ]
-    scored = [run for run in scored if score in run.scores]
-    sign = 1.0 if score == ACCURACY else -1.0
-    best = max(scored, key=lambda run: sign * run.scores[score], default=None)
+    """Give the run with the best score that has ended: of equal accuracies the one with the lower loss."""
+
+    def quality(run: KnownRun) -> tuple[float, float]:
+        loss = run.scores.get(LOSS, inf)
+        return (run.scores[ACCURACY] if score == ACCURACY else 0.0, -inf if isnan(loss) else -loss)
+
+    scored = [run for run in runs if run.status != RUNNING and not isnan(run.scores.get(score, nan))]
+    best = max(scored, key=quality, default=None)
     return None if best is None else {"run": best.name, "score": best.scores[score]}

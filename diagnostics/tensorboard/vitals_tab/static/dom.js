@@ -26,5 +26,9 @@ export function patch(look, extra = "") {
 
 export const words = (text) => text.replaceAll("_", " ");
 
-// The last part of a run's name, without the hash of its config.
-export const shortName = (name) => (name === "." ? "this folder" : name.split("/").pop().replace(/-[0-9a-f]{6}(?:[0-9a-f]{6})?$/, ""));
+// A run's name without the hash of its config, and without its folders where the rest says what it is.
+export function shortName(name) {
+  if (name === ".") return "this folder";
+  const short = name.split("/").pop().replace(/-[0-9a-f]{6}(?:[0-9a-f]{6})?$/, "");
+  return short.includes("=") && !/^seed=\d+$/.test(short) ? short : name.slice(0, name.lastIndexOf("/") + 1) + short;
+}

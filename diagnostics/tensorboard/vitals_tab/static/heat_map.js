@@ -118,8 +118,10 @@ export class HeatMap {
   }
 
   drawLegend(colours) {
-    const ticks = this.scale.kind === "log" ? this.scale.ticks().filter(([, text]) => text !== "0") : this.scale.ticks();
-    const [[low, lowText], [high, highText]] = [ticks[0], ticks[ticks.length - 1]];
+    const { scale } = this.data;
+    const ticks = this.scale.ticks().filter(([, text]) => text !== "0");
+    const ends = this.scale.kind === "log" ? [ticks[0], ticks[ticks.length - 1]] : [[0, show(scale.low)], [1, show(scale.high)]];
+    const [[low, lowText], [high, highText]] = ends;
     const stops = Array.from({ length: 11 }, (_, place) => colours(low + ((high - low) * place) / 10));
     const all = this.data.values.flat();
     this.legend.replaceChildren(

@@ -3,13 +3,14 @@ import { ask } from "./api.js";
 import { el, withCode } from "./dom.js";
 import { FindingsView } from "./findings.js";
 import { followTheme, isShown, onAddress, onReload, readAddress, writeAddress } from "./host.js";
-import { MapView } from "./map_view.js";
+import { ALL, MapView } from "./map_view.js";
 import { Picker } from "./picker.js";
 import { header, RunView } from "./run_view.js";
 import { UnitsView } from "./units_view.js";
 
 const LIVE_MS = 4000; // while a run has not ended
 const IDLE_MS = 15000;
+const AWAY_MS = 1000; // until the next look whether the tab is shown again, which asks nobody
 const VIEWS = { map: "Sweep map", run: "Run", findings: "Findings", units: "Dead units" };
 
 class Page {
@@ -48,14 +49,15 @@ class Page {
   go(change, { step = false, ofRun = false } = {}) {
     const inMap = ofRun && (this.state.view ?? "map") === "map";
     this.state = { ...this.state, ...change, ...(inMap ? { view: "run" } : {}) };
-    if (change.run) this.state.sweep = this.runs?.find((run) => run.name === change.run)?.sweep ?? this.state.sweep;
+    if (change.run && this.state.sweep !== ALL) this.state.sweep = this.runs?.find((run) => run.name === change.run)?.sweep ?? this.state.sweep;
     writeAddress(this.state, { step });
     this.draw();
   }
 
   async refresh() {
     clearTimeout(this.timer);
-    if (!document.hidden && isShown()) {
+    const shown = !document.hidden && isShown();
+    if (shown) {
       try {
         const { data } = await ask("runs");
         [this.runs, this.logdir] = [data.runs, data.logdir];
@@ -68,7 +70,7 @@ class Page {
     this.live.textContent = running ? "live" : "";
     this.live.classList.toggle("on", Boolean(running));
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.refresh(), running ? LIVE_MS : IDLE_MS);
+    this.timer = setTimeout(() => this.refresh(), !shown ? AWAY_MS : running ? LIVE_MS : IDLE_MS);
   }
 
   key(event) {
@@ -92,9 +94,7 @@ class Page {
     for (const tab of this.tabs.children) tab.setAttribute("aria-current", tab.dataset.view === view ? "page" : "false");
     this.picker.show(this.runs, this.state.run);
     try {
-      const { text, data } = view === "map"
-        ? await ask("map", { sweep: chosen.sweep, columns: this.state.columns, rows: this.state.rows })
-        : await ask(view === "units" ? "units" : "run", { run: chosen.run });
+      const { text, data } = await this.fetch(view, chosen);
       if (turn === this.turn) this.put(view, data, text, anew);
     } catch (error) {
       if (turn === this.turn) this.trouble(error);
@@ -102,11 +102,18 @@ class Page {
     return undefined;
   }
 
+  async fetch(view, { sweep, run }) {
+    if (view !== "map") return ask(view === "units" ? "units" : "run", { run });
+    if (sweep === ALL) return { text: JSON.stringify(this.runs), data: { axes: [], cells: [], columns: null, elsewhere: [] } };
+    return ask("map", { sweep, columns: this.state.columns, rows: this.state.rows });
+  }
+
   chooseSweepAndRun() {
     const { state, runs } = this;
     const sweep = state.sweep ?? runs.find((run) => run.name === state.run)?.sweep ?? commonestSweep(runs);
     const run = state.run ?? runs.find((each) => each.sweep === sweep)?.name ?? runs[0].name;
     Object.assign(state, { sweep, ...(VIEWS[state.view] && state.view !== "map" ? { run } : {}) });
+    writeAddress(state, { step: false });
     return { sweep, run };
   }
 
@@ -155,7 +162,8 @@ class Page {
 function commonestSweep(runs) {
   const counts = new Map();
   runs.forEach((run) => counts.set(run.sweep, (counts.get(run.sweep) ?? 0) + 1));
-  return [...counts].sort((one, other) => other[1] - one[1])[0][0];
+  const [[sweep, most]] = [...counts].sort((one, other) => other[1] - one[1]);
+  return most === 1 && counts.size > 1 ? ALL : sweep;
 }
 
 export function render() {

@@ -3,6 +3,7 @@ import { el, patch, shortName, words } from "./dom.js";
 import { show } from "./numbers.js";
 import { runTable } from "./run_table.js";
 
+export const ALL = ":all"; // no folder's name on any system that counts
 const MANY = 12; // columns, beyond which symbol and score stand above each other
 
 const last = (key) => key.split(".").pop();
@@ -16,7 +17,7 @@ export class MapView {
 
   show(data, runs, state) {
     Object.assign(this, { data, state });
-    const inSweep = runs.filter((run) => run.sweep === state.sweep);
+    const inSweep = runs.filter((run) => state.sweep === ALL || run.sweep === state.sweep);
     this.element.replaceChildren(
       this.controls(runs),
       data.cells.length && data.columns ? this.table() : "",
@@ -34,7 +35,7 @@ export class MapView {
     }, options.map(([value, text]) => el("option", { value, selected: value === chosen }, text))));
     const shared = data.axes.filter((axis) => axis.key !== data.columns && axis.key !== data.rows);
     return el("div", { class: "controls" },
-      sweeps.length > 1 ? field("Sweep", "sweep", sweeps.map((sweep) => [sweep, sweep || "top of the logs"]), state.sweep) : "",
+      sweeps.length > 1 ? field("Sweep", "sweep", [...sweeps.map((sweep) => [sweep, sweep || "top of the logs"]), [ALL, "all runs, as a list"]], state.sweep) : "",
       names.length ? field("Across", "columns", names.map((key) => [key, key]), data.columns) : "",
       names.length > 1 ? field("Down", "rows", [["", "nothing"], ...names.filter((key) => key !== data.columns).map((key) => [key, key])], data.rows ?? "") : "",
       shared.length ? el("span", { class: "quiet" }, `Runs that differ in ${shared.map((axis) => last(axis.key)).join(", ")} share a cell.`) : "");

@@ -299,6 +299,27 @@ def test_a_run_with_values_that_are_not_finite_is_drawn_and_names_them(tab: Tab)
     assert colours[0] != colours[2]
 
 
+def test_behind_another_tab_it_asks_nothing_and_comes_back_as_it_was(tab: Tab, logs: Path) -> None:
+    tab.open(view="run", run=name_of(logs, "0.05", "he", "seed=0"))
+    playwright.expect(tab.find(".heat canvas").first).to_be_visible()
+    tab.page.get_by_role("tab", name="scalars").first.click()
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    tab.page.wait_for_timeout(2500)
+    assert [url for url in asked if "plugin/gradvitals" in url] == []
+    tab.page.get_by_role("tab", name="vitals").first.click()
+    playwright.expect(tab.find(".heat canvas").first).to_be_visible()
+    assert "p.gradvitals.view=run" in tab.page.url
+
+
+def test_all_runs_can_be_seen_as_a_list(tab: Tab) -> None:
+    tab.open_alone(sweep=SWEEP)
+    tab.find("select[name=sweep]").select_option("all runs, as a list")
+    names = tab.find(".runs tbody tr")
+    playwright.expect(names.first).to_be_visible()
+    assert names.count() >= 8 + 7
+
+
 def test_hostile_names_and_texts_stay_text(tab: Tab) -> None:
     tab.page.on("dialog", lambda dialog: tab.wrong.append(dialog.message))
     tab.open_alone(sweep="odd")

@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing import data_provider, plugin_event_mul
 from tensorboard.context import RequestContext
 from tensorboard.plugins import base_plugin
 
+from gradvitals.diagnostics.tensorboard import summaries
 from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.vitals_tab import loader
 from gradvitals.diagnostics.tensorboard.vitals_tab.loader import VitalsLoader
@@ -22,7 +23,7 @@ STATIC = Path(loader.__file__).parent / "static"
 def test_the_tab_is_made() -> None:
     context = base_plugin.TBContext(data_provider=None, logdir="")
     plugin = VitalsLoader().load(context)
-    assert plugin.plugin_name == "gradvitals"
+    assert plugin.plugin_name == summaries.PLUGIN_NAME == "gradvitals"
     assert plugin.frontend_metadata().tab_name == "Vitals"
     assert plugin.frontend_metadata().es_module_path in plugin.get_plugin_apps()
 
