@@ -94,7 +94,7 @@ export class Chart {
     ctx.font = `bold ${11 * (window.devicePixelRatio || 1)}px "DejaVu Sans", system-ui, sans-serif`;
     ctx.fillStyle = cssColour("error");
     ctx.textAlign = "center";
-    for (const line of this.lines) {
+    for (const line of this.lines.filter((each) => !each.faint)) {
       let before = 0;
       line.values.forEach((value, index) => {
         if (value === null) return;

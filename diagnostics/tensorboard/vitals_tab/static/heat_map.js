@@ -6,6 +6,28 @@ import { makeScale } from "./scales.js";
 
 const GAP = 1;
 
+const LONGEST = 17; // letters of a layer's name that there is room for
+
+// Names of layers beside a map: of long ones without what they have in common at their start and their end.
+function shortened(layers) {
+  const names = layers.filter((layer) => layer !== "global");
+  const shared = (parts) => {
+    const least = Math.min(...parts.map((each) => each.length)) - 1;
+    let count = 0;
+    while (count < least && parts.every((each) => each[count] === parts[0][count])) count += 1;
+    return count;
+  };
+  const parts = names.map((name) => name.split("."));
+  const [start, end] = names.length > 1 && names.some((name) => name.length > LONGEST)
+    ? [shared(parts), shared(parts.map((each) => [...each].reverse()))] : [0, 0];
+  return layers.map((layer) => {
+    if (layer === "global") return "all layers";
+    const each = layer.split(".");
+    const middle = each.slice(start, Math.max(each.length - end, start + 1)).join(".");
+    return `${start ? "…" : ""}${middle}${end ? "…" : ""}`;
+  });
+}
+
 export class HeatMap {
   // `on` has: hover(step or null), select(metric, layer, step).
   constructor(data, timeline, marks, on) {
@@ -44,11 +66,12 @@ export class HeatMap {
 
   names() {
     const every = Math.ceil(13 / this.rowHeight);
+    const short = shortened(this.data.layers);
     return el("div", { class: "heat-names", "aria-hidden": "true" }, this.data.layers.map((layer, row) => {
       const signs = this.marks.filter((mark) => mark.layer === layer).slice(0, 2);
       const shown = row % every === 0 && (row === 0 || row + every <= this.data.layers.length);
       return el("div", { class: "heat-name", title: layer, style: { height: `${this.rowHeight}px`, lineHeight: `${Math.max(this.rowHeight, 13)}px` } },
-        shown || signs.length ? [el("bdi", {}, layer === "global" ? "all layers" : layer), signs.map((sign) => patch(sign, "tiny"))] : "");
+        shown || signs.length ? [el("bdi", {}, short[row]), signs.map((sign) => patch(sign, "tiny"))] : "");
     }));
   }
 
