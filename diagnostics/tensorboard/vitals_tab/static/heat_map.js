@@ -214,6 +214,16 @@ export class HeatMap {
     Object.assign(this.box.style, { left: `${100 * this.timeline.place(selected.step)}%`, top: `${row * this.rowHeight}px`, height: `${this.rowHeight}px` });
   }
 
+  // Who reads it, and where: taken before the map is replaced as more was recorded, and given to the one in its place.
+  reader() {
+    return { metric: this.data.metric, at: this.at, reads: !this.tip.hidden, focused: this.canvas === document.activeElement };
+  }
+
+  goOn({ at, reads, focused }) {
+    if (focused) this.canvas.focus({ preventScroll: true });
+    if (reads) this.hover(Math.min(at.row, this.data.layers.length - 1), Math.min(at.column, this.data.steps.length - 1));
+  }
+
   close() {
     this.observer.disconnect();
   }

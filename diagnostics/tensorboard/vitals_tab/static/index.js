@@ -118,16 +118,20 @@ class Page {
   }
 
   put(view, data, text, anew) {
-    const { sweep, columns, rows, cell, finding, along } = this.state;
-    const drawn = JSON.stringify([view, text, view === "map" ? [sweep, columns, rows, cell, this.runs.length] : view === "units" ? this.state.unit : [along, finding]]);
-    const element = this.views[view];
+    const { sweep, run, columns, rows, cell, finding, along, unit } = this.state;
+    const { [view]: shown } = this.views;
+    const { scrollTop } = this.body;
+    const stays = this.body.lastChild === shown.element && this.shownRun === run;
+    const chosen = { map: [sweep, columns, rows, cell, this.runs.length], units: unit, run: along, findings: finding };
+    const drawn = JSON.stringify([view, text, chosen[view]]);
     if (anew || drawn !== this.drawn) {
-      this.drawn = drawn;
-      if (view === "map") element.show(data, this.runs, this.state);
-      else element.show(data, this.state);
-    } else if (view === "run") element.select(this.state);
-    const top = view === "findings" || view === "units" ? [header(data)] : [];
-    if (this.body.lastChild !== element.element || anew || top.length) this.body.replaceChildren(...top, element.element);
+      if (view === "map") shown.show(data, this.runs, this.state);
+      else shown.show(data, this.state);
+    } else if (view === "run") shown.select(this.state);
+    [this.drawn, this.shownRun] = [drawn, run];
+    if (view === "findings" || view === "units") this.body.replaceChildren(header(data), shown.element);
+    else if (this.body.lastChild !== shown.element || this.body.children.length > 1) this.body.replaceChildren(shown.element);
+    this.body.scrollTop = stays ? scrollTop : 0;
     if (view === "findings" && finding) this.scrollTo(finding);
   }
 

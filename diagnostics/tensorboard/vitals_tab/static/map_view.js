@@ -17,6 +17,7 @@ export class MapView {
 
   show(data, runs, state) {
     Object.assign(this, { data, state });
+    const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset : {};
     const inSweep = runs.filter((run) => state.sweep === ALL || run.sweep === state.sweep);
     this.element.replaceChildren(
       this.controls(runs),
@@ -24,6 +25,7 @@ export class MapView {
       data.cells.length && data.columns ? this.legend(inSweep) : "",
       this.list(inSweep),
     );
+    this.element.querySelector(`.cell[data-row="${focused.row}"][data-column="${focused.column}"]`)?.focus({ preventScroll: true });
   }
 
   controls(runs) {

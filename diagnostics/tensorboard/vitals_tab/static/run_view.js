@@ -16,6 +16,7 @@ export class RunView {
   }
 
   show(run, state) {
+    const before = (this.maps ?? []).map((map) => map.reader());
     this.close();
     const marks = marksOf(run);
     const lastStep = Math.max(run.step, ...run.heat.map((map) => map.steps[map.steps.length - 1]), 1);
@@ -33,6 +34,7 @@ export class RunView {
           this.maps.length ? this.stack(timeline, marks) : el("p", { class: "notice" }, "Nothing was recorded by layer so far.")),
         this.side));
     this.select(state);
+    for (const reader of before) this.maps.find((map) => map.data.metric === reader.metric)?.goOn(reader);
   }
 
   alongSwitch({ along }) {

@@ -373,11 +373,14 @@ def test_a_running_run_grows_before_the_eyes(tab: Tab, logs: Path) -> None:
         facts = tab.find(".run-head .facts")
         playwright.expect(facts).to_contain_text("no end yet", timeout=40_000)  # TensorBoard looks every five seconds
         playwright.expect(tab.find(".live")).to_have_text("live")
+        tab.find("canvas.heat-canvas").focus()
+        tab.page.keyboard.press("End")
+        playwright.expect(tab.find(".heat .tip")).to_contain_text("Gradient norm: 1")
         writer.scalars(30, {"gradient_norm/hidden_1": 0.125})
         writer.note(Ending(30, "completed"))
     playwright.expect(facts).to_contain_text("completed", timeout=40_000)
     playwright.expect(facts).to_contain_text("30 steps")
-    tab.find("canvas.heat-canvas").focus()
+    playwright.expect(tab.find(".heat .tip")).to_contain_text("Gradient norm: 1")  # what was read goes on being read
     tab.page.keyboard.press("End")
     playwright.expect(tab.find(".heat .tip")).to_contain_text("0.125")
     tab.wrong.clear()  # before TensorBoard had seen the run it was a 404
