@@ -12,7 +12,7 @@ from gradvitals.diagnostics.tensorboard.strict_json import Json
 from gradvitals.diagnostics.tensorboard.vitals_tab.finding_words import tell_findings
 from gradvitals.diagnostics.tensorboard.vitals_tab.heat_maps import describe_scale, heat_maps
 from gradvitals.diagnostics.tensorboard.vitals_tab.logs import Logs, Points
-from gradvitals.diagnostics.tensorboard.vitals_tab.run_index import KnownRun, part_of
+from gradvitals.diagnostics.tensorboard.vitals_tab.run_index import SCORES, KnownRun, part_of
 
 CURVES: tuple[tuple[str, str, Kind], ...] = (
     ("epoch_loss", "Loss", "auto"),
@@ -40,7 +40,7 @@ def brief_run(run: KnownRun) -> dict[str, Json]:
         "status": run.status,
         "step": run.last_step,
         "time": run.last_time,
-        "scores": {name.removeprefix("epoch_"): value for name, value in run.scores.items()},
+        "scores": {name.removeprefix("epoch_"): run.scores[name] for name in SCORES if name in run.scores},
     }
 
 
