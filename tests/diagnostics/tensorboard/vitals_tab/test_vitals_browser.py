@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -135,6 +136,12 @@ def tab(browser: Any, address: str) -> Iterator[Tab]:
     assert tab.wrong == []
 
 
+def summary_of(logs: Path, part: str) -> dict[str, Any]:
+    """Read what a run's own file says of it."""
+    summary: dict[str, Any] = json.loads((logs / name_of(logs, part) / "run.json").read_text(encoding="utf-8"))
+    return summary
+
+
 WALK = """
 (canvas, [rows, columns]) => {
   const press = (key) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
@@ -170,16 +177,14 @@ def test_the_tab_opens_with_a_map_that_has_the_right_cells(tab: Tab, logs: Path)
     cells = tab.find(".map .cell")
     playwright.expect(cells).to_have_count(4)
     drawn = [(cell.get_attribute("data-root"), cell.get_attribute("data-verdict")) for cell in cells.all()]
-    assert drawn == [
-        ("dead_units", "error"),
-        ("dead_units", "error"),
-        ("", "healthy"),
-        ("learning_rate_too_high", "error"),
-    ]
+    expected = []
+    for init, rate in product(("zeros", "he_normal"), ("0.05", "10")):
+        run = summary_of(logs, f"learning_rate={rate},init={init},seed=0")
+        expected.append((run["findings"][0].partition("@")[0] if run["findings"] else "", run["verdict"]))
+    assert drawn == expected
+    assert drawn[2:] == [("", "healthy"), ("learning_rate_too_high", "error")]
     assert cells.nth(3).locator(".symbol").inner_text() == "△"
-    summaries = [
-        json.loads((logs / name_of(logs, "0.05", "he", seed) / "run.json").read_text()) for seed in ("seed=0", "seed=1")
-    ]
+    summaries = [summary_of(logs, f"learning_rate=0.05,init=he_normal,{seed}") for seed in ("seed=0", "seed=1")]
     mean = np.mean([summary["scores"]["validation"]["accuracy"] for summary in summaries])
     assert float(cells.nth(2).locator(".score").inner_text()) == pytest.approx(mean, abs=0.005)
 

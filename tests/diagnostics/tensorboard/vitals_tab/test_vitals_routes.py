@@ -61,7 +61,8 @@ def test_the_map_has_the_seeds_of_a_cell_together_with_their_mean(ask: Ask) -> N
         assert {member["root"] for member in members} >= {cell["root"]}
         assert cell["score"] == pytest.approx(np.mean([member["scores"]["accuracy"] for member in members]))
     roots = {(cell["row"], cell["column"]): cell["root"] for cell in drawn["cells"]}
-    assert roots == {(0, 0): "dead_units", (0, 1): "dead_units", (1, 0): "", (1, 1): "learning_rate_too_high"}
+    assert roots[0, 0] == roots[0, 1] != ""  # zeros are wrong at any rate
+    assert (roots[1, 0], roots[1, 1]) == ("", "learning_rate_too_high")
 
 
 @pytest.mark.parametrize(("columns", "rows"), [("seed", "model.init"), ("model.init", "seed"), ("seed", "")])
