@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.notes import Ending
@@ -170,6 +171,11 @@ def name_of(logs: Path, *parts: str) -> str:
     return f"{SWEEP}/{folder.name}"
 
 
+def histogram_steps(folder: Path, tag: str) -> list[int]:
+    read = EventAccumulator(str(folder), size_guidance={"histograms": 0}).Reload()
+    return [point.step for point in read.Histograms(tag)]
+
+
 def test_the_tab_opens_with_a_map_that_has_the_right_cells(tab: Tab, logs: Path) -> None:
     tab.page.goto(tab.address)
     tab.page.get_by_role("tab", name="Vitals").or_(tab.page.get_by_text("Vitals", exact=True)).first.click()
@@ -238,7 +244,8 @@ def test_the_values_of_the_heat_map_are_those_of_the_event_files(tab: Tab, logs:
 
 
 def test_a_click_shows_the_layers_curve_and_the_histograms_at_that_step(tab: Tab, logs: Path) -> None:
-    tab.open_alone(view="run", run=name_of(logs, "0.05", "he", "seed=0"))
+    run = name_of(logs, "0.05", "he", "seed=0")
+    tab.open_alone(view="run", run=run)
     canvas = tab.find("[data-metric=weight_norm] canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -246,11 +253,12 @@ def test_a_click_shows_the_layers_curve_and_the_histograms_at_that_step(tab: Tab
     detail = tab.find(".detail")
     playwright.expect(detail).to_have_attribute("data-layer", "hidden_1")
     playwright.expect(detail.locator(".histogram-of")).to_have_count(3)
-    assert {each.get_attribute("data-step") for each in detail.locator(".histogram-of").all()} == {"69"}
+    *_, before, last = histogram_steps(logs / run, "activations/hidden_1")
+    assert {each.get_attribute("data-step") for each in detail.locator(".histogram-of").all()} == {str(last)}
     assert detail.locator(".uplot canvas").count() == 1
     assert "p.gradvitals.layer=hidden_1" in tab.page.url
     detail.locator(".histogram-of button[aria-label='Histograms before']").first.click()
-    playwright.expect(detail.locator(".histogram-of").first).to_have_attribute("data-step", "0")
+    playwright.expect(detail.locator(".histogram-of").first).to_have_attribute("data-step", str(before))
     tab.page.keyboard.press("Escape")
     playwright.expect(detail).to_have_count(0)
 
