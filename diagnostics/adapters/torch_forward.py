@@ -10,7 +10,7 @@ from torch.overrides import _get_current_function_mode, _pop_mode
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call
-from gradvitals.diagnostics.adapters.torch_glance import Glance
+from gradvitals.diagnostics.adapters.torch_glance import Glance, are_finite
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_repeat import Pattern
 from gradvitals.diagnostics.adapters.torch_trace import Trace
@@ -50,6 +50,7 @@ class ForwardWatch:
         self.is_first = True
         self._network, self._module, self._seen, self._measured = network, module, seen, measured
         self._glance: Glance | None = None
+        self._begins_finite = True
         self.is_compiled = is_compiled(module)
         self._trace: Trace | None = None
         self._pattern: Pattern | None = None
@@ -76,7 +77,7 @@ class ForwardWatch:
         self.disarm()
         if self._trace is not None and _get_current_function_mode() is self._trace:
             _pop_mode()  # Ctrl-C in a forward: PyTorch calls hooks after an Exception, and this is none
-        self._trace = self.calls = self._pattern = None
+        self._trace = self.calls = self._pattern = self._glance = None
 
     def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - torch's own
         """Watch a pass that gradients will come of: the first of its step; count samples until there is a step.
@@ -89,7 +90,7 @@ class ForwardWatch:
             self.samples += len(inputs[0])
         if self.calls is not None or self.is_compiled:
             return
-        if self._glance is None and self._measured is not None and not self.is_first:
+        if self._glance is None and self._measured is not None and self._begins_finite and not self.is_first:
             self._glance = Glance(self._network, self._measured)
         if self._glance is not None and self._glance.suffices:
             self._glance.begin(args, kwargs)
@@ -130,6 +131,7 @@ class ForwardWatch:
         """Give the calls of a pass that was seen whole, by layer, and remember what it did."""
         calls = trace.finish((), outputs)
         if self.is_first:
+            self._begins_finite = self._measured is None or are_finite(outputs)
             self._network.compare(calls, self._names, trace.used)
         self._network.learn_layers(calls, self._names)
         by_layer = self._network.sort(calls, self._names)

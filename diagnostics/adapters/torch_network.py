@@ -14,7 +14,7 @@ from gradvitals.diagnostics.adapters.step_hooks import StepHooks
 from gradvitals.diagnostics.adapters.torch_arrays import as_array, to_tensor
 from gradvitals.diagnostics.adapters.torch_calls import Call
 from gradvitals.diagnostics.adapters.torch_events import emit_backward, emit_forward
-from gradvitals.diagnostics.adapters.torch_frozen import Tables, attributes_of, changed_since, frozen
+from gradvitals.diagnostics.adapters.torch_frozen import Tables, attributes_of, changed_since, frozen, untouched
 from gradvitals.diagnostics.adapters.torch_layers import (
     MIXED,
     Layer,
@@ -245,11 +245,20 @@ class TorchNetwork:
             self.emit_forward(calls, observer, step, "probe")
 
     def run_again(self, args: Any, kwargs: Any) -> dict[str, list[Call]]:  # noqa: ANN401 - whatever the module takes
-        """Run on what a training forward was given, frozen but for the modes, and sort the calls by layer."""
+        """Run on what a training forward was given, frozen but for the modes, and sort the calls by layer.
+
+        Nothing that the gradients of that forward depend on is changed, nor what the user's hooks take note of.
+
+        Raises:
+            Exception: Whatever the module raises, or what went wrong while following it.
+        """
         names = self.names
         trace = Trace(names.by_identity, names.buffers)
-        with frozen(self.module, gradients=False, as_trained=True), trace:
-            outputs = self.module(*args, **kwargs)
+        with frozen(self.module, gradients=False, as_trained=True), untouched(self.module, args, kwargs) as given:
+            with trace:
+                outputs = self.module(*given[0], **given[1])
+            if trace.failed is not None:
+                raise trace.failed
         trace.finish((), outputs)
         return calls_by_layer(trace.calls, self._layers, names)
 

@@ -75,11 +75,6 @@ class Optimizers:
         self._settled.add(id(optimizer))
         return self.counts(optimizer) and not self._held(optimizer) <= self._looked_at
 
-    @property
-    def are_all_looked_at(self) -> bool:
-        """Whether there is nothing in the module that another optimizer could move, and that is owed a look."""
-        return self.network.names.by_identity.keys() <= self._looked_at
-
     def trained_by(self, optimizer: Optimizer) -> list[torch.Tensor]:
         """Give the parameters of the module that it holds and that are to have a gradient."""
         held = self._held(optimizer)

@@ -72,8 +72,10 @@ class TorchSteps:
         self._forward = ForwardWatch(network, module, self._seen_forward, measured)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
-        self._after, self._before = register_optimizer_step_post_hook(self._after_step), None
-        self._ask_before(wanted=True)
+        self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
+            register_optimizer_step_pre_hook(self._before_step),
+            register_optimizer_step_post_hook(self._after_step),
+        ]
 
     @UNWARNED
     def end(self, reason: Reason) -> None:
@@ -84,8 +86,8 @@ class TorchSteps:
         if self._ended:
             return
         self._ended = True
-        self._ask_before(wanted=False)
-        self._after.remove()
+        for handle in self._handles:
+            handle.remove()
         self._forward.stop()
         self._clearing.disarm()
         self._present = self._wanted = None
@@ -111,6 +113,8 @@ class TorchSteps:
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - torch's own
         """Show the gradients of a wanted step; where a closure computes them, once it has."""
+        if self._unwatched() is optimizer and self.steps + 1 < self._hooks.wanted:
+            return None
         if self._started and self.steps + 1 != self._hooks.wanted:
             if self._wanted is None or not self._optimizers.is_owed_a_look(optimizer):
                 return None
@@ -176,21 +180,12 @@ class TorchSteps:
         self._forward.calls = None
         is_next = self._hooks.wanted == self.steps + 1
         self._unwatched = _nobody if is_next else self._optimizers.settled(optimizer) or _nobody
-        self._ask_before(wanted=is_next or not self._optimizers.are_all_looked_at)
         if is_next and self._wants_forward():
             self._forward.arm()
         else:
             self._forward.disarm()
         if is_next and (self._note is not None and self._clearing.is_curious and not self._forward.is_compiled):
             self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
-
-    def _ask_before(self, *, wanted: bool) -> None:
-        """Hook what comes before a step, or unhook it where no step before the next one wanted is looked at."""
-        if wanted and self._before is None:
-            self._before = register_optimizer_step_pre_hook(self._before_step)
-        elif not wanted and self._before is not None:
-            self._before.remove()
-            self._before = None
 
     def _wants_forward(self) -> bool:
         """Tell whether anybody wants to see the forward pass of the next step."""
