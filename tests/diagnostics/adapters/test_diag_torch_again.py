@@ -239,24 +239,30 @@ def test_outputs_of_which_no_sum_can_be_taken_do_not_stop_the_forward() -> None:
     assert monitor.record.notes(Incident) == []
 
 
-@pytest.mark.parametrize("poison", [0.1, 3e38])
-def test_a_monitor_of_a_part_is_not_seen_by_that_of_the_whole(poison: float) -> None:
+def test_a_monitor_of_a_part_is_not_seen_by_that_of_the_whole(runs: list[Any]) -> None:
+    class Offset(nn.Linear):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__(6, 8)
+            self.register_buffer("offset", torch.zeros(8))
+
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) + self.offset
+
     found = []
     for is_part_watched in (False, True):
         torch.manual_seed(0)
-        whole = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+        whole = nn.Sequential(Offset(), nn.ReLU(), nn.Linear(8, 3))
         optimizer = torch.optim.SGD(whole.parameters(), lr=0.1)
-        inputs = torch.randn(STEPS, 10, 6)
         with watch(whole, every=1) as monitor, watch(whole[0], every=1) if is_part_watched else nullcontext():
-            for step in range(STEPS):
-                if step == MASKED_FROM:
-                    whole[0].weight.data[0] = poison
+            for step in range(1, STEPS + 1):
+                whole[0].offset[0] = -torch.inf if step == MASKED_FROM else 0.0
                 optimizer.zero_grad()
-                whole(inputs[step]).square().mean().backward()
+                whole(torch.randn(10, 6)).square().mean().backward()
                 optimizer.step()
         found.append({tag: monitor.record.series(tag).values.tobytes() for tag in monitor.record.tags()})
     assert any("inactive" in tag for tag in found[0])
     assert found[0] == found[1]
+    assert len(runs) == 1
 
 
 def incident_of_a_poisoned_head(kind: Callable[[], Any], logits_of: Callable[[Any], Any]) -> str | None:
