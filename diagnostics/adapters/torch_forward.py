@@ -87,7 +87,7 @@ class ForwardWatch:
         if not (module.training and torch.is_grad_enabled()) or self._trace is not None or _is_transforming():
             return
         if self.is_first and (inputs := ops.tensors_in((args, kwargs))) and inputs[0].ndim:
-            self.samples += len(inputs[0])
+            self.samples += inputs[0].size(0)  # nested ones have no length
         if self.calls is not None or self.is_compiled:
             return
         if self._glance is None and self._measured is not None and self._begins_finite and not self.is_first:

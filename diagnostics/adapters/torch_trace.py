@@ -154,8 +154,8 @@ class Trace(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for 
             if id(tensor) in self._flow.parameters:
                 self.used.add(id(tensor))
         self._flow.keep(made.args, made.kwargs, result)
-        if not made.given:
-            return result  # made of nothing, as zeros are
+        if not made.given or torch._C._functorch.is_batchedtensor(made.result):  # noqa: SLF001 - nothing public tells
+            return result  # made of nothing, as zeros are, or inside `torch.vmap`, where tensors have no values
         call = self._as_call(made)
         if call is None:
             self._follow(made)

@@ -265,6 +265,43 @@ def test_a_monitor_of_a_part_is_not_seen_by_that_of_the_whole(runs: list[Any]) -
     assert len(runs) == 1
 
 
+class Mapping(nn.Module):  # type: ignore[misc]  # as above
+    """Maps a layer over samples inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(6, 8), nn.Linear(8, 4)
+
+    def forward(self, x: Any) -> Any:
+        """Give the logits."""
+        return self.head(torch.vmap(self.first)(x))
+
+
+class Ragged(Masked):
+    """Takes samples of several lengths."""
+
+    def hidden(self, x: Any) -> Any:
+        """Take means of the samples."""
+        return self.first(torch.stack([each.mean(0) for each in x.unbind()]))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("kind", [Mapping, Ragged])
+def test_forwards_with_tensors_of_unknown_values_or_sizes_go_on(kind: Callable[[], Any]) -> None:
+    inputs = torch.ones(4, 6)
+    if kind is Ragged:
+        inputs = torch.nested.nested_tensor([torch.ones(length, 6) for length in (1, 2, 3)])
+    module = kind()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    with watch(module, every=1) as monitor:
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            module(inputs).square().mean().backward()
+            optimizer.step()
+    assert monitor.record.last_step == STEPS
+    assert monitor.record.notes(Incident) == []
+
+
 def incident_of_a_poisoned_head(kind: Callable[[], Any], logits_of: Callable[[Any], Any]) -> str | None:
     torch.manual_seed(0)
     module = kind()
