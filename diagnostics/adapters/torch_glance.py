@@ -6,18 +6,15 @@ again, once there is something to find. That is done once: from then on passes a
 beginning where the first one gives what is not finite either, as masked logits, or nothing that could be looked at.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Container, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 import torch
-from torch.overrides import _get_current_function_mode, _pop_mode_temporarily
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
-from gradvitals.diagnostics.adapters.torch_trace import Trace
 
 
 class Glance:
@@ -47,8 +44,7 @@ class Glance:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return {}  # the other processes would have to run it again too
         try:
-            with _unseen():
-                return self._network.run_again(*given)
+            return self._network.run_again(*given)
         except Exception:  # noqa: BLE001 - whatever it is, the user's forward, which is over, must not fail of it
             return {}
 
@@ -56,8 +52,7 @@ class Glance:
 def are_finite(outputs: Any) -> bool:  # noqa: ANN401 - of any module
     """Tell whether outputs are known to be finite: they are not where there is none, or one of an unknown kind."""
     try:
-        with _unseen():
-            found = [_is_finite(tensor) for tensor in ops.tensors_in(outputs) if _has_fractions(tensor)]
+        found = [_is_finite(tensor) for tensor in ops.tensors_in(outputs) if _has_fractions(tensor)]
     except Exception:  # noqa: BLE001 - tensors without values, as on the meta device: the user's forward goes on
         return False
     return bool(found) and all(found)
@@ -73,12 +68,3 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     values = tensor.detach()
     sums_up = not values.is_complex() and isfinite(float(values.sum()))
     return sums_up or bool(torch.isfinite(values).all())  # sums may overflow by themselves
-
-
-@contextmanager
-def _unseen() -> Iterator[None]:
-    """Keep what is done here from the traces of other monitors, of modules around this one."""
-    with ExitStack() as stack:
-        while isinstance(_get_current_function_mode(), Trace):
-            stack.enter_context(_pop_mode_temporarily())
-        yield
