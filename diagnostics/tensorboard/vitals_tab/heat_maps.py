@@ -41,7 +41,11 @@ METRICS = (
     Metric("inactive_fraction", "Inactive units", "share", "Share of units that are silent on this batch."),
     Metric("saturated_fraction", "Saturated units", "share", "Share of units whose slope is all but 0 on the probe."),
     Metric(
-        "sigmoid_slope", "Slope of the sigmoid", "linear", "Mean of z(1 − z), z the output: 0.25 free, 0 saturated."
+        "sigmoid_slope",
+        "Slope of the sigmoid",
+        "linear",
+        "Mean of z(1 − z), z the output: 0.25 free, 0 saturated.",
+        reaches=(0.25,),
     ),
     Metric("recurrent_gain", "Recurrent gain", "log", "What a step back in time makes of a gradient."),
     Metric("spectral_radius", "Spectral radius", "log", "Largest eigenvalue of the recurrent weights."),

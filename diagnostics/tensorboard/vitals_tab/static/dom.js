@@ -27,8 +27,16 @@ export function patch(look, extra = "") {
 export const words = (text) => text.replaceAll("_", " ");
 
 // A run's name without the hash of its config, and without its folders where the rest says what it is.
+// Only names with settings have a hash: at the end of others stands a date as well.
 export function shortName(name) {
   if (name === ".") return "this folder";
-  const short = name.split("/").pop().replace(/-[0-9a-f]{6}(?:[0-9a-f]{6})?$/, "");
+  const own = name.split("/").pop();
+  const short = own.includes("=") ? own.replace(/-[0-9a-f]{6}(?:[0-9a-f]{6})?$/, "") : own;
   return short.includes("=") && !/^seed=\d+$/.test(short) ? short : name.slice(0, name.lastIndexOf("/") + 1) + short;
+}
+
+// Where a run is, for lists of runs from several folders; names that have their folders in them need no more.
+export function folderOf(run, several) {
+  const told = shortName(run.name).startsWith(`${run.sweep}/`);
+  return several && run.sweep && !told ? el("span", { class: "quiet" }, " ", el("bdi", {}, run.sweep)) : "";
 }

@@ -9,6 +9,7 @@ import { header, RunView } from "./run_view.js";
 import { UnitsView } from "./units_view.js";
 
 const LIVE_MS = 4000; // while a run has not ended
+const SILENT_S = 3600; // without a word for so long, a run was killed or is slow enough for the idle pace
 const IDLE_MS = 15000;
 const AWAY_MS = 1000; // until the next look whether the tab is shown again, which asks nobody
 const VIEWS = { map: "Sweep map", run: "Run", findings: "Findings", units: "Dead units" };
@@ -66,7 +67,7 @@ class Page {
         this.trouble(error);
       }
     }
-    const running = this.runs?.some((run) => run.status === "running");
+    const running = this.runs?.some((run) => run.status === "running" && Date.now() / 1000 - run.time < SILENT_S);
     this.live.textContent = running ? "live" : "";
     this.live.classList.toggle("on", Boolean(running));
     clearTimeout(this.timer);

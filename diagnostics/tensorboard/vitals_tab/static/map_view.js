@@ -63,7 +63,7 @@ export class MapView {
     const table = el("table", { class: columns.length > MANY ? "map many" : "map", onkeydown: (event) => this.key(event) },
       el("thead", {},
         el("tr", {}, el("td", {}), el("th", { class: "axis", colspan: columns.length, scope: "colgroup" }, `${data.columns} →`)),
-        el("tr", {}, el("th", { class: "axis down" }, data.rows ? `${data.rows} ↓` : ""), columns.map((label) => el("th", { scope: "col", title: label }, el("bdi", {}, label))))),
+        el("tr", {}, el("th", { class: "axis down", title: data.rows }, data.rows ? `${data.rows} ↓` : ""), columns.map((label) => el("th", { scope: "col", title: label }, el("bdi", {}, label))))),
       el("tbody", {}, rows.map((label, row) => el("tr", {}, el("th", { scope: "row", title: label }, el("bdi", {}, label)), cells(row)))));
     const first = table.querySelector(".cell");
     if (first) first.tabIndex = 0;

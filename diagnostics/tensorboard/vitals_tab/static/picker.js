@@ -1,5 +1,5 @@
 // The choice of a run: type to filter, arrows to move, Enter to open.
-import { el, patch, shortName } from "./dom.js";
+import { el, folderOf, patch, shortName } from "./dom.js";
 
 const MOST = 200;
 
@@ -72,7 +72,7 @@ export class Picker {
     const items = this.shown.map((run, place) => el("li", {
       id: `picker-${place}`, role: "option", class: "option", "aria-selected": place === this.active ? "true" : "false", title: run.name,
       onpointerdown: (event) => { event.preventDefault(); this.choose(run.name); },
-    }, patch(run.look), el("bdi", {}, shortName(run.name)), folders && run.sweep ? el("span", { class: "quiet" }, ` ${run.sweep}`) : ""));
+    }, patch(run.look), el("bdi", {}, shortName(run.name)), folderOf(run, folders)));
     const rest = found.length - this.shown.length;
     this.list.replaceChildren(...items, found.length ? "" : el("li", { class: "quiet none" }, "No run has all of these words."), rest > 0 ? el("li", { class: "quiet none" }, `… and ${rest} more; type to filter`) : "");
     const active = this.list.children[this.active];

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -215,6 +216,24 @@ def test_over_other_axes_a_cell_with_one_run_opens_it(tab: Tab) -> None:
     assert "p.gradvitals.columns=model.init" in tab.page.url
 
 
+def test_the_runs_of_a_cell_are_listed_again_on_the_way_back(tab: Tab) -> None:
+    tab.open_alone(sweep=SWEEP)
+    tab.find(".map .cell").nth(3).click()
+    rows = tab.find(".list .runs tbody tr")
+    playwright.expect(rows).to_have_count(2)
+    rows.first.locator("button").click()
+    playwright.expect(tab.find(".run-head h1")).to_be_visible()
+    tab.page.go_back()
+    playwright.expect(rows).to_have_count(2)
+
+
+def test_the_key_of_an_axis_is_not_cut(tab: Tab) -> None:
+    tab.open_alone(sweep=SWEEP, columns="model.init", rows="training.optimizer.learning_rate")
+    head = tab.find(".map th.down")
+    playwright.expect(head).to_have_text("training.optimizer.learning_rate ↓")
+    assert head.evaluate("head => head.scrollWidth <= head.clientWidth")
+
+
 def test_the_map_is_walked_with_the_arrow_keys(tab: Tab) -> None:
     tab.open_alone(sweep=SWEEP)
     tab.find(".map .cell").first.focus()
@@ -338,6 +357,30 @@ def test_all_runs_can_be_seen_as_a_list(tab: Tab) -> None:
     assert names.count() >= 8 + 7
 
 
+def test_a_list_of_runs_from_several_folders_says_where_each_is(tab: Tab) -> None:
+    tab.open_alone(sweep=":all")
+    row = tab.find(".runs tbody tr", has_text="learning_rate=0.05,init=he_normal,seed=0")
+    playwright.expect(row.locator(".quiet")).to_have_text(SWEEP)
+    plain = tab.find(".runs tbody tr", has=tab.page.get_by_text("odd/plain", exact=True))
+    playwright.expect(plain).to_have_count(1)
+    assert plain.locator(".quiet").count() == 0
+
+
+def test_numbers_stand_below_their_headings(tab: Tab) -> None:
+    tab.open_alone(sweep="odd")
+    loss = tab.find(".runs th", has_text="Loss")
+    playwright.expect(loss).to_have_css("text-align", "right")
+
+
+def test_a_name_that_ends_in_a_date_stays_whole(tab: Tab, logs: Path, make_run: Callable[..., None]) -> None:
+    for day in ("231015", "231016"):
+        make_run(logs / "dated" / f"mlp-{day}")
+    tab.open_alone(sweep="dated")
+    names = tab.find(".runs .link")
+    playwright.expect(names).to_have_text(["dated/mlp-231015", "dated/mlp-231016"], timeout=40_000)
+    tab.forgive("404")  # before TensorBoard had seen the runs
+
+
 def test_hostile_names_and_texts_stay_text(tab: Tab) -> None:
     tab.page.on("dialog", lambda dialog: tab.wrong.append(dialog.message))
     tab.open_alone(sweep="odd")
@@ -402,6 +445,13 @@ def test_a_running_run_grows_before_the_eyes(tab: Tab, logs: Path) -> None:
     tab.page.keyboard.press("End")
     playwright.expect(tab.find(".heat .tip")).to_contain_text("0.125")
     tab.forgive("404")  # before TensorBoard had seen the run
+
+
+def test_a_run_that_was_silent_for_hours_is_not_called_live(tab: Tab) -> None:
+    tab.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))
+    tab.open_alone(view="run", run="odd/still running")
+    playwright.expect(tab.find(".run-head .facts")).to_contain_text("last written 2 h ago")
+    playwright.expect(tab.find(".live")).to_have_text("")
 
 
 def test_an_empty_folder_says_how_to_start(browser: Any, board: Board, tmp_path: Path) -> None:

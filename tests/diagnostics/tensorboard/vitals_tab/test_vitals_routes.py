@@ -1,6 +1,7 @@
 """Every address of the tab: what it answers, and what it says of arguments and logs that are wrong."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from werkzeug.test import TestResponse
 
+from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.reader import read_run
+from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 
 Ask = Callable[..., TestResponse]
 SWEEP = "learning_rate_x_initialization"
@@ -101,6 +104,16 @@ def test_norms_are_on_a_logarithmic_scale_and_shares_reach_from_zero_to_one(ask:
         "inactive_fraction": "linear",
     }
     assert (scales["dead_fraction"]["low"], scales["dead_fraction"]["high"]) == (0.0, 1.0)
+
+
+def test_the_scale_of_the_sigmoids_slope_reaches_its_largest_possible_value(
+    open_tab: Callable[[Path], Ask], tmp_path: Path
+) -> None:
+    with closing(RunWriter(tmp_path / "run")) as writer:
+        writer.scalars(1, {"sigmoid_slope/hidden_1": 0.01})
+        writer.note(Ending(1, "completed"))
+    (slope,) = answer(open_tab(tmp_path)("run", run="run"))["heat"]
+    assert (slope["metric"], slope["scale"]["low"], slope["scale"]["high"]) == ("sigmoid_slope", 0.0, 0.25)
 
 
 def test_a_run_tells_what_was_known_before_it_and_how_it_went(ask: Ask) -> None:
