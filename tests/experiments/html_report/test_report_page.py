@@ -134,7 +134,7 @@ def test_a_run_that_is_missing_leaves_its_cell_to_the_others_or_empty(
         shutil.rmtree(folder)
     page = reported(copy)
     assert [cell.text for cell in page.one("table", "map").every("td", "missing")] == ["–"]
-    assert "2 of 12 runs are missing" in page.one("section", "sweep").text
+    assert "share a cell. 2 of 12 runs are missing" in page.one("section", "sweep").text
     assert "2 of 12 runs are missing: the sweep was cut short" in page.one("header").text
 
 
