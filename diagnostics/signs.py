@@ -1,10 +1,15 @@
 """Signs and colours of verdicts and diagnoses, the same on every map and page: colour alone is not enough."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gradvitals.diagnostics.findings import Judged
 from gradvitals.diagnostics.ink import ink_on, mix
 from gradvitals.diagnostics.report import SYMBOLS as OF_VERDICTS
+
+Word = TypeVar("Word", bound=str)
 
 SYMBOLS = {
     "": "·",
@@ -100,6 +105,17 @@ class Look:
     name: str
     colour: str
     ink: str
+
+
+def what_stands_for(runs: Sequence[tuple[str, Word]]) -> tuple[str, Word]:
+    """Give the root and the verdict that stand for runs in one place, of which these are the roots and verdicts.
+
+    It is the commonest root, of several as common the one with the worse verdict, and the worst verdict that it has.
+    """
+    counts = Counter(root for root, _ in runs)
+    worst = {root: min((each for other, each in runs if other == root), key=VERDICTS.index) for root in counts}
+    root = min(counts, key=lambda each: (-counts[each], VERDICTS.index(worst[each])))
+    return root, worst[root]
 
 
 def look_of(root: str, verdict: str) -> Look:

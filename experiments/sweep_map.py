@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradvitals.diagnostics.signs import what_stands_for
 from gradvitals.experiments.plan import label
 from gradvitals.experiments.run_folder import RunSummary
 
@@ -15,8 +16,8 @@ class Cell:
 
     Attributes:
         runs: How many there are.
-        root: The commonest root diagnosis, empty if most are healthy.
-        verdict: The verdict that goes with it.
+        root: The commonest root diagnosis, empty if most are healthy; of several the one with the worse verdict.
+        verdict: The worst that it has.
         score: Mean accuracy, or mean loss where there is no accuracy; None without scores.
         names: Of the runs, those with the root first.
     """
@@ -97,13 +98,12 @@ def _place(summary: RunSummary, axis: str, axes: Mapping[str, Sequence[Any]], la
 
 
 def _combine(runs: Sequence[RunSummary], score_name: str) -> Cell:
-    roots = Counter(_root(summary) for summary in runs)
-    root = roots.most_common(1)[0][0]
-    verdict = next(summary.verdict for summary in runs if _root(summary) == root)
+    root, verdict = what_stands_for([(_root(summary), summary.verdict) for summary in runs])
     scores = [score for summary in runs if (score := summary.score(score_name)) is not None]
     names = tuple(summary.name for summary in sorted(runs, key=lambda summary: _root(summary) != root))
     return Cell(len(runs), root, verdict, sum(scores) / len(scores) if scores else None, names)
 
 
 def _root(summary: RunSummary) -> str:
-    return "failed" if summary.status in {"failed", "interrupted", "running"} else summary.root
+    """Give what a run is shown as: `failed` where it has no end, and nothing stands against it so far."""
+    return summary.root or ("failed" if summary.status in {"failed", "interrupted", "running"} else "")

@@ -104,6 +104,11 @@ def test_runs_that_did_not_finish_are_shown_as_failed() -> None:
     assert drawn.cells["", "0.1"].root == "failed"
 
 
+def test_what_stands_against_a_run_that_did_not_finish_is_shown() -> None:
+    drawn = draw_map({"rate": [0.1]}, [run(0.9, 0.1, "dead_units@hidden_1", rate=0.1, status="interrupted")])
+    assert drawn.cells["", "0.1"].root == "dead_units"
+
+
 def test_a_regression_is_mapped_by_its_loss() -> None:
     drawn = draw_map({"rate": [0.1]}, [run(None, 0.25, rate=0.1)])
     assert (drawn.score_name, drawn.cells["", "0.1"].score) == ("loss", 0.25)

@@ -75,11 +75,11 @@ class KnownRun:
 
     @property
     def root(self) -> str:
-        """Its first root diagnosis; `failed` where it was stopped, `running` where nothing stands yet, else empty."""
-        if self.status != RUNNING and self.status not in FINISHED:
-            return "failed"
+        """Its first root diagnosis; where nothing stands, `failed` if it was stopped, `running` without an end."""
         serious = [] if self.verdict is None else self.verdict.serious
-        return serious[0].id if serious else RUNNING if self.status == RUNNING else ""
+        if serious:
+            return serious[0].id
+        return RUNNING if self.status == RUNNING else "" if self.status in FINISHED else "failed"
 
     @property
     def outcome(self) -> Judged:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isnan, nan
 
-from gradvitals.diagnostics.signs import faded, look_of, score_text, sign_of
+from gradvitals.diagnostics.signs import faded, look_of, score_text, sign_of, what_stands_for
 from gradvitals.diagnostics.tensorboard.strict_json import Json
 from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import Value, axis_labels
 from gradvitals.diagnostics.tensorboard.vitals_tab.run_index import RUNNING, SCORES, KnownRun
@@ -90,10 +90,9 @@ def _choose(axes: Mapping[str, Axis], columns: str | None, rows: str | None) -> 
 
 
 def _cell(row: int, column: int, runs: Sequence[KnownRun], score: str) -> Json:
-    """Combine the runs of a cell: the commonest root stands for them, with its verdict and the mean score."""
+    """Combine the runs of a cell: what stands for them, and the mean score."""
     counts = Counter((run.root, run.outcome) for run in runs)
-    root = Counter(run.root for run in runs).most_common(1)[0][0]
-    outcome = next(run.outcome for run in runs if run.root == root)
+    root, outcome = what_stands_for([(run.root, run.outcome) for run in runs])
     scores = [run.scores[score] for run in runs if score in run.scores]
     mean = sum(scores) / len(scores) if scores else None
     look = look_of(root, outcome)

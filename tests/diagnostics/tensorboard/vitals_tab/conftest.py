@@ -108,6 +108,7 @@ def odd_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(logs / HOSTILE.replace("/", "_"), findings=[finding(evidence=HOSTILE, explanation=HOSTILE)])
     write_run(logs / "still running", ended=None)
     write_run(logs / "failed", ended="failed")
+    write_run(logs / "interrupted when sick", findings=[finding()], ended="interrupted")
     write_run(logs / "torn")
     torn = next((logs / "torn").glob("*tfevents*"))
     torn.write_bytes(torn.read_bytes()[:-7])

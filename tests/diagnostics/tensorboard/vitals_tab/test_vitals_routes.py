@@ -200,6 +200,8 @@ def test_a_run_without_an_end_is_running_and_one_that_was_stopped_has_failed(ask
     assert (runs["still running"]["status"], runs["still running"]["root"]) == ("running", "running")
     assert runs["still running"]["verdict"] == "not_judged"
     assert (runs["failed"]["status"], runs["failed"]["root"]) == ("failed", "failed")
+    sick = runs["interrupted when sick"]
+    assert (sick["status"], sick["root"], sick["verdict"]) == ("interrupted", "dead_units", "error")
     assert (runs["plain"]["verdict"], runs["plain"]["root"]) == ("error", "learning_rate_too_high")
 
 
