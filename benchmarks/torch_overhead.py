@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from machine import describe_machine, pin_to_one_core
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from gradvitals import watch
@@ -249,6 +250,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    threadpool_limits(1)  # NumPy's BLAS would wake a thread per core for what one is pinned to
     machine = describe_machine() | {"torch": torch.__version__}
     for key, value in machine.items():
         print(f"{key}: {value}")
