@@ -25,12 +25,14 @@ class Replayed:
         before: At the last moment known before it; None where none is.
         after: At the first moment known after it.
         with_new_weights: Largest pre-activation on the inputs and with the bias before, with the weights after.
+        lasting: Whether it was silent at every moment since then, as far as any is known.
     """
 
     unit: int
     before: UnitState | None
     after: UnitState
     with_new_weights: float | None
+    lasting: bool = True
 
 
 @dataclass(slots=True)
@@ -61,9 +63,16 @@ class Replay:
         last = len(self.moments) - 1
         self._known[last] = self._values(last, last, units)
         low, high = self._narrow(units)
+        lasting = self._make_last(units, low, high)
         crossed = self._with_new_weights(units, low, high)
         return [
-            Replayed(unit, self._state(low[place], place, unit), self._state(high[place], place, unit), crossed[place])
+            Replayed(
+                unit,
+                self._state(low[place], place, unit),
+                self._state(high[place], place, unit),
+                crossed[place],
+                bool(lasting[place]),
+            )
             for place, unit in enumerate(units.tolist())
         ]
 
@@ -96,6 +105,24 @@ class Replay:
             low[inside & ~silent] = middle
             high[inside & silent] = middle
         return low, high
+
+    def _make_last(self, units: Array, low: Array, high: Array) -> Array:
+        """Take the last death of a unit that came back; tell of which it is known that they did not since.
+
+        From the end backwards, as far as looks are left.
+        """
+        lasting = np.ones(len(units), np.bool_)
+        for moment in range(len(self.moments) - 2, 0, -1):
+            later = high < moment
+            if not later.any():
+                break
+            if moment not in self._known:
+                if len(self._known) - 2 >= self.looks:
+                    return lasting & ~later
+                self._known[moment] = self._values(moment, moment, units)
+            again = later & ~_silent(self._known[moment])
+            low[again], high[again] = moment, moment + 1
+        return lasting
 
     def _with_new_weights(self, units: Array, low: Array, high: Array) -> list[float]:
         """Give the largest pre-activations on the inputs and with the biases before, with the weights after."""

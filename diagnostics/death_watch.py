@@ -111,7 +111,7 @@ class DeathWatcher:
         self._work += replay.work
         for each in found:
             what = Found(scan.step, layers[-1].name, each.unit, len(units), _step_of(last), "pre_activations")
-            certain = each.after.step == scan.step or len(inputs) == len(self._inputs)
+            certain = each.after.step == scan.step or (each.lasting and len(inputs) == len(self._inputs))
             yield describe_death(
                 what, each.before, each.after, certain=certain, adds_bias=True, with_new_weights=each.with_new_weights
             )

@@ -16,7 +16,7 @@ from gradvitals.diagnostics.generalisation import is_gap
 from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Incident, Probe, Scan
-from gradvitals.diagnostics.scoring import SURE
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE, SURE
 from gradvitals.diagnostics.shortfall import Shortfall
 
 CONFIDENCE = 3.09
@@ -24,9 +24,6 @@ CONFIDENCE = 3.09
 
 LEAST_GAIN = 0.05
 """A network whose gain over the constant is surely below this share of H is not learning."""
-
-SMALL_SAMPLE = 30
-"""Below this many samples a standard error means little: the whole set is judged by its mean."""
 
 LEARNED = 0.2
 """Below this loss ratio the job is done: saturated or silent units are then no sign of trouble to come."""
@@ -169,7 +166,7 @@ def is_not_learning(probe: Probe) -> bool:
     """Tell whether the network surely gains below 5 % on the constant and is right no oftener than the majority."""
     if probe.gain is None or probe.gain_se is None or probe.loss_ratio is None:
         return False
-    if probe.samples < SMALL_SAMPLE:
+    if probe.samples < SMALL_SAMPLE:  # the whole set is judged by its mean
         learned_nothing = probe.whole_set and not probe.loss_ratio < 0.98
     else:
         learned_nothing = not probe.gain + CONFIDENCE * probe.gain_se >= LEAST_GAIN

@@ -6,10 +6,8 @@ from typing import Self
 
 from gradvitals.diagnostics.error_budget import student_tail
 from gradvitals.diagnostics.notes import Generalisation
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE
 from gradvitals.diagnostics.shortfall import Shortfall
-
-LEAST_SAMPLES = 30
-"""Fewer say little of a standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +51,4 @@ class Lag:
         It is that of a lag smaller by one answer: answers are whole, and of a few Student's t speaks a bit too often.
         """
         t = (self.value - 1.0 / max(self.samples, 1)) / self.error if self.error > 0.0 else math.inf
-        return self.samples >= LEAST_SAMPLES and student_tail(t, self.samples - 1) < level
+        return self.samples >= SMALL_SAMPLE and student_tail(t, self.samples - 1) < level

@@ -15,6 +15,9 @@ from gradvitals.engine.events import Array, ProbeResult
 SURE = 3.0
 """Standard errors that make a difference sure."""
 
+SMALL_SAMPLE = 30
+"""Below this many samples a standard error means little."""
+
 LARGEST_LOSS = -10.0
 """Floor of a sample's gain, in units of H."""
 

@@ -35,7 +35,8 @@ class UnitDeath:
         found: Units of the layer that the scan found dead, and that were not before; at most 8 of them are described.
         fired_after: After so many updates it fired on some row of the set; None where it was dead at the first scan.
         silent_after: After so many it was silent on all rows looked at.
-        certain: Whether these are the whole set; if not, it is known to be dead at `step` only.
+        certain: Whether these are the whole set, and it was silent at every later step looked at, too; if not, it is
+            known to be dead at `step` only.
         of: What the histograms are of: outputs, where pre-activations cannot be seen.
         rows: Values that they count; of a convolution and of a sequence, several a row.
         fired_rows: On how many of them it fired at `fired_after`; 0 where it did on others only.
@@ -131,7 +132,7 @@ def describe_death(
         what: Which one, and what found it.
         before: When it fired; None where it was dead at the start, or nobody knows.
         after: When it was silent.
-        certain: Whether the rows looked at are the whole set, or the state after is that of the scan.
+        certain: Whether the rows looked at are all and it did not come back, or the state after is that of the scan.
         adds_bias: Whether the values are what the weights make of the inputs, plus the bias.
         with_new_weights: Largest pre-activation on the inputs and with the bias before, with the weights after.
     """

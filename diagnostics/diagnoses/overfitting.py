@@ -6,10 +6,11 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import config_value, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.memorising import NO_VALIDATION
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import SMALL_SAMPLE, Gate
+from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE
 from gradvitals.diagnostics.validation_course import ValidationCourse
 
 

@@ -320,6 +320,29 @@ def test_a_unit_that_comes_back_and_dies_again_has_a_note_of_each_death(puppet: 
     assert found[0].largest_with_new_bias == pytest.approx(found[0].largest_after)
 
 
+@pytest.mark.parametrize("back", range(2, 18))
+def test_of_a_unit_that_came_back_between_two_scans_the_last_death_is_told(back: int, puppet: Puppet) -> None:
+    puppet.scan(0)
+    for step in range(1, 21):
+        puppet.bias[3] = 0.0 if step in {1, back} else -90.0
+        puppet.watcher.keep(step, 0.0)
+    (note,) = puppet.scan(20)
+    assert note.killed_by == back + 1
+
+
+def test_without_looks_left_it_is_not_certain_that_a_unit_did_not_come_back(
+    puppet: Puppet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(death_watch, "LEAST_WORK", 0.0)
+    monkeypatch.setattr(death_watch, "FEWEST_ROWS", 10**6)  # all of them, and the fewest looks
+    puppet.scan(0)
+    for step in range(1, 31):
+        puppet.bias[3] = 0.0 if step < 3 else -90.0
+        puppet.watcher.keep(step, 0.0)
+    (note,) = puppet.scan(30)
+    assert (note.fired_after, note.silent_after, note.certain, note.killed_by) == (2, 3, False, None)
+
+
 @pytest.mark.parametrize("killed", range(1, 31))
 def test_every_update_that_kills_is_found_where_all_are_looked_at(killed: int, puppet: Puppet) -> None:
     puppet.scan(0)
