@@ -20,8 +20,8 @@ from gradvitals.engine.events import Array, Observable
 MOST_UNITS = 8
 """Units described per layer and scan."""
 
-LEAST_WORK, SHARE = 2e8, 0.0075
-"""Multiply-adds that describing a layer's deaths may always take, some milliseconds; beyond that, of those trained."""
+LEAST_WORK, SHARE = 4e8, 0.0075
+"""Multiply-adds that describing a layer's deaths may always take, some 20 ms; beyond that, of those trained."""
 
 FEWEST_ROWS = 256
 
