@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_COLUMNS, LONGEST = 10, 14
 """Columns, and letters of a label, that leave room for the labels side by side."""
 
+LEGEND_ENTRY = 2.4
+"""Inches that a sign and the longest name of a diagnosis take."""
+
 
 def prepare_to_paint() -> None:
     """Import Matplotlib, which takes most of a second, at a time when nobody waits for it."""
@@ -45,7 +48,12 @@ def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
     longest = max((len(row) for row in drawn.rows), default=0)
     widest = max((len(column) for column in drawn.columns), default=0)
     slanted = columns > MOST_COLUMNS or widest > LONGEST
-    width, height = 1.6 + 0.09 * longest + 0.95 * columns, 2.1 + 0.7 * rows + 0.06 * widest * slanted
+    heading = f"{title}: root diagnosis and {drawn.score_name} on validation"
+    present = [root for root in COLOURS if root in {cell.root for cell in drawn.cells.values()}]
+    labels = 0.6 + 0.09 * longest
+    width = labels + max(1.0 + 0.95 * columns, 0.4 + 0.075 * len(heading))
+    beside = min(max(int(width / LEGEND_ENTRY), 1), len(present), 4)
+    height = 1.6 + 0.7 * rows + 0.06 * widest * slanted + 0.25 * -(-len(present) // max(beside, 1))
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -75,8 +83,7 @@ def paint_map(drawn: SweepMap, *, title: str) -> "Figure":
         axes.axhline(y, color="white", linewidth=1.5)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    present = [root for root in COLOURS if root in {cell.root for cell in drawn.cells.values()}]
     patches = [Patch(color=COLOURS[root], label=f"{SYMBOLS[root]} {root or 'no finding'}") for root in present]
-    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 4), frameon=False)
-    axes.set_title(f"{title}: root diagnosis and {drawn.score_name} on validation", loc="left", size=11)
+    figure.legend(handles=patches, loc="outside lower center", ncols=max(beside, 1), frameon=False)
+    axes.set_title(heading, loc="left", size=11)
     return figure

@@ -64,6 +64,27 @@ def test_labels_of_columns_stand_beside_each_other_or_slant(length: int) -> None
     assert beside or {label.get_rotation() for label in labels} == {45.0}
 
 
+@pytest.mark.parametrize("columns", [1, 2, 4, 8])
+@pytest.mark.parametrize("roots", [1, 4, 12])
+def test_heading_and_legend_have_room_on_maps_of_few_cells(columns: int, roots: int) -> None:
+    names = sorted((name for name in SYMBOLS if name), key=len, reverse=True)[:roots]
+    rates = [10.0**-place for place in range(columns)]
+    runs = [
+        run(0.5, 1.0, name, rate=rates[place % columns], init=f"init_{place // columns}")
+        for place, name in enumerate(names)
+    ]
+    axes: dict[str, list[Any]] = {"rate": rates, "init": sorted({one.axes["init"] for one in runs})}
+    figure = paint_map(draw_map(axes, runs), title="a sweep of some length")
+    figure.canvas.draw()
+    page, (legend,) = figure.bbox, figure.legends
+    texts = [figure.axes[0].title, figure.axes[0]._left_title, *legend.get_texts()]  # type: ignore[attr-defined]
+    for box in [text.get_window_extent() for text in texts if text.get_text()]:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1
+        assert page.y0 <= box.y0 < box.y1 <= page.y1
+    assert len(legend.get_texts()) == roots
+    assert legend.get_window_extent().y1 < figure.axes[0].xaxis.label.get_window_extent().y0
+
+
 def luminance(colour: Any, alpha: float) -> float:
     """Give the relative luminance, as WCAG defines it, of a colour laid on white."""
     shown = np.array(to_rgb(colour)) * alpha + 1.0 - alpha
