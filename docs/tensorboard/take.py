@@ -1,12 +1,13 @@
 """Photographs TensorBoard's own tabs on a real sweep and a real run; the pictures stand in docs/tensorboard.md.
 
-python docs/tensorboard/take.py [FOLDER]
+    python docs/tensorboard/take.py [--out FOLDER] [--size 1280x800]
 
 Trains the bundled sweep of learning rates and initialisations, and two small networks on two moons, one of which cannot
-learn; serves them with `gradvitals board`, and takes each tab at 1280 × 800 with a Chromium that is installed. FOLDER
-is this one by default.
+learn; serves them with `gradvitals board`, and takes each tab with a Chromium that is installed. FOLDER is this one by
+default.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -44,7 +45,6 @@ BEST = "learning_rate=0.07197"
 
 GRADVITALS = str(Path(sys.executable).parent / "gradvitals")
 
-WIDTH, HEIGHT = 1280, 800
 COLOURS = 128
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -83,7 +83,12 @@ SHOTS = (
 
 def main() -> None:
     """Train, serve and take all pictures."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, metavar="FOLDER")
+    parser.add_argument("--size", default="1280x800")
+    options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
+    options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "moons.toml").write_text(MOONS, encoding="utf-8")
@@ -91,10 +96,10 @@ def main() -> None:
         _gradvitals(folder, "sweep", "moons.toml", "--quiet")
         with _serve(folder, SWEEP) as sweep, _serve(folder, "moons") as moons, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page = browser.new_page(viewport={"width": width, "height": height})
             page.route("**/data/environment", _name_no_folder)
             for shot in SHOTS:
-                _take(page, {SWEEP: sweep, "moons": moons}[shot.board], shot, target)
+                _take(page, {SWEEP: sweep, "moons": moons}[shot.board], shot, options.out)
             browser.close()
 
 
