@@ -153,8 +153,10 @@ def _require_watchable(module: Any) -> None:  # noqa: ANN401 - as above
         TypeError: If the module is of a kind whose inside cannot be seen, or has no parameters yet.
     """
     kind = type(module).__name__
-    if isinstance(module, torch.jit.ScriptModule):
-        msg = f"cannot watch a {kind}: what torch.jit compiles cannot be seen into; watch the module it was made of"
+    compiled = [path for path, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    if compiled:
+        what = f"this {kind} with its part {compiled[0]!r}" if compiled[0] else f"a {kind}"
+        msg = f"cannot watch {what}: what torch.jit compiles cannot be seen into; watch the module it was made of"
         raise TypeError(msg)
     if any(is_lazy(parameter) for parameter in module.parameters()):
         msg = f"this {kind} has lazy parameters that do not exist yet: run a batch through it before watching"

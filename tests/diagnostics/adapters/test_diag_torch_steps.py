@@ -529,6 +529,11 @@ def test_skorch_is_watched_with_one_line() -> None:
     ("make", "settings", "message"),
     [
         (lambda: torch.jit.script(nn.Linear(2, 2)), {}, "what torch.jit compiles cannot be seen into"),
+        (
+            lambda: nn.Sequential(nn.Linear(2, 2), torch.jit.script(nn.Linear(2, 2))),
+            {"data": (INPUTS, LABELS), "loss": nn.CrossEntropyLoss()},
+            "cannot watch this Sequential with its part '1': what torch.jit compiles cannot be seen into",
+        ),
         (lambda: nn.LazyLinear(2), {}, "lazy parameters that do not exist yet: run a batch through it"),
         (nn.ReLU, {}, "cannot watch this ReLU: it has no weights"),
         (make_module, {"optimizer": "sgd"}, "optimizer must be a torch.optim.Optimizer"),
@@ -538,7 +543,7 @@ def test_skorch_is_watched_with_one_line() -> None:
             "cannot watch this PReLU: it has no weights",
         ),
     ],
-    ids=["scripted", "lazy", "no weights", "no optimizer", "only slopes"],
+    ids=["scripted", "scripted part", "lazy", "no weights", "no optimizer", "only slopes"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit is on its way out
 def test_what_cannot_be_watched_is_said_in_one_sentence(make: Any, settings: Any, message: str) -> None:
