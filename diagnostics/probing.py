@@ -79,6 +79,7 @@ class WatchedData:
         total: Samples of the whole training set; None where that is what is here.
         discrete: Whether inputs are no quantities but, as token ids are, names: they cannot be rescaled.
         constant: The best constant output, where it is known otherwise than by the loss's name.
+        overhead: Factor by which a look takes longer than training on as many rows, where the network is run for it.
         known: What was measured of it; monitors that are given one `WatchedData` measure it once.
     """
 
@@ -90,6 +91,7 @@ class WatchedData:
     total: int | None = None
     discrete: bool = False
     constant: ConstantPredictor | None = None
+    overhead: float = 1.0
     known: Known = field(default_factory=Known, init=False, repr=False, compare=False)
 
 
@@ -186,7 +188,8 @@ class Prober:
     @property
     def cost(self) -> float:
         """Rows of one probe, in units of a row trained."""
-        return len(self._inputs) + (0.0 if self._validation is None else FROZEN_COST * len(self._validation[0]))
+        unseen = 0.0 if self._validation is None else FROZEN_COST * len(self._validation[0])
+        return self._data.overhead * (len(self._inputs) + unseen)
 
     @np.errstate(over="ignore", invalid="ignore")
     def take(self, step: int, *, draw: bool = False, closely: bool = False, also: Observer | None = None) -> Look:

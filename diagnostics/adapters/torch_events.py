@@ -94,6 +94,8 @@ def _joined_inputs(seen: Sequence[Seen]) -> Array | None:
     """Give inputs as `(samples, …)`: of a convolution all that a sample has, of anything else what a unit reads."""
     if not all(one.intact for one in seen):
         return None
+    if len(seen) == 1 and seen[0].axis == -1 and seen[0].tensor.ndim == 2:
+        return as_array(seen[0].tensor)
     blocks = []
     for one in seen:
         tensor = one.tensor.detach() if one.tensor.ndim > 1 else one.tensor.detach()[:, None]

@@ -33,6 +33,7 @@ class KnownTorchLoss:
         self.info = None if by_position else LossInfo(known.kind.takes, reduction)  # type: ignore[arg-type]
         self._across = False
         self._met: tuple[Array, tuple[Any, ...], torch.Tensor] | None = None
+        self._counted: tuple[torch.Tensor, int, bool] | None = None
         self._row_shape = shape[1:]
         self._ear = None
         self._given_logarithms = True
@@ -82,6 +83,8 @@ class KnownTorchLoss:
         """
         ours, theirs = self._side_by_side(outputs, targets)
         if self.known.kind.of_one_class and self.meeting.form is not Form.SHARES:
+            if theirs.shape == (len(targets),) and self._all_count(theirs, ours.shape[1]):
+                return self.known.unreduced(ours, theirs)
             known = self._in_range(theirs, ours.shape[1])
             losses = self.known.unreduced(ours, torch.where(known, theirs, 0)).reshape(len(targets), -1)
             labels = torch.ones_like(theirs, dtype=torch.bool) if self.ignored is None else theirs != self.ignored
@@ -96,7 +99,8 @@ class KnownTorchLoss:
     def mean(self, outputs: Outputs, targets: Array) -> torch.Tensor:
         """Give the loss as the user gets it; the mean where that is left to the user."""
         ours, theirs = self._side_by_side(outputs, targets)
-        if self.known.kind.of_one_class and self.meeting.form is not Form.SHARES:
+        of_one_class = self.known.kind.of_one_class and self.meeting.form is not Form.SHARES
+        if of_one_class and not self._all_count(theirs, ours.shape[1]):
             known = self._in_range(theirs, ours.shape[1])
             if not bool(known.all()):  # PyTorch would raise, on a GPU for good
                 return self.known.compute(ours, torch.where(known, theirs, 0)).mean() * math.nan
@@ -114,6 +118,8 @@ class KnownTorchLoss:
             said = ours.argmax(dim=1)
             if self.meeting.form is Form.SHARES:
                 theirs = theirs.argmax(dim=1)
+            elif theirs.shape == (len(targets),) and self._all_count(theirs, ours.shape[1]):
+                return np.asarray(to_numbers((said == theirs).to(torch.get_default_dtype())))
             labels = torch.ones_like(theirs, dtype=torch.bool) if self.ignored is None else theirs != self.ignored
             right, labels = (said == theirs).reshape(len(targets), -1), labels.reshape(len(targets), -1)
             return np.asarray(to_numbers((right & labels).sum(dim=1) / labels.sum(dim=1)))
@@ -142,6 +148,16 @@ class KnownTorchLoss:
             own = rows.copy()  # which the tensor may share
             met = self._met = own, key, self.meeting.targets(own, ours)
         return met[2]
+
+    def _all_count(self, labels: torch.Tensor, classes: int) -> bool:
+        """Tell whether every label is a class and none is ignored; those asked for last, as a probe's, are known."""
+        known = self._counted
+        if known is None or known[0] is not labels or known[1] != classes:
+            counts = (labels >= 0) & (labels < classes)
+            if self.ignored is not None:
+                counts &= labels != self.ignored
+            known = self._counted = labels, classes, bool(counts.all())
+        return known[2]
 
     def _in_range(self, labels: torch.Tensor, classes: int) -> torch.Tensor:
         inside = (labels >= 0) & (labels < classes)

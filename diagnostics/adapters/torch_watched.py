@@ -19,6 +19,9 @@ from gradvitals.engine.events import Array
 FEW = 8
 """Samples from whose outputs it is told how outputs, targets and loss belong together."""
 
+OVERHEAD = 4.0 / 3.0
+"""A look, of a network of MNIST's size, takes a third longer than training on its rows: functions are followed."""
+
 
 def prepare(
     data: object,
@@ -83,6 +86,7 @@ def watch_arrays(
         total=None if complete else arrays.total,
         discrete=inputs.dtype.kind != "f",
         constant=None if loss is None else best_constant(loss, rows, outputs),
+        overhead=OVERHEAD,
     )
 
 
