@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zoo_verdicts import upper_bound
 
+from gradvitals.diagnostics.behind import COMPARISONS, LEAST_LAG
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import (
     LASTING,
     LEAST_PROBES,
@@ -25,7 +26,6 @@ from gradvitals.diagnostics.diagnoses.learning_rate_too_low import (
 )
 from gradvitals.diagnostics.diagnoses.overfitting import Overfitting
 from gradvitals.diagnostics.error_budget import LEVEL, RUN_BUDGET, TEST_RULES, student_tail
-from gradvitals.diagnostics.gate import COMPARISONS, LEAST_LAG
 
 Numbers: TypeAlias = NDArray[np.float64]
 Draw: TypeAlias = Callable[[np.random.Generator, int], Numbers]

@@ -33,6 +33,8 @@ RECORDS = "records"
 JUDGING = (
     "judge.py",
     "gate.py",
+    "behind.py",
+    "learned.py",
     "lag.py",
     "roots.py",
     "persistence.py",

@@ -4,20 +4,19 @@ A symptom is not a fault: solved networks saturate, and a deep sigmoid net with 
 Only a symptom *and* impairment separates the sick from the healthy. The gate is judged at probes and has three arms:
 *not learning*, against the best constant predictor (see `constant_predictor`); *memorising*, against simple models on
 new samples (see `generalisation`); and *blocked*, which for *no gradient* at all is told apart. Beside the arms it says
-whether a network that did learn something ended *behind* simple models (see `shortfall`).
+whether a network that did learn something ended *behind* simple models (see `behind`).
 """
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 
-from gradvitals.diagnostics.error_budget import LEVEL
+from gradvitals.diagnostics.behind import LIKELY, MODELS, find_lag, find_memorised, simple_models_learn
 from gradvitals.diagnostics.generalisation import is_gap
-from gradvitals.diagnostics.lag import Lag
+from gradvitals.diagnostics.learned import LEARNED, has_learned, knows_its_samples
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Incident, Probe, Scan
 from gradvitals.diagnostics.scoring import SMALL_SAMPLE, SURE
-from gradvitals.diagnostics.shortfall import Shortfall
 
 CONFIDENCE = 3.09
 """Standard errors of a one-sided 99.9 % bound."""
@@ -25,25 +24,10 @@ CONFIDENCE = 3.09
 LEAST_GAIN = 0.05
 """A network whose gain over the constant is surely below this share of H is not learning."""
 
-LEARNED = 0.2
-"""Below this loss ratio the job is done: saturated or silent units are then no sign of trouble to come."""
-
-OVERFITTED = 0.5
-"""Training loss, in units of H, below which a network has learned its training set; or so much of the accuracy."""
-
 LEAST_SHORTFALL = 0.1
 """Score that simple models must have more than the network on new samples, for it to have memorised its own."""
 
-LEAST_LAG, LEAST_LAG_OF_GAIN = 0.05, 0.1
-"""Share of right answers, and for a regression of H, that they must have more on its own, for it to be behind them."""
-
-COMPARISONS = 4
-"""Two simple models, of which the better one counts, on two samples: each has a quarter of the rule's level."""
-
 WARM_UP_STEPS, WARM_UP_SHARE, LARGEST_WARM_UP_SHARE = 100, 0.2, 0.5
-
-LEAST_TO_CATCH_UP = 200
-"""Updates below which a network has had no time to catch up with simple models, as in a short test."""
 
 
 class Arm(Enum):
@@ -68,6 +52,8 @@ class GateCheck:
         learned: Whether most of the loss is gone, whatever the arms say.
         behind: Whether it ended surely and clearly behind simple models, on its own samples or on new ones. That is no
             arm: it makes a warning of a symptom and no error, as a network may be stopped early on purpose.
+        by_heart: Whether it ended with its samples learned, and probably and clearly behind simple models on new ones:
+            enough for a warning of what is known to have been wrong with it from the start.
     """
 
     step: int
@@ -76,6 +62,7 @@ class GateCheck:
     last: bool
     learned: bool = False
     behind: bool = False
+    by_heart: bool = False
 
     @property
     def impaired(self) -> bool:
@@ -112,6 +99,11 @@ class Gate:
         check = self.at(step)
         return check is not None and check.learned
 
+    def by_heart_at(self, step: int) -> bool:
+        """Tell whether the network ended with its samples learned by heart, and a step is not before its last check."""
+        check = self.at(step)
+        return check is not None and check.by_heart
+
     def behind_at(self, step: int) -> bool:
         """Tell whether the network ended behind simple models, and a step is not before its last check."""
         check = self.at(step)
@@ -142,7 +134,8 @@ def judge_gate(record: Record) -> Gate:
             arms.add(Arm.NO_GRADIENT)
         judged = (warm and probe.gain is not None) or not arms.isdisjoint({Arm.BLOCKED, Arm.NO_GRADIENT})
         behind = last and find_lag(probe, record) is not None
-        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), behind))
+        by_heart = last and find_memorised(probe, record, LIKELY / MODELS) is not None
+        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), behind, by_heart))
     reason = "" if any(check.judged for check in checks) else _why_not(record, probes)
     return Gate(tuple(checks), reason, tuple(check.step for check in checks))
 
@@ -155,11 +148,6 @@ def warm_up(total_steps: int | None) -> int:
     if total_steps is None or total_steps < WARM_UP_STEPS:
         return WARM_UP_STEPS
     return int(min(max(WARM_UP_STEPS, WARM_UP_SHARE * total_steps), LARGEST_WARM_UP_SHARE * total_steps))
-
-
-def has_learned(probe: Probe) -> bool:
-    """Tell whether most of the loss is gone."""
-    return probe.loss_ratio is not None and probe.loss_ratio < LEARNED
 
 
 def is_not_learning(probe: Probe) -> bool:
@@ -197,31 +185,12 @@ def is_mostly_right(probe: Probe) -> bool:
     return excess + 2.0 * error >= 0.5 * (1.0 - majority)
 
 
-def find_lag(probe: Probe, record: Record) -> Lag | None:
-    """Say by how much simple models do surely and clearly better; None where they do not.
-
-    They are a ridge regression and nearest neighbours, none fitted to what it is asked about. The network is held
-    against them on samples that it was trained on, which is hard on them, and else on new ones. Surely is by Student's
-    t of the paired scores, within the budget of one rule. It must have had 200 updates, and a fifth of the loss left.
-    Of 1,049 healthy networks of the tuning half 316 had that, and none was behind.
-    """
-    if probe.step < LEAST_TO_CATCH_UP or has_learned(probe):
-        return None
-    lags = [Lag.of_own(note) for note in record.notes(Shortfall)[-1:] if note.step == probe.step]
-    lags += [Lag.of_new(note) for note in record.notes(Generalisation)[-1:] if note.step == probe.step]
-    least = LEAST_LAG_OF_GAIN if probe.majority_accuracy is None else LEAST_LAG
-    return next((lag for lag in lags if lag.value >= least and lag.is_sure(LEVEL / COMPARISONS)), None)
-
-
 def is_overfitted(probe: Probe, new: Generalisation) -> bool:
     """Tell whether a network has learned its training set, and does surely and clearly worse on new samples.
 
-    It has learned it with a loss below H/2, or with half of the accuracy that the majority leaves. That alone is no
-    fault: on small and noisy sets the best networks are overfitted.
+    That alone is no fault: on small and noisy sets the best networks are overfitted.
     """
-    excess, majority = probe.accuracy_excess, probe.majority_accuracy
-    is_right = excess is not None and majority is not None and excess >= OVERFITTED * (1.0 - majority)
-    return (is_right or (probe.loss_ratio is not None and probe.loss_ratio < OVERFITTED)) and is_gap(new)
+    return knows_its_samples(probe) and is_gap(new)
 
 
 def is_memorising(probe: Probe, new: Generalisation) -> bool:
@@ -231,12 +200,10 @@ def is_memorising(probe: Probe, new: Generalisation) -> bool:
     one, look alike: of 232 healthy runs with a low training loss, 3 had a validation loss that was not surely below H,
     and so had a quarter of those on data without signal.
     """
-    excess, excess_se = new.simple_excess, new.simple_excess_se
-    if excess is None or excess_se is None or new.shortfall is None or new.shortfall_se is None:
+    if new.shortfall is None or new.shortfall_se is None:
         return False
-    simple_models_learn = new.samples >= SMALL_SAMPLE and excess > SURE * excess_se
     surely_worse = new.shortfall >= LEAST_SHORTFALL and new.shortfall > SURE * new.shortfall_se
-    return is_overfitted(probe, new) and simple_models_learn and surely_worse
+    return is_overfitted(probe, new) and simple_models_learn(new) and surely_worse
 
 
 def is_blocked(probe: Probe, scans: list[Scan], incident: Incident | None, units: dict[str, int]) -> bool:

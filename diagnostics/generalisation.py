@@ -88,7 +88,33 @@ class Comparer:
         return self._unseen.best_of(predictions, unseen)
 
 
-def is_gap(note: Generalisation) -> bool:
+def compare_on_more(
+    note: Generalisation, scorer: Scorer, result: ProbeResult, predictions: tuple[Array, ...]
+) -> Generalisation | None:
+    """Score the network, and simple models, on more new samples; None where none could be fitted, or scored.
+
+    Args:
+        note: The comparison on the probe's samples.
+        scorer: Of the larger sample.
+        result: What the network gave on it.
+        predictions: What simple models that were fitted to the training set predict, `(samples, outputs)` each.
+    """
+    if not (predictions and scorer.can_score_others(result)):
+        return None
+    new, simple = scorer.of(result), scorer.best_of(predictions, result)
+    excess, shortfall = simple - scorer.of_constant(result), simple - new
+    return Generalisation(
+        note.step,
+        len(new),
+        note.training_score,
+        note.training_score_se,
+        *mean_and_error(new),
+        *mean_and_error(excess),
+        *mean_and_error(shortfall),
+    )
+
+
+def is_gap(note: Generalisation, least: float = LEAST_GAP) -> bool:
     """Tell whether the network is surely and clearly worse on new samples than on its own."""
     gap = note.training_score - note.score
-    return gap >= LEAST_GAP and gap > SURE * math.hypot(note.training_score_se, note.score_se)
+    return gap >= least and gap > SURE * math.hypot(note.training_score_se, note.score_se)

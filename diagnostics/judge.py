@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gradvitals.diagnostics.behind import LIKELY, MODELS, find_lag, find_memorised
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
-from gradvitals.diagnostics.gate import find_lag, judge_gate
+from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
@@ -50,5 +51,6 @@ def _with_harm(finding: Finding, record: Record) -> Finding:
     if not finding.standing or finding.severity is Severity.INFO or not probes:
         return finding
     constant = None if record.context is None else record.context.constant_loss
-    harm = measure_harm(probes[-1], constant, find_lag(probes[-1], record))
+    lag = find_lag(probes[-1], record) or find_memorised(probes[-1], record, LIKELY / MODELS)
+    harm = measure_harm(probes[-1], constant, lag)
     return finding if harm is None else replace(finding, harm=harm)

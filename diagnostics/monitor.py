@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from gradvitals.diagnostics.batch_labels import BatchWatcher
+from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, has_room, least_lag
 from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.data_signal import measure_signal
@@ -22,7 +23,7 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
 from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.findings import Severity, Verdict
-from gradvitals.diagnostics.gate import LEAST_TO_CATCH_UP, Arm, judge_gate
+from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.loss_fit import loss_notes
@@ -30,7 +31,7 @@ from gradvitals.diagnostics.lost_updates import LostUpdates
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.metrics import RECTIFIED
 from gradvitals.diagnostics.movement import MovementWatcher
-from gradvitals.diagnostics.notes import Ending, Incident, Note, Probe, Scan, Signal
+from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Note, Probe, Scan, Signal
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.recurrence import unseen_recurrence
@@ -286,14 +287,24 @@ class Monitor:
         if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
             self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
         ending = Ending(event.step, event.reason)
-        may_be_behind = event.step >= LEAST_TO_CATCH_UP and not ending.cut_short and not gate.learned_at(event.step)
-        if self._prober is not None and may_be_behind:
-            self._add_once(self._prober.shortfall(event.step))
+        probes = self.record.notes(Probe)
+        if self._prober is not None and probes and event.step >= LEAST_TO_CATCH_UP and not ending.cut_short:
+            self._ask_simple_models(self._prober, probes[-1])
         self._add_once(self._batches.take(ended=True))
         self._add_once(None if self._silence is None else self._silence.take(event.step))
         self._add(ending)
         self._final = self.verdict  # nothing is recorded any more
         self._report(event.step)
+
+    def _ask_simple_models(self, prober: Prober, probe: Probe) -> None:
+        """Hold the network against simple models wherever its own scores leave them room to be clearly better."""
+        if has_room(probe):
+            self._add_once(prober.shortfall(probe.step))
+        for note in self.record.notes(Generalisation)[-1:]:
+            is_worse = note.training_score - note.score >= least_lag(probe)
+            more = prober.generalisation(note) if is_worse else None
+            if more is not None:
+                self._add(more)
 
     def _look(
         self, step: int, *, closely: bool = True, draw: bool = True, ended: bool = False

@@ -9,14 +9,14 @@ import numpy as np
 
 from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
-from gradvitals.diagnostics.data_signal import predict_held_out
+from gradvitals.diagnostics.data_signal import predict_held_out, predict_simply
 from gradvitals.diagnostics.faults import Fault, forward_fault
-from gradvitals.diagnostics.generalisation import Comparer
+from gradvitals.diagnostics.generalisation import Comparer, compare_on_more
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.layer_activity import ActivityCollector
 from gradvitals.diagnostics.loss_fit import output_activation
 from gradvitals.diagnostics.metrics import mean_and_error
-from gradvitals.diagnostics.notes import Note, Probe
+from gradvitals.diagnostics.notes import Generalisation, Note, Probe
 from gradvitals.diagnostics.output_facts import measure_outputs
 from gradvitals.diagnostics.recurrence import WayBack, last_informative_step, measure_recurrence, way_back
 from gradvitals.diagnostics.schedule import FROZEN_COST
@@ -273,6 +273,28 @@ class Prober:
         predictions, targets = data.known.get("held_out", predict), data.targets[rows]
         result = probe_in_parts(self._network, data.inputs[rows], targets, step=step)
         return measure_shortfall(Scorer(self.constant, targets), result, predictions, step=step)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def generalisation(self, note: Generalisation) -> Generalisation | None:
+        """Hold the network on more new samples against simple models fitted to its training set; None where none can.
+
+        Args:
+            note: The comparison on the probe's samples, of the same step.
+        """
+        data = self._data
+        if self._comparer is None or self.constant is None:
+            return None
+        inputs, targets = data.validation_inputs, data.validation_targets
+        if inputs is None or targets is None:
+            return None
+        rows = draw_rows(inputs, np.random.default_rng(SEED))
+
+        def predict() -> tuple[Array, ...]:
+            return predict_simply(data.inputs, data.targets, inputs[rows], np.random.default_rng(SEED))
+
+        predictions = data.known.get("new", predict)
+        result = probe_in_parts(self._network, inputs[rows], targets[rows], step=note.step)
+        return compare_on_more(note, Scorer(self.constant, targets[rows]), result, predictions)
 
     def _compare(self, step: int, result: ProbeResult) -> tuple[Note, ...]:
         """Compare how the network does on its own samples and on new ones, where there are any to score."""

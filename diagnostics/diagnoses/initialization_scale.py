@@ -143,7 +143,16 @@ class InitializationScale:
         mild = Severity.INFO if worst.over is None else Severity.WARNING
         grave = any(sign.grave for sign in signs)
         costly = any(sign.grave and (sign.over is not None or sign.value < sign.threshold) for sign in signs)
-        standing = settle_start(record, gate, mild, grave=grave, harms=frozenset(Arm), over=worst.over, costly=costly)
+        standing = settle_start(
+            record,
+            gate,
+            mild,
+            grave=grave,
+            harms=frozenset(Arm),
+            over=worst.over,
+            costly=costly,
+            too_large=worst.over is not None,
+        )
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)
         return finding_of(

@@ -51,6 +51,7 @@ class LearningRateTooHigh:
 
     Attributes:
         movement: Update ratio that a layer's updates may reach.
+        deadly: Update ratio beyond which updates count that a whole layer died of: well-tuned ones are smaller.
         constantly: Median update ratio from which half of what was learned goes again.
         blown_up: Loss, in units of the larger of H and the first loss, that counts as blown up.
         losing: Loss, in units of H, above which a loss that has risen again counts.
@@ -62,6 +63,7 @@ class LearningRateTooHigh:
     tier: ClassVar[Tier] = "test"
     events: ClassVar[tuple[str, ...]] = ()
     movement: float = 0.15
+    deadly: float = 0.03
     constantly: float = 0.1
     blown_up: float = 2.0
     losing: float = 0.5
@@ -73,12 +75,12 @@ class LearningRateTooHigh:
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes or not has_updates(record):
             return not_judged(self, why_no_updates(record))
-        update = first_beyond(record, self.movement)
+        update = first_beyond(record, self.movement) or self._deadly(record)
         if update is None:
             return judged(self, [])
         checks = self._checks(record, gate, update)
         standing = settle(checks, self.persistence)
-        spoiled = None if gate.learned_at(probes[-1].step) else _what_it_spoiled(record, gate, update)
+        spoiled = _what_it_spoiled(record, gate, update)
         if gate.behind_at(probes[-1].step) or spoiled is not None:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is not None and (broken := what_was_broken(record)):
@@ -86,6 +88,14 @@ class LearningRateTooHigh:
         if standing is None and gate.reason:
             return not_judged(self, gate.reason)
         return judged(self, [None if standing is None else self._finding(record, gate, update, standing, spoiled)])
+
+    def _deadly(self, record: Record) -> Update | None:
+        """Give the first update of no usual size, if all units of a layer have died after it."""
+        context, update = record.context, first_beyond(record, self.deadly)
+        units = {} if context is None else {info.name: info.fan_out for info in context.layers}
+        after = [scan for scan in record.notes(Scan) if update is not None and scan.step >= update.step]
+        died = any(len(dead) == units[layer] for scan in after for layer, dead in scan.dead.items())
+        return update if died else None
 
     def _checks(self, record: Record, gate: Gate, update: Update) -> list[Check]:
         probes, context = record.notes(Probe), record.context

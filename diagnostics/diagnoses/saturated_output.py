@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from gradvitals.diagnostics.behind import is_done
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import check_shares
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import LEAST_TO_CATCH_UP, Gate
+from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
-from gradvitals.diagnostics.notes import Ending, Outputs
+from gradvitals.diagnostics.notes import Outputs
 from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 
@@ -74,7 +75,7 @@ class SaturatedOutput:
         """Tell whether a small share is more than a symptom: what is left of a larger one, or of a worse network."""
         first, last = checks[0], checks[-1]
         born = first.step == 0 and first.value >= self.warn
-        never_learned = born and _ended(record) and not gate.learned_at(last.step)
+        never_learned = born and is_done(record) and not gate.learned_at(last.step)
         return last.value >= min(self.costly, self.warn) and (gate.behind_at(last.step) or never_learned)
 
     def _finding(self, record: Record, fit: LossFit, standing: Standing) -> Finding:
@@ -101,9 +102,3 @@ class SaturatedOutput:
             loss = "cross_entropy" if fit.activation == "softmax" else "binary_cross_entropy"
             return set_key(record, f"use {loss}, whose gradient is the error itself", "training.loss", loss)
         return set_key(record, "end in a linear layer, which is nowhere flat", "model.output", "linear")
-
-
-def _ended(record: Record) -> bool:
-    """Tell whether the training was done, so that what is left is left for good."""
-    endings = record.notes(Ending)
-    return bool(endings) and not endings[-1].cut_short and record.last_step >= LEAST_TO_CATCH_UP

@@ -7,7 +7,8 @@ import numpy as np
 
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
-from gradvitals.diagnostics.gate import Gate, has_learned
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.learned import has_learned
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
@@ -88,8 +89,10 @@ class SaturatedUnits:
                 )
             )
         standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
-        if checks[-1].value < self.warn and gate.behind_at(checks[-1].step):
-            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
+        last = checks[-1]
+        by_heart = gate.by_heart_at(last.step) and probes[0].step == 0 and checks[0].value < self.warn
+        if last.value < self.warn and (by_heart or gate.behind_at(last.step)):
+            standing = at_least(standing, replace(last, severity=Severity.WARNING))
         return None if standing is None else self._finding(record, probes, layer, standing)
 
     @property

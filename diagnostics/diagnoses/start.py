@@ -35,6 +35,7 @@ def settle_start(
     harms: frozenset[Arm] = STOPPED,
     over: Callable[[Probe], bool] | None = None,
     costly: bool = False,
+    too_large: bool = False,
 ) -> Standing:
     """Say what stands of something that was there before the first update.
 
@@ -46,6 +47,7 @@ def settle_start(
             to learn where simple models find nothing either is no impairment.
         harms: The impairments that it can explain.
         costly: Whether it is a warning if the network ended behind simple models.
+        too_large: Whether it is one if the network ended with its samples learned by heart, too.
         over: Whether a probe shows that it is history, so that it clears; it is again what it was if that changes.
     """
     checks = []
@@ -53,15 +55,16 @@ def settle_start(
     if shows_no_signal(record, SURE):
         counting -= {Arm.NOT_LEARNING}
     impaired = False
+    harmed = any((check.behind and costly) or (check.by_heart and too_large) for check in gate.checks[-1:])
     for probe, check in zip(record.notes(Probe), gate.checks, strict=True):
         before, impaired = impaired, bool(check.arms & counting)
         lasting = impaired and (before or check.final)
         severity: Severity | None = mild
         if grave and lasting:
             severity = Severity.ERROR
-        elif check.behind and costly:
+        elif harmed and check.last:
             severity = max(mild, Severity.WARNING)
-        elif over is not None and over(probe) and not (costly and gate.checks[-1].behind):
+        elif over is not None and over(probe) and not harmed:
             severity = None
         checks.append(Check(probe.step, severity, 0.0))
     return settle(checks, 1) or Standing(mild, 0, record.last_step, cleared=False, value=0.0)
@@ -152,7 +155,10 @@ def _broken_signals(context: Context, start: Propagation) -> str:
     loss = first_loss(context, start)
     if loss is not None and loss > LARGEST_FIRST_LOSS:
         return f"the loss was {loss:.3g} times that of a constant output"
-    odd = [size for size in milder_signals(start).values() if not UNUSUAL[0] <= size <= UNUSUAL[1]]
+    signals = milder_signals(start)
+    if signals and signals[list(signals)[-1]] == 0.0:
+        del signals[list(signals)[-1]]  # outputs may start at 0
+    odd = [size for size in signals.values() if not UNUSUAL[0] <= size <= UNUSUAL[1]]
     return f"pre-activations had a standard deviation of {odd[0]:.3g}" if odd else ""
 
 

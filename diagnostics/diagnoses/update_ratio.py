@@ -9,7 +9,8 @@ from gradvitals.diagnostics.diagnoses.learning_rate_too_low import has_slowed
 from gradvitals.diagnostics.diagnoses.start import beats_constant
 from gradvitals.diagnostics.diagnoses.update_sizes import SETTLED, has_updates, median_ratios, why_no_updates
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
-from gradvitals.diagnostics.gate import LEARNED, Gate
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.learned import LEARNED
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.scoring import SURE

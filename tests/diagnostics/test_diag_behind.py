@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from gradvitals.diagnostics.behind import find_lag
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRateTooHigh
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
-from gradvitals.diagnostics.gate import find_lag, judge_gate
+from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.measurements import Context, Record

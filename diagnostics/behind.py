@@ -1,0 +1,98 @@
+"""Whether a network ended behind simple models, on the samples that it was trained on or on new ones.
+
+That is no impairment, as a training may be stopped early on purpose: it makes a warning of a symptom, and no error.
+"""
+
+from collections.abc import Iterator
+
+from gradvitals.diagnostics.error_budget import LEVEL
+from gradvitals.diagnostics.lag import Lag
+from gradvitals.diagnostics.learned import has_learned, knows_its_samples
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Ending, Generalisation, Probe
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE, SURE
+from gradvitals.diagnostics.shortfall import Shortfall
+
+LEAST_LAG, LEAST_LAG_OF_GAIN = 0.05, 0.1
+"""Share of right answers, and for a regression of H, that simple models must have more, for it to be behind them."""
+
+MODELS = 2
+"""A ridge regression and nearest neighbours, of which the better one counts: each has half of a sample's level."""
+
+COMPARISONS = 2 * MODELS
+"""On two samples, where either would do."""
+
+LIKELY = 0.01
+"""Chance by which a lag shows what a fault that is known otherwise did. Of 1,064 healthy networks (tuning half) ten had
+one that asks for it, so that this, too, is spoken of by chance no oftener than a rule may."""
+
+LEAST_TO_CATCH_UP = 200
+"""Updates below which a network has had no time to catch up with simple models, as in a short test."""
+
+
+def find_lag(probe: Probe, record: Record) -> Lag | None:
+    """Say by how much simple models do surely and clearly better; None where they do not.
+
+    They are a ridge regression and nearest neighbours, none fitted to what it is asked about. The network is held
+    against them on samples that it was trained on, which is hard on them, and else on new ones. Surely is by Student's
+    t of the paired scores, within the budget of one rule. It must have had 200 updates. Of 1,064 healthy networks of
+    the tuning half none was behind.
+    """
+    lags = [Lag.of_own(note) for note in record.notes(Shortfall)[-1:] if note.step == probe.step and has_room(probe)]
+    if not has_learned(probe):  # what has learned its samples and not what is in them memorises
+        lags += _on_new(probe, record)
+    return next((lag for lag in lags if _counts(lag, probe, LEVEL / COMPARISONS)), None)
+
+
+def find_memorised(probe: Probe, record: Record, level: float = LEVEL / COMPARISONS) -> Lag | None:
+    """Say by how much simple models do better on new samples, if a network has learned its own when it was done.
+
+    Simple models must surely have found something in them: where there is no signal, none is missed.
+
+    Args:
+        probe: The last one.
+        record: Of the training.
+        level: Chance of the lag where the two are as good, for one of the models.
+    """
+    if not (is_done(record) and knows_its_samples(probe)):
+        return None
+    notes = [note for note in record.notes(Generalisation)[-1:] if simple_models_learn(note)]
+    worse = any(note.training_score - note.score >= least_lag(probe) for note in notes)
+    lags = _on_new(probe, record) if worse else ()
+    return next((lag for lag in lags if _counts(lag, probe, level)), None)
+
+
+def least_lag(probe: Probe) -> float:
+    """Give the score that simple models must have more for a network to be clearly behind them."""
+    return LEAST_LAG_OF_GAIN if probe.majority_accuracy is None else LEAST_LAG
+
+
+def has_room(probe: Probe) -> bool:
+    """Tell whether simple models can be clearly better on a network's own samples.
+
+    That most of the loss is gone says it of quantities; of answers it does not, of which one in ten may be wrong.
+    """
+    excess, majority = probe.accuracy_excess, probe.majority_accuracy
+    many_wrong = excess is not None and majority is not None and majority + excess <= 1.0 - LEAST_LAG
+    return many_wrong or not has_learned(probe)
+
+
+def simple_models_learn(note: Generalisation) -> bool:
+    """Tell whether simple models were asked about new samples, enough of them, and surely know more than a constant."""
+    excess, error = note.simple_excess, note.simple_excess_se
+    return note.samples >= SMALL_SAMPLE and excess is not None and error is not None and excess > SURE * error
+
+
+def is_done(record: Record) -> bool:
+    """Tell whether a training of some length was done, so that what is left is left for good."""
+    endings = record.notes(Ending)
+    return bool(endings) and not endings[-1].cut_short and record.last_step >= LEAST_TO_CATCH_UP
+
+
+def _on_new(probe: Probe, record: Record) -> Iterator[Lag]:
+    return (Lag.of_new(note) for note in record.notes(Generalisation)[-1:] if note.step == probe.step)
+
+
+def _counts(lag: Lag, probe: Probe, level: float) -> bool:
+    """Tell whether a lag is clear and sure, and the network has had the time to make it up."""
+    return probe.step >= LEAST_TO_CATCH_UP and lag.value >= least_lag(probe) and lag.is_sure(level)
