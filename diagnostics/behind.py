@@ -16,15 +16,12 @@ from gradvitals.diagnostics.shortfall import Shortfall
 LEAST_LAG, LEAST_LAG_OF_GAIN = 0.05, 0.1
 """Share of right answers, and for a regression of H, that simple models must have more, for it to be behind them."""
 
-MODELS = 2
-"""A ridge regression and nearest neighbours, of which the better one counts: each has half of a sample's level."""
-
-COMPARISONS = 2 * MODELS
-"""On two samples, where either would do."""
+COMPARISONS = 4
+"""Two simple models, of which the better one counts, on two samples: each has a quarter of the level."""
 
 LIKELY = 0.01
-"""Chance by which a lag shows what a fault that is known otherwise did. Of 1,064 healthy networks (tuning half) ten had
-one that asks for it, so that this, too, is spoken of by chance no oftener than a rule may."""
+"""Chance of a lag that is only likely. Of 1,064 healthy networks (tuning half) at most one in a hundred had what may be
+a warning with it: so it, too, is spoken of by chance no oftener than a rule may."""
 
 LEAST_TO_CATCH_UP = 200
 """Updates below which a network has had no time to catch up with simple models, as in a short test."""
@@ -38,28 +35,28 @@ def find_lag(probe: Probe, record: Record) -> Lag | None:
     t of the paired scores, within the budget of one rule. It must have had 200 updates. Of 1,064 healthy networks of
     the tuning half none was behind.
     """
-    lags = [Lag.of_own(note) for note in record.notes(Shortfall)[-1:] if note.step == probe.step and has_room(probe)]
+    lags = [*_on_own(probe, record)]
     if not has_learned(probe):  # what has learned its samples and not what is in them memorises
-        lags += _on_new(probe, record)
+        lags += [Lag.of_new(note) for note in record.notes(Generalisation)[-1:] if note.step == probe.step]
     return next((lag for lag in lags if _counts(lag, probe, LEVEL / COMPARISONS)), None)
 
 
-def find_memorised(probe: Probe, record: Record, level: float = LEVEL / COMPARISONS) -> Lag | None:
-    """Say by how much simple models do better on new samples, if a network has learned its own when it was done.
+def find_likely_lag(probe: Probe, record: Record) -> Lag | None:
+    """Say by how much simple models do clearly better at the end, if it is no more than likely that they do.
 
-    Simple models must surely have found something in them: where there is no signal, none is missed.
-
-    Args:
-        probe: The last one.
-        record: Of the training.
-        level: Chance of the lag where the two are as good, for one of the models.
+    That is enough for a warning of what is known to have been wrong with the network, and hardly any healthy one has.
     """
+    if not is_done(record):
+        return None
+    lags = [*_on_own(probe, record), *_on_new(probe, record)]
+    return next((lag for lag in lags if _counts(lag, probe, LIKELY / COMPARISONS)), None)
+
+
+def find_memorised(probe: Probe, record: Record) -> Lag | None:
+    """Say by how much simple models surely do better on new samples, if a network was done and has learned its own."""
     if not (is_done(record) and knows_its_samples(probe)):
         return None
-    notes = [note for note in record.notes(Generalisation)[-1:] if simple_models_learn(note)]
-    worse = any(note.training_score - note.score >= least_lag(probe) for note in notes)
-    lags = _on_new(probe, record) if worse else ()
-    return next((lag for lag in lags if _counts(lag, probe, level)), None)
+    return next((lag for lag in _on_new(probe, record) if _counts(lag, probe, LEVEL / COMPARISONS)), None)
 
 
 def least_lag(probe: Probe) -> float:
@@ -89,8 +86,16 @@ def is_done(record: Record) -> bool:
     return bool(endings) and not endings[-1].cut_short and record.last_step >= LEAST_TO_CATCH_UP
 
 
+def _on_own(probe: Probe, record: Record) -> Iterator[Lag]:
+    notes = record.notes(Shortfall)[-1:] if has_room(probe) else []
+    return (Lag.of_own(note) for note in notes if note.step == probe.step)
+
+
 def _on_new(probe: Probe, record: Record) -> Iterator[Lag]:
-    return (Lag.of_new(note) for note in record.notes(Generalisation)[-1:] if note.step == probe.step)
+    """Give the lag on new samples, if the network does worse there than on its own, and there is a signal in them."""
+    notes = [note for note in record.notes(Generalisation)[-1:] if note.step == probe.step]
+    worse = (note for note in notes if note.training_score - note.score >= least_lag(probe))
+    return (Lag.of_new(note) for note in worse if simple_models_learn(note))
 
 
 def _counts(lag: Lag, probe: Probe, level: float) -> bool:

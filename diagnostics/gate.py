@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 
-from gradvitals.diagnostics.behind import LIKELY, MODELS, find_lag, find_memorised, simple_models_learn
+from gradvitals.diagnostics.behind import find_lag, find_likely_lag, simple_models_learn
 from gradvitals.diagnostics.generalisation import is_gap
 from gradvitals.diagnostics.learned import LEARNED, has_learned, knows_its_samples
 from gradvitals.diagnostics.measurements import Record
@@ -52,8 +52,8 @@ class GateCheck:
         learned: Whether most of the loss is gone, whatever the arms say.
         behind: Whether it ended surely and clearly behind simple models, on its own samples or on new ones. That is no
             arm: it makes a warning of a symptom and no error, as a network may be stopped early on purpose.
-        by_heart: Whether it ended with its samples learned, and probably and clearly behind simple models on new ones:
-            enough for a warning of what is known to have been wrong with it from the start.
+        likely_behind: Whether it was done, and is likely to have ended clearly behind simple models: enough for a
+            warning of what is known to have been wrong, and hardly any healthy network has.
     """
 
     step: int
@@ -62,7 +62,7 @@ class GateCheck:
     last: bool
     learned: bool = False
     behind: bool = False
-    by_heart: bool = False
+    likely_behind: bool = False
 
     @property
     def impaired(self) -> bool:
@@ -99,15 +99,15 @@ class Gate:
         check = self.at(step)
         return check is not None and check.learned
 
-    def by_heart_at(self, step: int) -> bool:
-        """Tell whether the network ended with its samples learned by heart, and a step is not before its last check."""
-        check = self.at(step)
-        return check is not None and check.by_heart
-
     def behind_at(self, step: int) -> bool:
         """Tell whether the network ended behind simple models, and a step is not before its last check."""
         check = self.at(step)
         return check is not None and check.behind
+
+    def likely_behind_at(self, step: int) -> bool:
+        """Tell whether the network is likely to have ended behind them, and a step is not before its last check."""
+        check = self.at(step)
+        return check is not None and check.likely_behind
 
 
 def judge_gate(record: Record) -> Gate:
@@ -134,8 +134,8 @@ def judge_gate(record: Record) -> Gate:
             arms.add(Arm.NO_GRADIENT)
         judged = (warm and probe.gain is not None) or not arms.isdisjoint({Arm.BLOCKED, Arm.NO_GRADIENT})
         behind = last and find_lag(probe, record) is not None
-        by_heart = last and find_memorised(probe, record, LIKELY / MODELS) is not None
-        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), behind, by_heart))
+        likely = last and find_likely_lag(probe, record) is not None
+        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), behind, likely))
     reason = "" if any(check.judged for check in checks) else _why_not(record, probes)
     return Gate(tuple(checks), reason, tuple(check.step for check in checks))
 

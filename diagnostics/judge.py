@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradvitals.diagnostics.behind import LIKELY, MODELS, find_lag, find_memorised
+from gradvitals.diagnostics.behind import find_lag, find_likely_lag
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
@@ -51,6 +51,6 @@ def _with_harm(finding: Finding, record: Record) -> Finding:
     if not finding.standing or finding.severity is Severity.INFO or not probes:
         return finding
     constant = None if record.context is None else record.context.constant_loss
-    lag = find_lag(probes[-1], record) or find_memorised(probes[-1], record, LIKELY / MODELS)
+    lag = find_lag(probes[-1], record) or find_likely_lag(probes[-1], record)
     harm = measure_harm(probes[-1], constant, lag)
     return finding if harm is None else replace(finding, harm=harm)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, finding_of, judged, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.start import STOPPED, what_was_broken
@@ -81,13 +82,16 @@ class LearningRateTooHigh:
         checks = self._checks(record, gate, update)
         standing = settle(checks, self.persistence)
         spoiled = _what_it_spoiled(record, gate, update)
-        if gate.behind_at(probes[-1].step) or spoiled is not None:
+        lost = _lost_units(record, probes[0], probes[-1]) if gate.likely_behind_at(probes[-1].step) else ""
+        if gate.behind_at(probes[-1].step) or spoiled or lost:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is not None and (broken := what_was_broken(record)):
             return not_judged(self, f"before the first update {broken}")
         if standing is None and gate.reason:
             return not_judged(self, gate.reason)
-        return judged(self, [None if standing is None else self._finding(record, gate, update, standing, spoiled)])
+        return judged(
+            self, [None if standing is None else self._finding(record, gate, update, standing, spoiled or lost)]
+        )
 
     def _deadly(self, record: Record) -> Update | None:
         """Give the first update of no usual size, if all units of a layer have died after it."""
@@ -125,12 +129,10 @@ class LearningRateTooHigh:
         start = 1.0 if first.loss_ratio is None else max(first.loss_ratio, 1.0)
         return ratio > self.blown_up * start
 
-    def _finding(
-        self, record: Record, gate: Gate, update: Update, standing: Standing, spoiled: Finding | None
-    ) -> Finding:
+    def _finding(self, record: Record, gate: Gate, update: Update, standing: Standing, spoiled: str) -> Finding:
         since = _what_followed(record, gate.at(standing.last_step), standing)
-        if spoiled is not None:
-            since += f"; {spoiled.evidence}"
+        if spoiled:
+            since += f"; {spoiled}"
         return finding_of(
             self,
             standing,
@@ -149,12 +151,27 @@ class LearningRateTooHigh:
         )
 
 
-def _what_it_spoiled(record: Record, gate: Gate, update: Update) -> Finding | None:
-    """Give what stands of saturated units or vanishing gradients that were not there before an update."""
+def _what_it_spoiled(record: Record, gate: Gate, update: Update) -> str:
+    """Say what stands of saturated units or vanishing gradients that were not there before an update."""
     rules = (SaturatedUnits(), VanishingGradient())
     found = (finding for rule in rules for finding in rule.judge(record, gate).findings)
     serious = (finding for finding in found if finding.standing and finding.severity > Severity.INFO)
-    return next((finding for finding in serious if finding.first_step >= update.step), None)
+    return next((finding.evidence for finding in serious if finding.first_step >= update.step), "")
+
+
+def _lost_units(record: Record, first: Probe, last: Probe) -> str:
+    """Say which hidden layer is saturated since the start, or lost a quarter of its units: few healthy networks do."""
+    saturated, dead, scans = SaturatedUnits(), DeadUnits(), record.notes(Scan)
+    hidden = [] if record.context is None else record.context.layers[:-1]
+    for info in hidden:
+        before, after = (probe.relative_slopes.get(info.name, math.nan) for probe in (first, last))
+        if before >= saturated.warn and after < saturated.error:
+            fall = f"{100 * after:.2g} % of their steepest slope, {100 * before:.2g} % before the first update"
+            return f"the activations of {info.name} pass on {fall}"
+        counts = [len(scan.dead.get(info.name, ())) for scan in (*scans[:1], *scans[-1:])]
+        if counts and counts[-1] - counts[0] >= dead.costly * info.fan_out:
+            return f"{counts[-1] - counts[0]} of the {info.fan_out} units of {info.name} have died"
+    return ""
 
 
 def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) -> str:

@@ -90,8 +90,9 @@ class SaturatedUnits:
             )
         standing = settle(checks, self.persistence if record.last_step > 0 else 1)  # at the start it is only info
         last = checks[-1]
-        by_heart = gate.by_heart_at(last.step) and probes[0].step == 0 and checks[0].value < self.warn
-        if last.value < self.warn and (by_heart or gate.behind_at(last.step)):
+        born = probes[0].step == 0 and checks[0].value < self.warn
+        costs = gate.behind_at(last.step) or (born and gate.likely_behind_at(last.step))
+        if last.value < self.warn and costs:
             standing = at_least(standing, replace(last, severity=Severity.WARNING))
         return None if standing is None else self._finding(record, probes, layer, standing)
 

@@ -47,7 +47,7 @@ def settle_start(
             to learn where simple models find nothing either is no impairment.
         harms: The impairments that it can explain.
         costly: Whether it is a warning if the network ended behind simple models.
-        too_large: Whether it is one if the network ended with its samples learned by heart, too.
+        too_large: Whether it is one already if the network is likely to have ended behind them.
         over: Whether a probe shows that it is history, so that it clears; it is again what it was if that changes.
     """
     checks = []
@@ -55,7 +55,7 @@ def settle_start(
     if shows_no_signal(record, SURE):
         counting -= {Arm.NOT_LEARNING}
     impaired = False
-    harmed = any((check.behind and costly) or (check.by_heart and too_large) for check in gate.checks[-1:])
+    harmed = any((check.behind and costly) or (check.likely_behind and too_large) for check in gate.checks[-1:])
     for probe, check in zip(record.notes(Probe), gate.checks, strict=True):
         before, impaired = impaired, bool(check.arms & counting)
         lasting = impaired and (before or check.final)
