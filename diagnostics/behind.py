@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gradvitals.diagnostics.error_budget import LEVEL
 from gradvitals.diagnostics.lag import Lag
-from gradvitals.diagnostics.learned import has_learned, knows_its_samples
+from gradvitals.diagnostics.learned import has_learned
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending, Generalisation, Probe
 from gradvitals.diagnostics.scoring import SMALL_SAMPLE, SURE
@@ -50,13 +50,6 @@ def find_likely_lag(probe: Probe, record: Record) -> Lag | None:
         return None
     lags = [*_on_own(probe, record), *_on_new(probe, record)]
     return next((lag for lag in lags if _counts(lag, probe, LIKELY / COMPARISONS)), None)
-
-
-def find_memorised(probe: Probe, record: Record) -> Lag | None:
-    """Say by how much simple models surely do better on new samples, if a network was done and has learned its own."""
-    if not (is_done(record) and knows_its_samples(probe)):
-        return None
-    return next((lag for lag in _on_new(probe, record) if _counts(lag, probe, LEVEL / COMPARISONS)), None)
 
 
 def least_lag(probe: Probe) -> float:

@@ -13,7 +13,7 @@ from enum import Enum
 
 from gradvitals.diagnostics.behind import find_lag, find_likely_lag, simple_models_learn
 from gradvitals.diagnostics.generalisation import is_gap
-from gradvitals.diagnostics.learned import LEARNED, has_learned, knows_its_samples
+from gradvitals.diagnostics.learned import LEARNED, has_learned
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Incident, Probe, Scan
 from gradvitals.diagnostics.scoring import SMALL_SAMPLE, SURE
@@ -23,6 +23,9 @@ CONFIDENCE = 3.09
 
 LEAST_GAIN = 0.05
 """A network whose gain over the constant is surely below this share of H is not learning."""
+
+OVERFITTED = 0.5
+"""Training loss, in units of H, below which a network has learned its training set; or so much of the accuracy."""
 
 LEAST_SHORTFALL = 0.1
 """Score that simple models must have more than the network on new samples, for it to have memorised its own."""
@@ -188,9 +191,12 @@ def is_mostly_right(probe: Probe) -> bool:
 def is_overfitted(probe: Probe, new: Generalisation) -> bool:
     """Tell whether a network has learned its training set, and does surely and clearly worse on new samples.
 
-    That alone is no fault: on small and noisy sets the best networks are overfitted.
+    It has learned it with a loss below H/2, or with half of the accuracy that the majority leaves. That alone is no
+    fault: on small and noisy sets the best networks are overfitted.
     """
-    return knows_its_samples(probe) and is_gap(new)
+    excess, majority = probe.accuracy_excess, probe.majority_accuracy
+    is_right = excess is not None and majority is not None and excess >= OVERFITTED * (1.0 - majority)
+    return (is_right or (probe.loss_ratio is not None and probe.loss_ratio < OVERFITTED)) and is_gap(new)
 
 
 def is_memorising(probe: Probe, new: Generalisation) -> bool:

@@ -114,7 +114,7 @@ def compare_on_more(
     )
 
 
-def is_gap(note: Generalisation, least: float = LEAST_GAP) -> bool:
+def is_gap(note: Generalisation) -> bool:
     """Tell whether the network is surely and clearly worse on new samples than on its own."""
     gap = note.training_score - note.score
-    return gap >= least and gap > SURE * math.hypot(note.training_score_se, note.score_se)
+    return gap >= LEAST_GAP and gap > SURE * math.hypot(note.training_score_se, note.score_se)

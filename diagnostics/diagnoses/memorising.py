@@ -1,10 +1,9 @@
 """Diagnosis 11b: the training set is learned by heart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.behind import find_memorised
 from gradvitals.diagnostics.diagnoses.base import (
     change_initialization,
     config_value,
@@ -18,7 +17,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Se
 from gradvitals.diagnostics.gate import LEAST_SHORTFALL, Arm, Gate, GateCheck, is_overfitted
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Probe
-from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
+from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.scoring import SURE
 
 CROSS_ENTROPIES = frozenset({"cross_entropy", "binary_cross_entropy"})
@@ -70,8 +69,6 @@ class Memorising:
             if check.step in new
         ]
         standing = settle(checks, self.persistence)
-        if checks and find_memorised(record.notes(Probe)[-1], record) is not None:  # one look is enough
-            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is None and len(checks) < self.persistence:
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         if standing is None and self._has_no_measure(record, considered, new[checks[-1].step]):

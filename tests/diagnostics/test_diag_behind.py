@@ -105,8 +105,25 @@ def test_of_a_regression_a_tenth_of_the_gain_counts(noted: Noted) -> None:
     assert not behind(noted(1.0, 0.9, 0.8, lag=Shortfall(1000, 256, 0.2, 0.299, 0.099, 0.01), **regression))
 
 
-def test_what_has_learned_most_is_not_behind_and_nothing_is_before_its_end(noted: Noted) -> None:
-    assert not behind(noted(1.0, 0.3, 0.19))
+@pytest.mark.parametrize(
+    ("ratio", "values", "expected"),
+    [
+        (0.19, ANSWERS, True),
+        (0.19, ANSWERS | {"accuracy_excess": 0.849}, True),
+        (0.19, ANSWERS | {"accuracy_excess": 0.851}, False),
+        (0.21, ANSWERS | {"accuracy_excess": 0.851}, True),
+        (0.19, dict.fromkeys(ANSWERS), False),
+        (0.21, dict.fromkeys(ANSWERS), True),
+    ],
+    ids=["wrong answers", "just enough", "too few", "much loss", "quantities with little loss", "with much"],
+)
+def test_behind_is_only_who_has_room_for_better(
+    noted: Noted, ratio: float, values: dict[str, Any], *, expected: bool
+) -> None:
+    assert behind(noted(1.0, 0.3, ratio, **values)) is expected
+
+
+def test_nothing_is_behind_before_its_end(noted: Noted) -> None:
     gate = judge_gate(noted(1.0, 0.9, 0.8))
     assert [check.behind for check in gate.checks] == [False, False, True]
     assert not any(check.arms for check in gate.checks)
@@ -149,6 +166,46 @@ def test_what_has_learned_its_training_set_is_not_behind_on_new_samples_but_memo
     record = noted(1.0, 0.3, 0.19, lag=None)
     record.add(NEW)
     assert not behind(record)
+
+
+LIKELY = replace(NEW, samples=171, training_score=1.0, score=0.895, shortfall=0.07, shortfall_se=0.022)
+"""Worse on new samples by 2.9 standard errors, an answer less: a chance of 2 in 1,000."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"shortfall_se": 0.024}, False),
+        ({"shortfall": 0.049, "shortfall_se": 0.001}, False),
+        ({"training_score": 0.94}, False),
+        ({"simple_excess": 0.08}, False),
+        ({"samples": 29, "shortfall": 0.4}, False),
+        ({"step": 900}, False),
+        ({"shortfall": None, "shortfall_se": None}, False),
+    ],
+    ids=["likely", "hardly", "little", "as on its own", "no signal", "few samples", "before", "nobody asked"],
+)
+def test_behind_on_new_samples_may_be_likely(noted: Noted, changes: dict[str, Any], *, expected: bool) -> None:
+    record = noted(1.0, 0.1, 0.01, lag=None, accuracy_excess=0.9)
+    record.add(replace(LIKELY, **changes))
+    assert judge_gate(record).likely_behind_at(1000) is expected
+    assert not judge_gate(record).likely_behind_at(999)
+    assert not behind(record)
+
+
+@pytest.mark.parametrize(("error", "expected"), [(0.02, True), (0.03, False)])
+def test_behind_on_its_own_samples_may_be_likely(noted: Noted, error: float, *, expected: bool) -> None:
+    record = noted(1.0, 0.5, 0.4, lag=Shortfall(1000, 300, 0.5, 0.56, 0.06, error))
+    assert judge_gate(record).likely_behind_at(1000) is expected
+    assert not behind(record)
+
+
+def test_what_is_not_done_may_catch_up(noted: Noted) -> None:
+    record = noted(1.0, 0.1, 0.01, lag=None, accuracy_excess=0.9)
+    record.add(LIKELY)
+    record.notes(Ending)[:] = [Ending(1000, "interrupted")]
+    assert not judge_gate(record).likely_behind_at(1000)
 
 
 # what it makes a warning of
@@ -218,6 +275,63 @@ def test_saturation_counts_where_it_costs(noted: Noted, slope: float, *, speaks:
     flat = {"activation": "tanh", "relative_slopes": {"hidden_1": slope, "hidden_2": 0.8}}
     assert ("warning" in said(SaturatedUnits(), noted(*late, **flat))) is speaks
     assert "warning" not in said(SaturatedUnits(), noted(*late, **flat, **NEAR))
+
+
+@pytest.mark.parametrize(
+    ("slopes", "lag", "speaks"),
+    [
+        ((0.15, 0.12, 0.11), LIKELY, True),
+        ((0.21, 0.12, 0.11), LIKELY, False),
+        ((0.15, 0.12, 0.21), LIKELY, False),
+        ((0.15, 0.12, 0.11), replace(LIKELY, shortfall=0.01), False),
+    ],
+    ids=["from the start on", "since then", "no longer", "harmless"],
+)
+def test_saturation_from_the_start_counts_where_it_is_likely_to_cost(
+    noted: Noted, slopes: tuple[float, ...], lag: Generalisation, *, speaks: bool
+) -> None:
+    record = noted(1.0, 0.1, 0.01, lag=None, activation="tanh", accuracy_excess=0.9)
+    record.notes(Probe)[:] = [
+        replace(probe, relative_slopes={"hidden_1": slope, "hidden_2": 0.8})
+        for probe, slope in zip(record.notes(Probe), slopes, strict=True)
+    ]
+    record.add(lag)
+    assert ("warning" in said(SaturatedUnits(), record)) is speaks
+
+
+@pytest.mark.parametrize(
+    ("slopes", "dead", "size", "lag", "expected"),
+    [
+        ((0.9, 0.3, 0.09), (0, 0), 0.16, LIKELY, "pass on 9 % of their steepest slope, 90 % before the first update"),
+        ((0.9, 0.3, 0.11), (0, 0), 0.16, LIKELY, None),
+        ((0.9, 0.3, 0.09), (0, 0), 0.14, LIKELY, None),
+        ((0.9, 0.3, 0.09), (0, 0), 0.16, replace(LIKELY, shortfall=0.01), None),
+        ((0.9, 0.9, 0.9), (1, 3), 0.16, LIKELY, "2 of the 8 units of hidden_1 have died"),
+        ((0.9, 0.9, 0.9), (1, 2), 0.16, LIKELY, None),
+        ((0.9, 0.9, 0.9), (1, 3), 0.16, replace(LIKELY, shortfall=0.01), None),
+    ],
+    ids=["saturated", "less", "small updates", "harmless", "died", "fewer", "died, harmless"],
+)
+def test_units_that_a_training_of_large_updates_lost_count_where_it_is_likely_to_cost(
+    slopes: tuple[float, ...],
+    dead: tuple[int, int],
+    size: float,
+    lag: Generalisation,
+    noted: Noted,
+    *,
+    expected: str | None,
+) -> None:
+    record = noted(1.0, 0.1, 0.01, lag=None, updates={"output": size}, accuracy_excess=0.9)
+    record.notes(Probe)[:] = [
+        replace(probe, relative_slopes={"hidden_1": slope, "output": 0.9 * slope})
+        for probe, slope in zip(record.notes(Probe), slopes, strict=True)
+    ]
+    for step, count in zip((0, 1000), dead, strict=True):
+        record.add(Scan(step, 100, {"hidden_1": tuple(range(count)), "hidden_2": ()}))
+    record.add(lag)
+    assert said(LearningRateTooHigh(), record) == ["warning"] * (expected is not None)
+    found = LearningRateTooHigh().judge(record, judge_gate(record)).findings
+    assert all(str(expected) in finding.evidence for finding in found)
 
 
 @pytest.mark.parametrize(("dead", "speaks"), [(2, True), (1, False)])

@@ -1,7 +1,8 @@
 """Scores on new samples, and those of simple models on the same: against scikit-learn and the same worked by hand."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,11 @@ from gradvitals.diagnostics.generalisation import Comparer, is_gap
 from gradvitals.diagnostics.notes import Generalisation, note_from_json, note_to_json
 from gradvitals.diagnostics.probing import Prober, WatchedData
 from gradvitals.engine.events import ProbeResult
+from gradvitals.engine.initializers import normal
+from gradvitals.engine.optimizers import Adam
 from gradvitals.engine.perceptron import perceptron
+
+Train = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -244,3 +249,29 @@ def test_there_is_nothing_to_compare_without(without: str) -> None:
     data = WatchedData(inputs, targets) if without == "validation" else WatchedData(inputs, targets, inputs, targets)
     look = Prober(network, data).take(0)
     assert not [note for note in look.notes if isinstance(note, Generalisation)]
+
+
+def test_at_the_end_more_new_samples_are_compared(train_watched: Train, digits: WatchedData) -> None:
+    few = replace(digits, inputs=digits.inputs[:300], targets=digits.targets[:300])
+    watched = train_watched(few, optimizer=Adam(3e-3), activation="tanh", init=normal(0.6), epochs=60)
+    *_, small, large = watched.monitor.record.notes(Generalisation)
+    assert (small.step, small.samples, large.step, large.samples) == (300, 256, 300, 497)
+    assert (large.training_score, large.training_score_se) == (small.training_score, small.training_score_se)
+    inputs, targets = digits.validation_inputs, digits.validation_targets
+    assert inputs is not None
+    assert targets is not None
+    labels = targets.argmax(axis=1)
+    right = watched.network.probe(inputs, targets).outputs.argmax(axis=1) == labels
+    scaled = StandardScaler().fit(few.inputs)
+    x, new = scaled.transform(few.inputs), scaled.transform(inputs)
+    models = (Ridge(alpha=RIDGE * len(x)), KNeighborsRegressor(NEIGHBOURS))
+    simple = [model.fit(x, few.targets).predict(new).argmax(axis=1) == labels for model in models]
+    best = max(simple, key=lambda answers: answers.mean())
+    assert large.score == pytest.approx(right.mean())
+    assert large.shortfall == pytest.approx(best.mean() - right.mean())
+    assert large.shortfall_se == pytest.approx((best * 1.0 - right).std(ddof=1) / math.sqrt(497), rel=1e-6)
+
+
+def test_what_does_as_well_on_new_samples_is_compared_once(train_watched: Train, digits: WatchedData) -> None:
+    notes = train_watched(digits).monitor.record.notes(Generalisation)
+    assert len({note.step for note in notes}) == len(notes)

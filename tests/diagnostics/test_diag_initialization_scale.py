@@ -12,7 +12,7 @@ from gradvitals.diagnostics.diagnoses.initialization_scale import Initialization
 from gradvitals.diagnostics.findings import Finding
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Incident, Probe
+from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Probe
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
@@ -204,6 +204,27 @@ def test_outputs_for_quantities_are_held_against_their_spread(
 def test_a_regression_that_beats_the_constant_has_left_its_start_behind(noted: Note) -> None:
     assert said(noted((1.0, 4.0), 16.0, quantities=1.0, ratios=(15.0, 2.0, 0.9))) == [("info", True)]
     assert said(noted((1.0, 4.0), 16.0, quantities=1.0, ratios=(15.0, 2.0, 1.1))) == [("warning", False)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "loss", "shortfall", "expected"),
+    [
+        ((1.0, 9.0), 9.0, 0.07, ("warning", False)),
+        ((1.0, 9.0), 9.0, 0.01, ("info", True)),
+        ((1.0, 9.0), 3.2, 0.07, None),
+        ((1.0, 11.0), 1.1, 0.07, ("info", False)),
+        ((5e-3, 0.1), 1.1, 0.07, ("info", False)),
+    ],
+    ids=["a large first loss", "that cost nothing", "a usual one", "large signals", "small signals"],
+)
+def test_a_large_first_loss_stays_where_the_network_is_likely_to_be_behind_on_new_samples(
+    sizes: Sizes, loss: float, shortfall: float, expected: tuple[str, bool] | None, noted: Note
+) -> None:
+    record = noted(sizes, loss, ratios=(loss / math.log(3.0), 0.5, 0.1, 0.01))
+    record.add(Generalisation(300, 171, 1.0, 0.0, 0.895, 0.023, 0.3, 0.04, shortfall, 0.022))
+    record.add(Ending(300, "completed"))
+    record.notes(Probe)[:] = [replace(probe, majority_accuracy=0.6) for probe in record.notes(Probe)]
+    assert said(record) == ([] if expected is None else [expected])
 
 
 def test_cures_can_be_set(noted: Note) -> None:

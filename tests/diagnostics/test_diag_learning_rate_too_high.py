@@ -14,7 +14,8 @@ from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Incident, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
-from gradvitals.engine.initializers import normal
+from gradvitals.diagnostics.start_notes import Propagation
+from gradvitals.engine.initializers import he_normal, normal, zeros
 from gradvitals.engine.optimizers import Adam, Optimizer, Sgd
 
 Train = Callable[..., Any]
@@ -157,6 +158,36 @@ def test_a_zero_initialised_output_layer_is_not_broken(recorded: Recorded) -> No
     assert said(recorded(*[1.0] * 5, preactivation_gradients={"hidden_1": 0.0, "output": 1.0}))
 
 
+@pytest.mark.parametrize(
+    ("deviations", "blamed"),
+    [((1.0, 0.0), True), ((0.0, 0.0), False), ((1.0, 1e-3), False)],
+    ids=["outputs of zero", "zeros throughout", "a head far too small"],
+)
+def test_outputs_may_start_at_zero(deviations: tuple[float, float], *, blamed: bool, recorded: Recorded) -> None:
+    record = recorded(*[1.0] * 5)
+    start: dict[str, Any] = dict.fromkeys(Propagation.__dataclass_fields__)
+    start |= {"step": 0, "samples": 9, "loss": 1.0, "output_means": (0.0,), "output_deviations": (0.0,)}
+    record.add(Propagation(**start | {"deviations": dict(zip(("hidden_1", "output"), deviations, strict=True))}))
+    assert bool(said(record)) is blamed
+
+
+@pytest.mark.parametrize(
+    ("size", "dead", "at", "blamed"),
+    [(0.031, ALL, 500, True), (0.029, ALL, 500, False), (0.031, ALL[1:], 500, False), (0.031, ALL, 0, False)],
+    ids=["all units", "by usual updates", "all but one", "before the update"],
+)
+def test_a_whole_layer_dies_of_updates_that_are_just_not_usual(
+    size: float, dead: tuple[int, ...], at: int, *, blamed: bool, recorded: Recorded
+) -> None:
+    record = recorded(*[1.0] * 5, updates=(0.01, size))
+    record.add(Scan(0, 100, {"hidden_1": dead if at == 0 else ()}))
+    record.add(Scan(500, 100, {"hidden_1": dead if at else ()}))
+    record.add(Scan(1000, 100, {"hidden_1": dead if at else ()}))
+    found = said(record)
+    assert [(str(finding.severity), finding.first_step) for finding in found] == [("error", 2)] * blamed
+    assert all("all units of hidden_1 have died since" in finding.evidence for finding in found)
+
+
 @pytest.mark.parametrize(("born", "blamed"), [((), True), ((0,), True), (ALL, False)], ids=["none", "one", "all"])
 def test_a_layer_that_died_is_blamed_on_the_update_and_one_born_dead_is_not(
     born: tuple[int, ...], *, blamed: bool, recorded: Recorded
@@ -209,6 +240,15 @@ def test_a_network_thrown_out_is_found_and_its_twin_is_not(
     assert train_watched(digits, optimizer=healthy, seed=seed).monitor.verdict.outcome == "healthy"
 
 
+def test_a_network_whose_outputs_start_at_zero_is_found_thrown_out_and_its_twin_is_not(
+    digits: WatchedData, train_watched: Train
+) -> None:
+    start = {"init": [he_normal, he_normal, zeros], "epochs": 6}
+    verdict = train_watched(digits, optimizer=Adam(1.0), **start).monitor.verdict
+    assert (verdict.standing[0].key, str(verdict.standing[0].severity)) == ("learning_rate_too_high", "error")
+    assert train_watched(digits, optimizer=Adam(3e-3), **start).monitor.verdict.outcome == "healthy"
+
+
 def test_huge_weights_at_the_start_stay_the_root(digits: WatchedData, train_watched: Train) -> None:
     verdict = train_watched(digits, optimizer=Sgd(0.1), init=normal(5.0), epochs=6).monitor.verdict
     assert "learning_rate_too_high" not in {finding.id for finding in verdict.standing}
@@ -233,19 +273,20 @@ def test_the_prescribed_rate_undoes_the_factor(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slopes", "ratio", "updates", "speaks"),
+    ("slopes", "ratios", "updates", "speaks"),
     [
-        ((0.9, 0.05, 0.05, 0.05, 0.05), 0.4, (1.0, 0.01), True),
-        ((0.9, 0.3, 0.3, 0.3, 0.3), 0.4, (1.0, 0.01), False),
-        ((0.15, 0.05, 0.05, 0.05, 0.05), 0.4, (1.0, 0.01), False),
-        ((0.9, 0.05, 0.05, 0.05, 0.05), 0.19, (1.0, 0.01), False),
-        ((0.9, 0.05, 0.05, 0.05, 0.05), 0.4, (0.14, 0.01), False),
+        ((0.9, 0.05, 0.05, 0.05, 0.05), (0.4,) * 4, (1.0, 0.01), True),
+        ((0.9, 0.3, 0.3, 0.3, 0.3), (0.4,) * 4, (1.0, 0.01), False),
+        ((0.15, 0.05, 0.05, 0.05, 0.05), (0.4,) * 4, (1.0, 0.01), False),
+        ((0.9, 0.05, 0.05, 0.05, 0.05), (0.4, 0.4, 0.4, 0.19), (1.0, 0.01), True),
+        ((0.9, 0.05, 0.05, 0.05, 0.05), (0.19,) * 4, (1.0, 0.01), False),
+        ((0.9, 0.05, 0.05, 0.05, 0.05), (0.4,) * 4, (0.14, 0.01), False),
     ],
-    ids=["since then", "not saturated", "saturated before", "learned", "small updates"],
+    ids=["since then", "not saturated", "saturated before", "learned since", "learned", "small updates"],
 )
 def test_units_that_a_large_update_saturated_are_its_doing(
     slopes: tuple[float, ...],
-    ratio: float,
+    ratios: tuple[float, ...],
     updates: tuple[float, ...],
     make_probe: MakeProbe,
     make_context: MakeContext,
@@ -254,7 +295,7 @@ def test_units_that_a_large_update_saturated_are_its_doing(
 ) -> None:
     record = Record(make_context(("tanh",)))
     for place, slope in enumerate(slopes):
-        loss = 1.0 if place == 0 else ratio
+        loss = 1.0 if place == 0 else ratios[place - 1]
         known = {"loss": loss, "loss_ratio": loss, "gain": 1.0 - loss, "gain_se": 0.01}
         record.add(make_probe(250 * place, relative_slopes={"hidden_1": slope}, **known))
     for step in range(1, 1001):

@@ -85,6 +85,16 @@ def test_what_has_learned_or_hardly_begun_is_not_measured(train_watched: Train, 
     assert learned.notes(Shortfall) == begun.notes(Shortfall) == []
 
 
+def test_what_leaves_answers_wrong_is_measured_however_little_loss_is_left(
+    train_watched: Train, digits: WatchedData
+) -> None:
+    record = train_watched(digits, optimizer=Sgd(0.02), epochs=10).monitor.record
+    probe = record.notes(Probe)[-1]
+    assert probe.loss_ratio < 0.2
+    assert probe.accuracy_excess + probe.majority_accuracy < 0.95
+    assert len(record.notes(Shortfall)) == 1
+
+
 def test_what_is_cut_short_might_have_caught_up(make_network: Callable[..., Network], digits: WatchedData) -> None:
     def stop(event: StepEnded) -> None:
         if event.step == 150:
