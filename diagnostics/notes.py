@@ -172,6 +172,8 @@ class Activity:
 class Generalisation:
     """How the network does on a sample of the validation set; the note `generalisation`, taken with every probe.
 
+    At the end of a training it is taken again, on up to 1,024 rows, where the network is clearly worse on new samples.
+
     A score is the share of answers that are right, weighted as the loss weights classes; for a regression the gain over
     the best constant output, 1 − L/H, every sample's floored at −10.
 

@@ -66,7 +66,8 @@ class InitializationScale:
     as saturated or dead units.
     Error: the warning, or sizes 10 times beyond these, if the network is impaired.
     Clear: half of the best constant's loss is gone; of a regression, the network is surely better than a constant.
-    Healthy networks started from hundreds of times that loss.
+    Healthy networks started from hundreds of times that loss. Not if the network is likely to have ended behind simple
+    models: what starts from confident errors may learn its samples by heart.
     Needs: data. It goes by the inputs as they are and standardised, whichever is milder: what the data's scale does is
     no fault of the weights.
     Source: Glorot & Bengio 2010; He et al. 2015; Mishkin & Matas 2016, "All you need is a good init", which rescales

@@ -39,11 +39,12 @@ class LearningRateTooHigh:
     Cure: a lower learning rate, by powers of ten; a warm-up; clipping the gradient to a norm of 1.
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
-    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models; or a
-    fifth of the loss left, and units that are saturated, or gradients that have vanished, only since then.
-    Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
+    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models, or is likely
+    to, with a hidden layer that is saturated only since then or lost a quarter of its units; or units and gradients
+    that another rule warns of, and were well before. Likewise a loss above .5 H while half of the updates change a
+    layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
-    gradient left, or numbers that are not finite.
+    gradient left, or numbers that are not finite. Of a layer that died whole, one beyond .03 is enough.
     Clear: the loss falls again.
     Needs: the updates of training steps and probes from the start on; targets, a loss whose best constant is known, and
     100 updates, unless it ends blocked.

@@ -27,8 +27,8 @@ class SaturatedUnits:
     learning: converged networks at 97–100 % accuracy had S of .03–.17.
     Cure: shrink the weights, standardise the inputs, glorot_uniform, ReLU.
     Info: S below .2 before the first update, or before half of the loss has gone.
-    Warning: S below .2 if the network is impaired, or ended behind simple models; or below .1 and stuck in the first
-    20 % of the plan.
+    Warning: S below .2 if the network is impaired, or ended behind simple models, or is likely to and was so before the
+    first update; or below .1 and stuck in the first 20 % of the plan.
     Error: S below .1 if the network is impaired.
     Clear: S above a third of the way back to 1, .47.
     Needs: a hidden sigmoid or tanh layer, and probes; outputs are `saturated_output`'s.
