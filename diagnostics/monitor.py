@@ -22,10 +22,11 @@ from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
 from gradvitals.diagnostics.faults import Fault
-from gradvitals.diagnostics.findings import Severity, Verdict
+from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.live_pace import LivePace
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
 from gradvitals.diagnostics.measurements import Context, Record
@@ -35,6 +36,7 @@ from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Note,
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
 from gradvitals.diagnostics.recurrence import unseen_recurrence
+from gradvitals.diagnostics.reporting import Reporter
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
 from gradvitals.diagnostics.sink import Sink
@@ -78,6 +80,7 @@ class Monitor:
         sinks: Sequence[Sink] = (),
         config: Mapping[str, Any] | None = None,
         diagnoses: Sequence[Diagnosis] = CATALOGUE,
+        pace: LivePace | None = None,
     ) -> None:
         """Subscribe to a network's hooks.
 
@@ -90,6 +93,7 @@ class Monitor:
             sinks: Receive everything that is recorded.
             config: The resolved config by dotted keys, so that prescriptions can name keys and values.
             diagnoses: The rules, with their thresholds.
+            pace: How often the sinks get a verdict while it runs; one for all trainings that take their steps together.
         """
         self.record = Record()
         self.requirements, self.asserted = Requirements(), False
@@ -113,7 +117,7 @@ class Monitor:
         self._last_finite_step = 0
         self._live_step = 0
         self._drawer = Drawer(network, sinks)
-        self._reported: tuple[object, ...] = ()
+        self._reporter = Reporter(sinks, pace or LivePace())
         self._final: Verdict | None = None
         hooks = network.hooks
         self._handles: list[Removable] = [
@@ -201,6 +205,7 @@ class Monitor:
         if self.record.context is not None:
             msg = "a monitor watches one training: detach it, and make another for the next"
             raise RuntimeError(msg)
+        self._reporter.begin()
         total = event.total_steps if self._total_steps is None else self._total_steps
         samples = 0 if self._data is None else self._data.total or len(self._data.inputs)
         self._looks = Looks.plan(
@@ -244,6 +249,7 @@ class Monitor:
             hooks.on(StepEnded, self._step_metrics, every=rhythm),
             hooks.on(StepEnded, self._step_ended, every=rhythm),
             hooks.on(StepEnded, self._look_due, every=self._looks),
+            hooks.on(StepEnded, self._verdict_due, every=rhythm),
         ]
 
     def _step_ended(self, event: StepEnded) -> None:
@@ -294,7 +300,7 @@ class Monitor:
         self._add_once(None if self._silence is None else self._silence.take(event.step))
         self._add(ending)
         self._final = self.verdict  # nothing is recorded any more
-        self._report(event.step)
+        self._report(event.step, ended=True)
 
     def _ask_simple_models(self, prober: Prober, probe: Probe) -> None:
         """Hold the network against simple models wherever its own scores leave them room to be clearly better."""
@@ -355,26 +361,13 @@ class Monitor:
         elif not self.record.notes(Incident):
             self._add(Incident(step, self._last_finite_step, fault.what, fault.layer))
 
-    def _report(self, step: int) -> None:
-        """Hand the verdict to the sinks if it has changed."""
-        if not self._sinks:
-            return
-        verdict = self.verdict
-        state = tuple((finding.key, finding.severity, finding.cleared) for finding in verdict.findings)
-        if state == self._reported and self._reported and not self.record.notes(Ending):
-            return
-        self._reported = state
-        standing = [finding.severity for finding in verdict.standing]
+    def _verdict_due(self, event: StepEnded) -> None:
+        self._reporter.tell_meanwhile(event.step, self._looks.total_steps, lambda: self.verdict)
+
+    def _report(self, step: int, *, ended: bool = False) -> None:
         scans = self.record.notes(Scan)
-        summary = {
-            "verdict/errors": float(standing.count(Severity.ERROR)),
-            "verdict/warnings": float(standing.count(Severity.WARNING)),
-        }
-        if scans:
-            summary["verdict/worst_dead_fraction"] = max(share for _, share in self._dead_shares(scans[-1].dead))
-        for sink in self._sinks:
-            sink.scalars(step, summary)
-            sink.verdict(step, verdict)
+        shares = dict(self._dead_shares(scans[-1].dead)) if scans else None
+        self._reporter.report(step, lambda: self.verdict, shares, ended=ended)
 
     def _dead_shares(self, dead: Mapping[str, Sequence[int]]) -> list[tuple[str, float]]:
         units = {info.name: info.fan_out for info in self._network.layers}

@@ -13,6 +13,7 @@ import numpy as np
 from gradvitals import __version__
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.judge import judge
+from gradvitals.diagnostics.live_pace import LivePace
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
@@ -66,18 +67,19 @@ class OpenRun:
         history: What its training fills.
     """
 
-    def __init__(self, planned: PlannedRun, place: Place, *, at_once: int = 1) -> None:
+    def __init__(self, planned: PlannedRun, place: Place, *, at_once: int = 1, pace: LivePace | None = None) -> None:
         """Assemble the experiment; nothing is written yet.
 
         Args:
             planned: What to run.
             place: Where.
             at_once: Runs that are trained at once and share the time it takes.
+            pace: How often they get a verdict meanwhile; one for all of them.
 
         Raises:
             UserError: If data and config do not fit.
         """
-        self.planned, self._place, self._at_once = planned, place, at_once
+        self.planned, self._place, self._at_once, self._pace = planned, place, at_once, pace
         config, dataset = planned.config, load_dataset(planned, place)
         self._dataset = dataset if place.scored else None
         self._classifies = dataset.task != "regression"
@@ -104,7 +106,9 @@ class OpenRun:
         self._writer = RunWriter(folder)
         start_session(self._writer, self.planned, self._place.axes, classifies=self._classifies)
         self._writer.graph(network_nodes(self.experiment.network.circuit))
-        self._monitor = watch_experiment(config, self.experiment, sinks=(self._writer,), diagnoses=self._diagnoses)
+        self._monitor = watch_experiment(
+            config, self.experiment, sinks=(self._writer,), diagnoses=self._diagnoses, pace=self._pace
+        )
 
     def fail(self, problem: BaseException) -> None:
         """Say what stopped it, also before the first step and after the last one; a run that is closed has ended."""

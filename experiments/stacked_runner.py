@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from gradvitals.diagnostics.live_pace import LivePace
 from gradvitals.engine.events import TrainingEnded
 from gradvitals.engine.stacked_optimizer import NotStackableError
 from gradvitals.engine.train_many import train_many
@@ -22,11 +23,12 @@ def run_stacked(runs: Sequence[tuple[PlannedRun, Place]]) -> list[tuple[RunSumma
         For each run its summary, or none and the sentence that says why.
     """
     opened: dict[int, OpenRun] = {}
+    pace = LivePace()
     errors: dict[int, Exception] = {}
     try:
         for index, (planned, place) in enumerate(runs):
             with _told(errors, index):
-                opened[index] = OpenRun(planned, place, at_once=len(runs))
+                opened[index] = OpenRun(planned, place, at_once=len(runs), pace=pace)
                 opened[index].begin()
         watched = {index: run for index, run in opened.items() if index not in errors}
         for run in watched.values():

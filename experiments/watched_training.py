@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.live_pace import LivePace
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.history import History
@@ -22,6 +23,7 @@ def watch_experiment(
     sinks: Sequence[Sink] = (),
     diagnoses: Sequence[Diagnosis] = CATALOGUE,
     total_steps: int | None = None,
+    pace: LivePace | None = None,
 ) -> Monitor:
     """Put a monitor on an experiment, with both of its sets and the config that it came from.
 
@@ -31,6 +33,7 @@ def watch_experiment(
         sinks: Receive everything that is recorded.
         diagnoses: The rules, with their thresholds.
         total_steps: Planned updates, where the training itself does not say.
+        pace: How often the sinks get a verdict meanwhile; one for all that are trained at once.
     """
     return Monitor(
         experiment.network,
@@ -41,6 +44,7 @@ def watch_experiment(
         sinks=sinks,
         config=flatten(as_plain(config)),
         diagnoses=diagnoses,
+        pace=pace,
     )
 
 
