@@ -32,6 +32,7 @@ def report(
     verbose: bool = False,
     ignored: Mapping[str, str] | None = None,
     known: Mapping[str, str] | None = None,
+    as_of: str = "",
 ) -> RenderableType:
     """Render a run's verdict.
 
@@ -41,13 +42,14 @@ def report(
         verbose: Also show info findings and those that have cleared.
         ignored: For the keys of standing findings that do not count here, until when and why.
         known: Likewise for those that do not count as they were there before: since when.
+        as_of: Behind the verdict, of a training that has not ended: how far it has come.
     """
     excused = {key: ("known", text) for key, text in (known or {}).items()}
     excused |= {key: ("ignored", text) for key, text in (ignored or {}).items()}
     outcome = verdict.without(excused).outcome
     words = Counter(word for word, _ in excused.values())
     number = f" ({', '.join(f'{words[word]} {word}' for word in sorted(words))})" if words else ""
-    heading = Text(f"{SYMBOLS[outcome]} {name}: {outcome.replace('_', ' ')}{number}", STYLES[outcome])
+    heading = Text(f"{SYMBOLS[outcome]} {name}: {outcome.replace('_', ' ')}{as_of}{number}", STYLES[outcome])
     parts: list[RenderableType] = [heading]
     shown = [
         finding for finding in verdict.standing if verbose or finding.severity > Severity.INFO or finding.key in excused

@@ -10,7 +10,6 @@ from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.findings import Finding, Judged, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.limits import Unjudged, hold_limits
-from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord, read_record
 from gradvitals.experiments.config.check import LIMITS, CheckConfig
 from gradvitals.experiments.config.dump import training_hash, training_keys
@@ -19,8 +18,9 @@ from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.ignoring import Exemption, apply_ignores, today_utc
+from gradvitals.experiments.progress import RUNNING, Progress, read_progress, unfinished_text
 from gradvitals.experiments.rules import configured
-from gradvitals.experiments.run_folder import CONFIG_FILE, FINISHED, find_runs, find_sweeps, read_sweep
+from gradvitals.experiments.run_folder import CONFIG_FILE, RunSummary, find_runs, find_sweeps, read_summary, read_sweep
 from gradvitals.experiments.since_baseline import SinceBaseline
 from gradvitals.experiments.sweep_map import best_run
 
@@ -51,6 +51,7 @@ class CheckedRun:
         notes: What else is to be said of it, a sentence each.
         call_site: The line of code that watched the training; None where a config was run.
         intervention: What trials of changes showed of its root, as JSON; None where none were made.
+        progress: How far it has come; None for logs that are none of ours.
     """
 
     name: str
@@ -69,6 +70,7 @@ class CheckedRun:
     notes: tuple[str, ...] = ()
     call_site: CallSite | None = None
     intervention: Mapping[str, Any] | None = None
+    progress: Progress | None = None
 
     @property
     def excused(self) -> dict[str, str]:
@@ -173,8 +175,11 @@ def _counting(parent: Path, siblings: Sequence[CheckedRun], require: Require) ->
     finished = {name: summary for name, summary in sweep.items() if summary is not None}
     gap = ""
     if len(finished) < len(sweep):
-        missing = f"{len(sweep) - len(finished)} of {len(sweep)} runs are missing"
-        gap = f"{parent}: {missing}: the sweep was cut short, --resume goes on with it"
+        known = {run.folder.name: run.progress for run in siblings}
+        states = [known.get(name) for name in sweep if name not in finished]
+        running = any(state is not None and state.status == RUNNING for state in states)
+        how = "unless it still runs, --resume goes on with it" if running else "--resume goes on with it"
+        gap = f"{parent}: {unfinished_text(len(sweep), states)}; {how}"
     if require == "all" or not sweep:
         return siblings, gap
     if gap:
@@ -207,6 +212,8 @@ def severest(codes: Sequence[Exit]) -> Exit:
 
 def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: date) -> CheckedRun:
     run = read_record(folder)
+    summary = read_summary(folder)
+    progress = read_progress(folder, run, summary)
     config, config_gap = _own_config(folder)
     check = CheckConfig() if config is None else config.check
     check = CheckConfig.model_validate(
@@ -217,7 +224,7 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
     limits = hold_limits(run.record, check, run.validation_accuracy) if run.recorded else []
     exceeded = tuple(found for found in limits if isinstance(found, Finding))
     missed = [Judgement(found.id, "not_judged", found.reason) for found in limits if isinstance(found, Unjudged)]
-    missed += [Judgement("record", "not_judged", gap) for gap in (*_gaps(run), *config_gap)]
+    missed += [Judgement("record", "not_judged", gap) for gap in (*_gaps(run, progress, summary), *config_gap)]
     demanded = check.fail_on if isinstance(check.fail_on, tuple) else ()
     missed += [
         Judgement(id_, "not_judged", "only a pre-flight judges it: check CONFIG --preflight")
@@ -252,7 +259,9 @@ def _check_run(folder: Path, name: str, overrides: Mapping[str, Any], today: dat
         frozenset(unjudged),
         config,
         scores=run.last_scores,
+        notes=() if progress is None or progress.finished or not progress.told else (progress.told,),
         call_site=None if run.record.context is None else run.record.context.call_site,
+        progress=progress,
     )
 
 
@@ -285,15 +294,16 @@ def fails(finding: Finding, check: CheckConfig) -> bool:
     return finding.severity >= Severity[check.fail_on.upper()]
 
 
-def _gaps(run: RunRecord) -> tuple[str, ...]:
+def _gaps(run: RunRecord, progress: Progress | None, summary: RunSummary | None) -> tuple[str, ...]:
     """Say why a record is no basis for a judgement, a sentence each."""
     gaps = [damage.message for damage in run.damage if damage.kind == "corrupt"]
-    if not run.recorded:
+    if progress is None:
         gaps.append("no record of gradvitals in these event files")
-    elif not run.finished:
-        gaps.append("the run was cut short: its record does not reach the end of the training")
-    elif (reason := run.record.notes(Ending)[-1].reason) not in FINISHED:
-        gaps.append(f"the training {'failed' if reason == 'failed' else f'was {reason}'} before its end")
+    elif progress.status == RUNNING and summary is not None and summary.finished:
+        gaps.append("the record was cut short: it does not reach the end of the training")
+    elif progress.gap:
+        why = "" if summary is None or not summary.error else f": {summary.error}"
+        gaps.append(f"{progress.gap}{why}")
     return tuple(gaps)
 
 

@@ -105,5 +105,7 @@ def _combine(runs: Sequence[RunSummary], score_name: str) -> Cell:
 
 
 def _root(summary: RunSummary) -> str:
-    """Give what a run is shown as: `failed` where it has no end, and nothing stands against it so far."""
-    return summary.root or ("failed" if summary.status in {"failed", "interrupted", "running"} else "")
+    """Give what a run is shown as: `failed` if it was stopped, `running` without an end, if nothing stands so far."""
+    if summary.finished:
+        return summary.root
+    return summary.root or ("running" if summary.status == "running" else "failed")

@@ -61,7 +61,8 @@ def _print_run(console: Console, run: CheckedRun, *, verbose: bool) -> None:
     known = {} if run.baseline is None else run.baseline.known
     verdict, early = set_aside(run.verdict)
     all_of_it = verbose or bool(early)  # before a training, what is only info is what there is to know
-    console.print(report(run.name, verdict, verbose=all_of_it, ignored=ignored, known=known))
+    as_of = "" if run.progress is None else run.progress.so_far
+    console.print(report(run.name, verdict, verbose=all_of_it, ignored=ignored, known=known, as_of=as_of))
     if early:
         console.print(f"  judged in training: {', '.join(early)}", style="dim", soft_wrap=True)
     for exemption in run.exemptions:

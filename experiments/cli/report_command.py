@@ -10,7 +10,7 @@ from gradvitals.experiments.cli.output_file import refuse_output
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import write_text
-from gradvitals.experiments.formats.outcome import NO_RUNS
+from gradvitals.experiments.formats.outcome import NO_RUNS, ONLY_FOREIGN
 from gradvitals.experiments.paths import is_file, is_folder
 
 
@@ -54,8 +54,8 @@ def command(logdir: Path, output: Path, curves: int, *, force: bool, quiet: bool
         sentence = f"--output: {output} is there already — use --force to replace it, or another name"
         raise UserError(sentence)
     found = check_path(logdir, {}, "all")
-    if not found.runs:
-        click.echo(f"gradvitals: {logdir}: {NO_RUNS}", err=True)
+    if all(run.progress is None for run in found.runs):
+        click.echo(f"gradvitals: {logdir}: {ONLY_FOREIGN if found.runs else NO_RUNS}", err=True)
         return Exit.NOT_JUDGED
     from gradvitals.experiments.html_report.page import make_page, render_page
 
@@ -66,5 +66,14 @@ def command(logdir: Path, output: Path, curves: int, *, force: bool, quiet: bool
         counts = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in page.counts if count)
         number = "1 run" if len(page.runs) == 1 else f"{len(page.runs)} runs"
         click.echo(f"{number}: {counts}")
-        click.echo(f"written to {output} ({len(html.encode()) / 1e6:.1f} MB)")
+        click.echo(f"written to {output} ({_size(len(html.encode()))})")
     return Exit.DONE
+
+
+def _size(count: int) -> str:
+    """Say how large a file is.
+
+    >>> _size(38_123), _size(1_260_000)
+    ('38 kB', '1.3 MB')
+    """
+    return f"{count / 1e3:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"

@@ -12,6 +12,11 @@ from gradvitals.experiments.exits import Exit
 NO_RUNS = "no runs here: no event files and no run.json"
 """Why there is nothing to say of a folder."""
 
+ONLY_FOREIGN = (
+    "only logs of others here: gradvitals run, sweep, or watch(model, logdir=…) record what there is to report"
+)
+"""Why there is nothing to say of a folder with event files that nobody of us wrote."""
+
 NOTHING_JUDGED = "nothing that applies to the run could be judged"
 """Why a run that was recorded without gaps is not called healthy."""
 

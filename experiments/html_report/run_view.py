@@ -16,6 +16,7 @@ from gradvitals.experiments.html_report.finding_view import (
     view_asides,
     view_findings,
 )
+from gradvitals.experiments.progress import Progress
 from gradvitals.experiments.run_folder import RunSummary, read_summary
 
 
@@ -27,6 +28,7 @@ class RunView:
         number: Its place on the page, from 1 on, and its anchor.
         name: Its path below the folder that is reported on.
         verdict: In a word, by what has no exception.
+        progress: How far it has come; None for logs that are none of ours.
         excused: How many findings have one, in words; empty for none.
         facts: What else is known of it, by name.
         numbers: Accuracy, loss and steps, where they are known.
@@ -40,6 +42,7 @@ class RunView:
     number: int
     name: str
     verdict: Judged
+    progress: Progress | None
     excused: str
     facts: Mapping[str, str]
     numbers: Mapping[str, float | None]
@@ -54,6 +57,16 @@ class RunView:
         """Where on the page it is; made of its number, as names are anybody's."""
         return f"run-{self.number}"
 
+    @property
+    def status(self) -> str:
+        """How it ended, or that it has not, in words; empty where nobody knows."""
+        return "" if self.progress is None else self.progress.word
+
+    @property
+    def so_far(self) -> str:
+        """What stands behind the verdict of a training that has not come to its end; empty otherwise."""
+        return "" if self.progress is None else self.progress.so_far
+
 
 def view_run(run: CheckedRun, number: int) -> RunView:
     """Give what a page shows of a run, its curves aside."""
@@ -65,12 +78,13 @@ def view_run(run: CheckedRun, number: int) -> RunView:
         number,
         run.name,
         run.outcome,
+        run.progress,
         ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words))),
         _facts(run, summary),
         {
             "accuracy": _score(run, "accuracy"),
             "loss": _score(run, "loss"),
-            "steps": None if summary is None else float(summary.steps),
+            "steps": None if run.progress is None else float(run.progress.step),
         },
         tuple((each.symbol, each.key) for each in findings if each.excuse is None),
         findings,
@@ -88,8 +102,9 @@ def _facts(run: CheckedRun, summary: RunSummary | None) -> dict[str, str]:
     facts = {
         f"{name} on {part}": f"{value:.4g}" for part, scores in run.scores.items() for name, value in scores.items()
     }
-    if summary is not None:
-        facts |= {"status": summary.status.replace("_", " "), "steps": f"{summary.steps:,}"}
+    if run.progress is not None:
+        facts |= {"status": run.progress.word, "steps": run.progress.reached.removeprefix("step ")}
+    if summary is not None and summary.seconds:
         facts["time"] = f"{summary.seconds:.1f} s"
     if run.call_site is not None:
         facts["watched at"] = f"{run.call_site.file}:{run.call_site.line}"

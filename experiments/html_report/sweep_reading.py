@@ -8,6 +8,7 @@ from typing import Any
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.files import read_json
+from gradvitals.experiments.progress import unfinished_text
 from gradvitals.experiments.run_folder import SWEEP_FILE, RunSummary, read_summary, read_sweep
 
 
@@ -19,18 +20,13 @@ class SweepRead:
         folder: Where it is.
         axes: The swept keys and their values; empty where there are none, or the plan is damaged.
         summaries: Of the runs that have begun, as they are judged now.
-        planned: How many runs there should be.
+        unfinished: How many runs are not done, and why not, in words; empty where all are.
     """
 
     folder: Path
     axes: Mapping[str, list[Any]]
     summaries: tuple[RunSummary, ...]
-    planned: int
-
-    @property
-    def missing(self) -> int:
-        """How many runs did not come to an end of their own."""
-        return self.planned - sum(summary.finished for summary in self.summaries)
+    unfinished: str
 
 
 def read_sweep_back(folder: Path, checked: Mapping[Path, CheckedRun]) -> SweepRead:
@@ -41,7 +37,8 @@ def read_sweep_back(folder: Path, checked: Mapping[Path, CheckedRun]) -> SweepRe
         checked: All runs that were judged, by their folders.
     """
     axes, points = _read_plan(folder)
-    names = list(read_sweep(folder))
+    planned = read_sweep(folder)
+    names = list(planned)
     found: list[RunSummary] = []
     for name in names:
         summary, run = read_summary(folder / name), checked.get(folder / name)
@@ -50,8 +47,11 @@ def read_sweep_back(folder: Path, checked: Mapping[Path, CheckedRun]) -> SweepRe
             continue
         standing = run.verdict.without(run.excused).standing
         keys = tuple(finding.key for finding in standing if finding.severity > Severity.INFO)
-        found.append(replace(summary, name=name, axes=point, verdict=run.outcome, findings=keys))
-    return SweepRead(folder, axes, tuple(found), len(names))
+        scores = summary.scores if summary.finished else run.scores  # `run.json` has them only at the end
+        found.append(replace(summary, name=name, axes=point, verdict=run.outcome, findings=keys, scores=scores))
+    runs = {name: checked.get(folder / name) for name, ended in planned.items() if ended is None}
+    states = [None if run is None else run.progress for run in runs.values()]
+    return SweepRead(folder, axes, tuple(found), unfinished_text(len(names), states) if states else "")
 
 
 def _read_plan(folder: Path) -> tuple[dict[str, list[Any]], dict[str, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """A sweep as a page shows it: its map, each cell with its symbol, its score, and where its runs are on the page."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradvitals.diagnostics.signs import Look, faded, look_of, score_text
@@ -40,7 +41,7 @@ class SweepView:
     Attributes:
         name: Its path below the folder that is reported on.
         runs: How many are there.
-        missing: How many are missing, in words; empty for none.
+        unfinished: How many are not done, and why not, in words; empty for none.
         column_axis: Key along the top.
         row_axis: Key along the side; empty for a sweep over one key.
         columns: Values along the top.
@@ -54,7 +55,7 @@ class SweepView:
 
     name: str
     runs: int
-    missing: str
+    unfinished: str
     column_axis: str
     row_axis: str
     columns: tuple[str, ...]
@@ -83,7 +84,7 @@ def view_sweep(sweep: SweepRead, name: str, views: Mapping[str, RunView]) -> Swe
     return SweepView(
         name,
         len(sweep.summaries),
-        f"{sweep.missing} of {sweep.planned} runs are missing" if sweep.missing else "",
+        sweep.unfinished,
         drawn.column_axis,
         drawn.row_axis,
         drawn.columns,
@@ -107,7 +108,16 @@ def _view_cell(drawn: SweepMap, cell: Cell | None, views: Mapping[str, RunView])
     text = [f"{cell.verdict.replace('_', ' ')}: {look.name}"]
     text += [f"{of}{drawn.score_name} {cell.score:.4g}"] if cell.score is not None else []
     text += [f"{cell.runs} runs share this cell" if cell.runs > 1 else cell.names[0]]
+    text += _unfinished([views[name] for name in cell.names])
     return CellView(look.symbol, score, tuple(text), views[cell.names[0]].anchor, look.colour, look.ink)
+
+
+def _unfinished(runs: Sequence[RunView]) -> list[str]:
+    """Say how far the runs of a cell are that are not done."""
+    open_ = [run.progress for run in runs if run.progress is not None and not run.progress.finished]
+    if len(runs) == 1:
+        return [f"{each.word}: {each.reached}" for each in open_]
+    return [f"{count} of {len(runs)}: {word}" for word, count in Counter(each.word for each in open_).items()]
 
 
 def _by_root(drawn: SweepMap) -> list[Cell]:

@@ -439,8 +439,13 @@ def sweep_of(folder: Path, run: Path, **changed: Any) -> None:
         ({"scores": {}}, "best", 3, "logs/b: no run of the sweep can be called the best by its scores"),
         ({"scores": {}}, "all", 0, None),
         ({"name": "renamed"}, "best", 0, None),
-        ({"status": "running"}, "best", 3, "logs/b: 1 of 1 runs are missing: the sweep was cut short"),
-        (None, "best", 3, "logs/b: 1 of 1 runs are missing: the sweep was cut short"),
+        (
+            {"status": "running"},
+            "best",
+            3,
+            "logs/b: 1 of 1 runs is not done: 1 was not closed; --resume goes on with it",
+        ),
+        (None, "best", 3, "logs/b: 1 of 1 runs is not done: 1 has not begun; --resume goes on with it"),
     ],
     ids=["no scores", "no scores, all count", "renamed", "running", "no run yet"],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.experiments.html_report import page
 
 
@@ -15,8 +16,11 @@ def test_it_writes_the_page_and_says_so(
     trained()
     said = gradvitals("report", "logs")
     assert said.code == 0
-    assert said.out == "1 run: 1 healthy\nwritten to report.html (0.0 MB)\n"
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>\n<html")
+    page_of = (tmp_path / "report.html").read_text(encoding="utf-8")
+    kilobytes = round(len(page_of.encode()) / 1e3)
+    assert kilobytes > 10
+    assert said.out == f"1 run: 1 healthy\nwritten to report.html ({kilobytes} kB)\n"
+    assert page_of.startswith("<!DOCTYPE html>\n<html")
 
 
 def test_a_sick_run_is_a_report_all_the_same_and_quiet_is_quiet(
@@ -46,6 +50,25 @@ def test_nothing_to_report_ends_with_3_and_writes_nothing(gradvitals: Callable[.
     said = gradvitals("report", "empty")
     assert (said.code, said.sentences) == (3, ["gradvitals: empty: no runs here: no event files and no run.json"])
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_logs_of_others_alone_are_nothing_to_report(gradvitals: Callable[..., Any], tmp_path: Path) -> None:
+    with EventFile(tmp_path / "others" / "run") as file:
+        file.scalars(1, {"loss": 1.0})
+    said = gradvitals("report", "others")
+    assert (said.code, said.out, len(said.sentences)) == (3, "", 1)
+    assert said.sentences[0].startswith("gradvitals: others: only logs of others here: gradvitals run, sweep, or watch")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_logs_of_others_beside_ours_are_reported_as_not_judged(
+    gradvitals: Callable[..., Any], trained: Callable[..., Path], tmp_path: Path
+) -> None:
+    trained()
+    with EventFile(tmp_path / "logs" / "others") as file:
+        file.scalars(1, {"loss": 1.0})
+    said = gradvitals("report", "logs")
+    assert (said.code, said.out.splitlines()[0]) == (0, "2 runs: 1 not judged, 1 healthy")
 
 
 @pytest.mark.parametrize(

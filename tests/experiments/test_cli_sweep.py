@@ -91,7 +91,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
     assert statuses == ["completed", "missing", "completed"]
     checked = gradvitals("check", "logs")
     assert checked.code == 3
-    assert "logs/tiny: 1 of 3 runs are missing: the sweep was cut short" in checked.out
+    assert "logs/tiny: 1 of 3 runs is not done: 1 failed; --resume goes on with it" in checked.out
 
 
 def test_a_sweep_stopped_by_ctrl_c_says_what_is_missing(

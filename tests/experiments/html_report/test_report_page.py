@@ -134,8 +134,8 @@ def test_a_run_that_is_missing_leaves_its_cell_to_the_others_or_empty(
         shutil.rmtree(folder)
     page = reported(copy)
     assert [cell.text for cell in page.one("table", "map").every("td", "missing")] == ["–"]
-    assert "share a cell. 2 of 12 runs are missing" in page.one("section", "sweep").text
-    assert "2 of 12 runs are missing: the sweep was cut short" in page.one("header").text
+    assert "share a cell. 2 of 12 runs are not done: 2 have not begun." in page.one("section", "sweep").text
+    assert "2 of 12 runs are not done: 2 have not begun; --resume goes on with it" in page.one("header").text
 
 
 def test_a_record_of_any_framework_counts_without_our_files(
