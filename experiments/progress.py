@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
-from gradvitals.diagnostics.notes import Ending
+from gradvitals.diagnostics.notes import Ending, Probe
+from gradvitals.diagnostics.seen_scores import NO_LOSS, seen_scores
 from gradvitals.diagnostics.tensorboard.file_names import find_event_files
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord
 from gradvitals.experiments.run_folder import FINISHED, RunSummary
@@ -29,7 +30,8 @@ class Progress:
         step: The last one that anything was recorded for.
         total_steps: Planned ones; None where nobody knows.
         silent: Seconds since its files were last written; None where there are none.
-        scores: Last losses and accuracies so far, by `training` and `validation`.
+        scores: Last losses and accuracies so far, by what they were computed on.
+        knows_loss: Whether there is a loss to be seen; a watched training may have told none.
     """
 
     status: str
@@ -37,6 +39,7 @@ class Progress:
     total_steps: int | None
     silent: float | None
     scores: Mapping[str, Mapping[str, float]]
+    knows_loss: bool = True
 
     @property
     def finished(self) -> bool:
@@ -70,11 +73,14 @@ class Progress:
     @property
     def told(self) -> str:
         """What else is to be said of a run that is not done: its scores, and since when it has been silent."""
-        scores = self.scores.get("validation") or self.scores.get("training") or {}
-        part = "validation" if self.scores.get("validation") else "training"
+        part, scores = next(((part, of) for part, of in [*self.scores.items()][::-1] if of), ("", {}))
         known = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
         written = "" if self.silent is None or self.status != RUNNING else f"last written {ago(self.silent)}"
         return "; ".join(each for each in (f"so far {known} on {part}" if known else "", written) if each)
+
+    def score(self, name: str) -> float | None:
+        """Give the last loss or accuracy, on the validation set where there is one."""
+        return next((of[name] for of in [*self.scores.values()][::-1] if name in of), None)
 
 
 def read_progress(folder: Path, run: RunRecord, summary: RunSummary | None) -> Progress | None:
@@ -92,9 +98,13 @@ def read_progress(folder: Path, run: RunRecord, summary: RunSummary | None) -> P
         if summary is None or summary.finished:
             return None
         return Progress(summary.status, summary.steps, None, _silent(folder), {})
-    endings = run.record.notes(Ending)
+    context, endings = run.record.context, run.record.notes(Ending)
     status = endings[-1].reason if endings else RUNNING
-    return Progress(status, run.record.last_step, run.record.context.total_steps, _silent(folder), run.last_scores)
+    seen = seen_scores(context, run.record.notes(Probe))
+    scores = {part: of for part, of in run.last_scores.items() if of}
+    if not scores and seen is not None:
+        scores = {seen.where: seen.last}
+    return Progress(status, run.record.last_step, context.total_steps, _silent(folder), scores, context.loss != NO_LOSS)
 
 
 def unfinished_text(planned: int, states: Iterable[Progress | None]) -> str:

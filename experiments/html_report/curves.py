@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.scales import Kind
+from gradvitals.diagnostics.seen_scores import seen_scores
 from gradvitals.diagnostics.signs import symbol_of
 from gradvitals.diagnostics.tensorboard.run_record import RunRecord
 from gradvitals.experiments.html_report.chart import STYLES, Chart, Curve, draw_chart
@@ -38,7 +40,7 @@ def draw_curves(run: RunRecord, standing: Sequence[Finding]) -> tuple[Chart, ...
     ]
     if not charts[0][1]:
         of_constant = _recorded(run, "loss_ratio", "training")
-        charts.insert(0, ("Loss relative to the best constant output's", of_constant, "auto", ""))
+        charts = [("Loss relative to the best constant output's", of_constant, "auto", ""), *_seen(run)]
     for metric, title, kind in LAYERS:
         curves = [curve for layer in layers.get(metric, []) for curve in _recorded(run, f"{metric}/{layer}", layer)]
         shown = _few(curves, named)
@@ -66,6 +68,22 @@ def _scores(run: RunRecord, tag: str) -> list[Curve]:
         _curve(name, series[tag].steps, series[tag].values)
         for name, series in parts.items()
         if tag in series and len(series[tag].values)
+    ]
+
+
+def _seen(run: RunRecord) -> list[tuple[str, list[Curve], Kind, str]]:
+    """Give what was seen at the looks, for runs that tell of no epochs."""
+    seen = seen_scores(run.record.context, run.record.notes(Probe))
+    if seen is None:
+        return []
+    titled: list[tuple[str, Sequence[float], Kind]] = [
+        ("Loss", seen.losses, "auto"),
+        ("Accuracy", seen.accuracies, "share"),
+    ]
+    return [
+        (title, [_curve(seen.where, np.array(seen.steps), np.array(values))], kind, "")
+        for title, values, kind in titled
+        if values
     ]
 
 

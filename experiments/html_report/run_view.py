@@ -82,8 +82,8 @@ def view_run(run: CheckedRun, number: int) -> RunView:
         ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words))),
         _facts(run, summary),
         {
-            "accuracy": _score(run, "accuracy"),
-            "loss": _score(run, "loss"),
+            "accuracy": None if run.progress is None else run.progress.score("accuracy"),
+            "loss": None if run.progress is None else run.progress.score("loss"),
             "steps": None if run.progress is None else float(run.progress.step),
         },
         tuple((each.symbol, each.key) for each in findings if each.excuse is None),
@@ -99,22 +99,17 @@ def with_charts(view: RunView, run: CheckedRun) -> RunView:
 
 
 def _facts(run: CheckedRun, summary: RunSummary | None) -> dict[str, str]:
-    facts = {
-        f"{name} on {part}": f"{value:.4g}" for part, scores in run.scores.items() for name, value in scores.items()
-    }
+    facts: dict[str, str] = {}
     if run.progress is not None:
+        for part, scores in run.progress.scores.items():
+            facts |= {f"{name} on {part}": f"{value:.4g}" for name, value in scores.items()}
+        facts |= {} if run.progress.knows_loss else {"loss": "none was given to watch"}
         facts |= {"status": run.progress.word, "steps": run.progress.reached.removeprefix("step ")}
     if summary is not None and summary.seconds:
         facts["time"] = f"{summary.seconds:.1f} s"
     if run.call_site is not None:
         facts["watched at"] = f"{run.call_site.file}:{run.call_site.line}"
     return facts
-
-
-def _score(run: CheckedRun, name: str) -> float | None:
-    """Give the last score on the validation set, or on the training set where there is none."""
-    found = [run.scores.get(part, {}).get(name) for part in ("validation", "training")]
-    return next((value for value in found if value is not None), None)
 
 
 def _gaps(run: CheckedRun) -> tuple[str, ...]:

@@ -2,15 +2,14 @@
 
 import re
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from gradvitals.diagnostics.findings import Judged
-from gradvitals.diagnostics.measurements import Context, context_from_json
+from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.signs import Look, look_of
 from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, MEASUREMENTS
-from gradvitals.diagnostics.tensorboard.strict_json import decode_json
 from gradvitals.diagnostics.tensorboard.summaries import PLUGIN_NAME
 from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import (
     Domains,
@@ -21,6 +20,7 @@ from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import (
 )
 from gradvitals.diagnostics.tensorboard.vitals_tab.logs import ByTag, Logs
 from gradvitals.diagnostics.tensorboard.vitals_tab.recorded_verdict import RecordedVerdict, read_verdict
+from gradvitals.diagnostics.tensorboard.vitals_tab.run_notes import find_context, find_scores, read_ending
 
 RUNNING = "running"
 """The status of a run whose record does not reach its end: it is running, or was killed."""
@@ -48,6 +48,7 @@ class KnownRun:
         values: Its value on every axis of its sweep.
         domains: All values of every axis, as far as they are known.
         scores: Last validation accuracy and loss, or those of the training where there is no validation.
+        scored_on: What the scores are of where no epochs were told, in words; empty otherwise.
     """
 
     name: str
@@ -57,6 +58,7 @@ class KnownRun:
     values: Values = field(default_factory=dict)
     domains: Domains = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    scored_on: str = ""
 
     @property
     def sweep(self) -> str:
@@ -119,17 +121,30 @@ class RunIndex:
         with self._lock:
             missing = {run.name: run.stamp for run in runs if self._context_is_missing(run)}
             self._contexts |= {
-                name: (stamp, _find_context(logs.read_all_notes(name, MEASUREMENTS))) for name, stamp in missing.items()
+                name: (stamp, find_context(logs.read_all_notes(name, MEASUREMENTS))) for name, stamp in missing.items()
             }
             return {run.name: self._contexts[run.name][1] for run in runs}
 
     def _with_scores(self, logs: Logs, runs: Mapping[str, KnownRun]) -> dict[str, KnownRun]:
         """Give the runs with their last scores, which are read where there are new ones."""
         ends = _list_ends(logs, runs)
-        known = {name: run.scores for name, run in self._known.items() if ends.get(name) == self._ends.get(name)}
+        same = (run for name, run in self._known.items() if ends.get(name) == self._ends.get(name))
+        known = {run.name: run.scores for run in same if not run.scored_on}
         scores = known | _read_scores(logs, [name for name in runs if name not in known])
         self._ends = ends
-        return {name: replace(run, scores=scores[name]) for name, run in runs.items()}
+        return {name: self._with_seen(logs, replace(run, scores=scores[name])) for name, run in runs.items()}
+
+    def _with_seen(self, logs: Logs, run: KnownRun) -> KnownRun:
+        """Give a run that tells of no epochs with what was seen at its last look; one of a sweep will tell of them."""
+        if run.scores or run.values:
+            return run
+        before = self._known.get(run.name)
+        if before is not None and before.stamp == run.stamp:
+            return replace(run, scores=before.scores, scored_on=before.scored_on)
+        seen = find_scores(logs.read_all_notes(run.name, MEASUREMENTS))
+        if seen is None:
+            return run
+        return replace(run, scores={f"epoch_{name}": value for name, value in seen.last.items()}, scored_on=seen.where)
 
     def _context_is_missing(self, run: KnownRun) -> bool:
         stamp, context = self._contexts.get(run.name, ((), None))
@@ -146,7 +161,7 @@ def _read_runs(logs: Logs, stamps: Mapping[str, Stamp]) -> dict[str, KnownRun]:
     if not stamps:
         return {}
     verdicts = logs.read_notes(stamps, FINDINGS, most=1)
-    endings = {run: _read_ending(notes) for run, notes in logs.read_notes(stamps, MEASUREMENTS, most=1).items()}
+    endings = {run: read_ending(notes) for run, notes in logs.read_notes(stamps, MEASUREMENTS, most=1).items()}
     hyperparameters: ByTag = logs.list_series("hparams", stamps)
     return {
         run: KnownRun(
@@ -180,33 +195,6 @@ def _read_scores(logs: Logs, runs: Collection[str]) -> dict[str, dict[str, float
 def part_of(run: str, part: str) -> str:
     """Name the run that TensorBoard makes of a part of ours."""
     return part if run == "." else f"{run}/{part}"
-
-
-def _read_ending(notes: Sequence[bytes]) -> str:
-    """Give the reason of the training's end, which is the last note; empty for none."""
-    if not notes or not notes[-1].startswith(b'{"ending":'):
-        return ""
-    reason = _fields(notes[-1], "ending").get("reason")
-    return reason if isinstance(reason, str) else ""
-
-
-def _find_context(notes: Sequence[bytes]) -> Context | None:
-    for content in reversed(notes):
-        if content.startswith(b'{"context":'):
-            try:
-                return context_from_json(_fields(content, "context"))
-            except (AttributeError, KeyError, TypeError, ValueError):
-                return None
-    return None
-
-
-def _fields(content: bytes, kind: str) -> dict[str, object]:
-    try:
-        note = decode_json(content)
-    except (ValueError, RecursionError):
-        return {}
-    fields = note.get(kind) if isinstance(note, dict) else None
-    return dict(fields) if isinstance(fields, dict) else {}
 
 
 def _natural(name: str) -> tuple[tuple[int, float, str], ...]:

@@ -7,19 +7,22 @@ import numpy as np
 
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.scales import Kind
+from gradvitals.diagnostics.seen_scores import NO_LOSS, TELL_LOSS
 from gradvitals.diagnostics.signs import sign_of
+from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.strict_json import Json
 from gradvitals.diagnostics.tensorboard.vitals_tab.finding_words import tell_findings
 from gradvitals.diagnostics.tensorboard.vitals_tab.heat_maps import describe_scale, heat_maps
 from gradvitals.diagnostics.tensorboard.vitals_tab.logs import Logs, Points
 from gradvitals.diagnostics.tensorboard.vitals_tab.run_index import SCORES, KnownRun, part_of
+from gradvitals.diagnostics.tensorboard.vitals_tab.run_notes import find_scores
 
 CURVES: tuple[tuple[str, str, Kind], ...] = (
     ("epoch_loss", "Loss", "auto"),
     ("epoch_accuracy", "Accuracy", "share"),
 )
 OF_CONSTANT = "loss_ratio"
-"""The probe's loss over that of the best constant, for runs without scores."""
+"""The loss at the looks over that of the best constant, for runs that tell of no epochs."""
 
 KINDS = ("activations", "gradients", "weights")
 """Of histograms, in their order on the page."""
@@ -41,6 +44,7 @@ def brief_run(run: KnownRun) -> dict[str, Json]:
         "step": run.last_step,
         "time": run.last_time,
         "scores": {name.removeprefix("epoch_"): run.scores[name] for name in SCORES if name in run.scores},
+        "scored_on": run.scored_on,
     }
 
 
@@ -65,7 +69,8 @@ def view_run(logs: Logs, run: KnownRun, context: Context | None) -> dict[str, Js
             {"name": info.name, "activation": info.activation, "fan_in": info.fan_in, "fan_out": info.fan_out}
             for info in layers
         ],
-        "curves": _curves(parts),
+        "curves": _curves(parts) or _seen_curves(logs, run.name, parts[""]),
+        "told": TELL_LOSS if context is not None and context.loss == NO_LOSS else "",
         "heat": heat_maps(parts[""], [info.name for info in layers]),
         "histograms": _histogram_layers(logs, run.name),
         "recorded": run.verdict is not None,
@@ -76,7 +81,9 @@ def view_run(logs: Logs, run: KnownRun, context: Context | None) -> dict[str, Js
 def _facts(context: Context | None) -> dict[str, Json]:
     if context is None:
         return {}
-    facts: dict[str, Json] = {"loss": context.loss, "batch size": context.batch_size, "samples": context.samples}
+    facts: dict[str, Json] = {"batch size": context.batch_size, "samples": context.samples}
+    if context.loss != NO_LOSS:
+        facts = {"loss": context.loss, **facts}
     optimizer = {} if context.config is None else context.config
     facts["optimizer"] = optimizer.get("training.optimizer.kind")
     facts["learning rate"] = optimizer.get("training.optimizer.learning_rate")
@@ -86,11 +93,18 @@ def _facts(context: Context | None) -> dict[str, Json]:
 
 
 def _curves(parts: Parts) -> list[Json]:
-    """Give the charts of a run's scores, or of the probe's loss where there are none."""
-    charts = [_chart(parts, *curve) for curve in CURVES]
-    if not any(charts):
-        title = "Loss relative to the best constant output's"
-        charts = [_chart({"probe": parts[""]}, OF_CONSTANT, title, "auto")]
+    """Give the charts of a run's scores."""
+    return [chart for curve in CURVES if (chart := _chart(parts, *curve))]
+
+
+def _seen_curves(logs: Logs, run: str, own: Mapping[str, Points]) -> list[Json]:
+    """Give the charts of what was seen at the looks, for runs that tell of no epochs."""
+    seen = find_scores(logs.read_all_notes(run, MEASUREMENTS))
+    charts = [_chart({"at looks": own}, OF_CONSTANT, "Loss relative to the best constant output's", "auto")]
+    if seen is not None:
+        values = {"epoch_loss": seen.losses, "epoch_accuracy": seen.accuracies}
+        points = {tag: Points(np.array(seen.steps), np.array(of)) for tag, of in values.items() if of}
+        charts = [*(_chart({seen.where: points}, *curve) for curve in CURVES), *charts]
     return [chart for chart in charts if chart]
 
 

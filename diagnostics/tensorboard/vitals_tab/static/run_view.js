@@ -1,6 +1,6 @@
 // A run: its facts, its curves, and what was measured of every layer at every step.
 import { Chart } from "./chart.js";
-import { el, patch, shortName, words } from "./dom.js";
+import { el, patch, shortName, withCode, words } from "./dom.js";
 import { findingsInBrief } from "./findings.js";
 import { HeatMap } from "./heat_map.js";
 import { LayerDetail } from "./layer_detail.js";
@@ -31,6 +31,7 @@ export class RunView {
       el("div", { class: "columns" },
         el("div", { class: "main" },
           this.charts.length ? el("div", { class: "curves" }, this.charts.map((chart) => chart.element)) : "",
+          run.told ? el("p", { class: "quiet" }, ...withCode(run.told)) : "",
           this.maps.length ? this.stack(timeline, marks) : el("p", { class: "notice" }, "Nothing was recorded by layer so far.")),
         this.side));
     this.select(state);
@@ -74,7 +75,8 @@ export class RunView {
 export function header(run, switched = "") {
   const progress = run.total_steps ? `${count(run.step)} of ${count(run.total_steps)} steps` : `${count(run.step)} steps`;
   const state = run.status === "running" ? `no end yet, last written ${ago(run.time)}` : words(run.status);
-  const scores = Object.entries(run.scores).map(([name, value]) => [`${name}`, show(value)]);
+  const scores = Object.entries(run.scores).map(([name, value]) => [name, show(value)]);
+  if (run.scored_on) scores.push(["scored on", run.scored_on]);
   const facts = [["status", state], ["progress", progress], ...scores, ...Object.entries(run.facts).map(([name, value]) => [name === "loss" ? "loss function" : name, typeof value === "number" ? show(value) : value])];
   return el("header", { class: "run-head" }, switched,
     el("h1", {}, el("span", { class: run.verdict }, `${run.sign} ${words(run.verdict)}`), run.root ? [" ", patch(run.look), " ", el("span", { class: "root-name" }, run.look.name)] : "", " ", el("bdi", { class: "run-name quiet", title: run.name }, shortName(run.name))),
