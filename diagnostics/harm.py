@@ -5,9 +5,12 @@ import math
 from gradvitals.diagnostics.findings import Harm
 from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.wording import times
 
 ROUNDING = 1e-6
 """Relative difference of losses recorded in double precision that is no more than rounding."""
+
+BEST_CONSTANT = "the best constant output's"
 
 
 def measure_harm(probe: Probe, constant_loss: float | None, lag: Lag | None = None) -> Harm | None:
@@ -26,11 +29,11 @@ def measure_harm(probe: Probe, constant_loss: float | None, lag: Lag | None = No
     if math.isnan(share):
         text = "the loss is no number"
     elif math.isnan(error_of_share):
-        text = f"the loss is {probe.loss_ratio:.3g} times the best constant output's"
+        text = f"the loss is {times(probe.loss_ratio, BEST_CONSTANT)}"
     else:
-        text = f"the loss is {100 * share:.3g} ± {100 * probe.gain_se:.2g} % of the best constant output's"
+        text = f"the loss is {100 * share:.3g} ± {100 * probe.gain_se:.2g} % of {BEST_CONSTANT}"
     if constant_loss is not None and not math.isclose(probe.loss, probe.loss_ratio * constant_loss, rel_tol=ROUNDING):
-        text += "" if math.isnan(share) else ", both without what soft targets cost any output"
+        text += "" if not math.isfinite(share) else ", both without what soft targets cost any output"
     excess, error, majority = probe.accuracy_excess, probe.accuracy_excess_se, probe.majority_accuracy
     if excess is not None and error is not None and majority is not None:
         text += (

@@ -26,6 +26,7 @@ from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+from gradvitals.diagnostics.wording import times
 
 EXTREME = 10.0
 """Factor beyond the usual sizes from which signals are an error where the network is impaired."""
@@ -111,7 +112,7 @@ class InitializationScale:
         loss = first_loss(context, start)
         spread = _spread(context, facts, signals) if loss is None else None
         if loss is not None and loss > self.warn:
-            evidence = f"the first loss is {loss:,.3g} times that of a constant output"
+            evidence = f"the first loss is {times(loss, 'that of a constant output')}"
             yield _Sign(evidence, layer, loss, self.warn, grave=True, over=is_half_done)
         if spread is not None and spread > self.warn:
             evidence = f"the outputs vary {spread:,.3g} times as much as the targets"

@@ -24,6 +24,7 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Incident, Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 from gradvitals.diagnostics.scoring import SURE
+from gradvitals.diagnostics.wording import times
 
 USUAL_START = 0.02
 """A first update of this size, in units of he_normal's norm, is what a tenfold lower rate is counted towards."""
@@ -188,9 +189,11 @@ def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) 
         return f"all units of {', '.join(dead)} have died since"
     if gated is not None and Arm.NO_GRADIENT in gated.arms:
         return "every gradient is exactly 0 since"
-    loss = f"the loss is {standing.value:.3g} times that of the best constant output"
+    of = "that of the best constant output"
+    loss = f"the loss is {times(standing.value, of)}"
     lowest = min((probe.loss_ratio for probe in record.notes(Probe) if probe.loss_ratio is not None), default=math.nan)
-    return f"{loss}, and was {lowest:.3g} times it" if lowest < 0.9 * standing.value else loss
+    it = of if math.isinf(standing.value) else "it"
+    return f"{loss}, and was {lowest:.3g} times {it}" if lowest < 0.9 * standing.value else loss
 
 
 def _cures(record: Record) -> tuple[Prescription, ...]:

@@ -12,6 +12,7 @@ from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.scoring import SURE
 from gradvitals.diagnostics.start_notes import Propagation
+from gradvitals.diagnostics.wording import times
 
 STOPPED = frozenset(Arm) - {Arm.MEMORISING}
 """Of a network that learns nothing; one that memorises has learned from its inputs and targets as they are."""
@@ -154,7 +155,7 @@ def _broken_units(record: Record, context: Context, probe: Probe) -> str:
 def _broken_signals(context: Context, start: Propagation) -> str:
     loss = first_loss(context, start)
     if loss is not None and loss > LARGEST_FIRST_LOSS:
-        return f"the loss was {loss:.3g} times that of a constant output"
+        return f"the loss was {times(loss, 'that of a constant output')}"
     signals = milder_signals(start)
     if signals and signals[list(signals)[-1]] == 0.0:
         del signals[list(signals)[-1]]  # outputs may start at 0

@@ -11,6 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Se
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+from gradvitals.diagnostics.wording import times
 
 DOMINANT = 0.5
 """Share of the curvature from which a single column is named."""
@@ -125,8 +126,9 @@ class UnscaledInputs:
         grave = then is None or TOO_SLOW <= then < 1.0
         constant = context.constant_loss
         if constant and start.loss > self.start * constant and start.standardised_loss < CLEARLY_LESS * start.loss:
+            first_loss = times(start.loss / constant, "the best constant output's")
             evidence = (
-                f"the first loss is {start.loss / constant:,.3g} times the best constant output's, with standardised"
+                f"the first loss is {first_loss}, with standardised"
                 f" inputs {start.standardised_loss / constant:.3g} times"
             )
             yield _Sign(evidence, Severity.INFO, start.loss / constant, self.start, grave)

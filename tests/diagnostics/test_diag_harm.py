@@ -35,13 +35,14 @@ RIGHT = {"accuracy_excess": 0.2, "accuracy_excess_se": 0.03, "majority_accuracy"
             5e4,
             "the loss is 5e+04 times the best constant output's",
         ),
+        ({"loss": math.inf, "loss_ratio": math.inf, "gain": -10.0, "gain_se": 0.0}, math.inf, "the loss is infinite"),
         (
             {"loss_ratio": math.nan, "gain": -10.0, "gain_se": 0.0},
             math.nan,
             "the loss is no number",
         ),
     ],
-    ids=["regression", "classification", "monstrous", "NaN"],
+    ids=["regression", "classification", "monstrous", "infinite", "NaN"],
 )
 def test_harm_is_the_share_of_the_constants_loss_that_is_left(
     values: dict[str, Any], share: float, text: str, make_probe: MakeProbe
