@@ -129,7 +129,7 @@ class OpenRun:
         finished = history.reason in FINISHED
         writer, self._writer = self._writer, None
         if writer is not None:
-            end_session(writer, self.planned, history.steps, finished=finished)
+            end_session(writer, self.planned, history.steps, history.reason)
             writer.close()
         if finished and self._dataset is not None:
             write_scores(folder, score_rows(self.experiment, self._dataset))

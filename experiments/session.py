@@ -8,6 +8,7 @@ from gradvitals.diagnostics.tensorboard import hparams
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.experiments.plan import PlannedRun, label
+from gradvitals.experiments.run_folder import FINISHED, Status
 
 LOSSES = (hparams.Metric("epoch_loss", "validation"), hparams.Metric("epoch_loss", "train"))
 VERDICT = (hparams.Metric("verdict/errors"), hparams.Metric("verdict/worst_dead_fraction"))
@@ -46,19 +47,19 @@ def start_session(
     writer.top.summary(0, hparams.experiment(domains, outcomes), session)
 
 
-def end_session(writer: RunWriter, planned: PlannedRun, steps: int, *, finished: bool) -> None:
+def end_session(writer: RunWriter, planned: PlannedRun, steps: int, status: Status) -> None:
     """Write how a run ended; that it was stopped goes into a file of its own.
 
     Args:
         writer: Of the run.
         planned: The run; of one without axes nothing is written.
         steps: Updates made.
-        finished: Whether it came to an end of its own.
+        status: How it ended; one whose loss is not finite has come to its end, and failed.
     """
     if not planned.axes:
         return
-    if finished:
-        writer.top.summary(steps, hparams.session_end("success"))
+    if status in FINISHED:
+        writer.top.summary(steps, hparams.session_end("failure" if status == "non_finite" else "success"))
         return
     with EventFile(writer.folder, resume_step=steps + 1, suffix=UNFINISHED) as file:
         file.summary(steps + 1, hparams.session_end("failure"))

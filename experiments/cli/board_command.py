@@ -9,12 +9,17 @@ from shlex import quote
 
 import click
 
+from gradvitals.diagnostics.tensorboard.vitals_tab.first_steps import TAB, start_command
 from gradvitals.experiments.boards import HOST, find_boards, served_folder
 from gradvitals.experiments.cli.options import LOGS
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
+from gradvitals.experiments.run_folder import find_runs
 
 DEFAULT_PORT = 6006
+SOON = ["--reload_interval", "2"]
+"""Seconds from one look at the logs to the next; of 200 runs, one costs TensorBoard's fast loader 20 ms."""
+
 PATIENCE_SECONDS = 60.0
 
 EXPLAINED = {
@@ -49,7 +54,7 @@ def command(logdir: Path, port: int | None, *, stop: bool) -> int:
         )
         return Exit.DONE
     port = _choose_port(port)
-    arguments = ["--logdir", str(logdir.resolve()), "--host", HOST, "--port", str(port)]
+    arguments = ["--logdir", str(logdir.resolve()), "--host", HOST, "--port", str(port), *SOON]
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, an argument list, no shell
         [sys.executable, "-m", "tensorboard.main", *arguments],
         stdout=subprocess.DEVNULL,
@@ -60,6 +65,9 @@ def command(logdir: Path, port: int | None, *, stop: bool) -> int:
     try:
         _wait_until_up(process, port)
         click.echo(f"http://{HOST}:{port}/ (Ctrl-C ends it)")
+        if next(find_runs(logdir), None) is None:
+            click.echo(f"no runs below {logdir} yet; to make some: {start_command(str(logdir))}")
+            click.echo(f"they are shown as they come at http://{HOST}:{port}/{TAB}")
         process.communicate()  # drains what TensorBoard says, so that it never waits for us
     except KeyboardInterrupt:
         click.echo("stopped")

@@ -111,6 +111,18 @@ def test_a_board_serves_the_runs_until_it_is_stopped(
     assert not listens(address)
 
 
+def test_a_board_of_an_empty_folder_says_what_to_type(
+    board: Callable[..., tuple[subprocess.Popen[str], str]], tmp_path: Path
+) -> None:
+    (tmp_path / "my logs").mkdir()
+    process, address = board("my logs")
+    assert process.stdout is not None
+    assert [process.stdout.readline(), process.stdout.readline()] == [
+        "no runs below my logs yet; to make some: gradvitals sweep learning_rate_x_initialization --logdir 'my logs'\n",
+        f"they are shown as they come at {address}#gradvitals\n",
+    ]
+
+
 def test_a_board_that_runs_is_found_and_not_started_twice(
     board: Callable[..., tuple[subprocess.Popen[str], str]], gradvitals: Callable[..., Any], tmp_path: Path
 ) -> None:

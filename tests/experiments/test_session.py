@@ -79,3 +79,15 @@ def test_a_run_that_was_stopped_failed_until_it_is_resumed_and_its_record_is_who
 
 def test_a_run_alone_has_no_place_in_the_table(trained: Callable[..., Path]) -> None:
     assert not [tag for tag in written(trained()).Tags()["tensors"] if tag.startswith("_hparams_")]
+
+
+def test_a_run_whose_loss_is_not_finite_has_failed(
+    gradvitals: Callable[..., Any], config: Callable[..., str], tmp_path: Path
+) -> None:
+    axes = '[sweep]\n"training.optimizer.learning_rate" = [0.1, 1e30]\n'
+    assert gradvitals("sweep", config(axes), "--workers", "1").code == 0
+    found = {read_record(folder).record.notes(Ending)[-1].reason: folder for folder in find_runs(tmp_path / "logs")}
+    assert {reason: status_of(folder) for reason, folder in found.items()} == {
+        "completed": api_pb2.STATUS_SUCCESS,
+        "non_finite": api_pb2.STATUS_FAILURE,
+    }

@@ -14,6 +14,7 @@ from werkzeug import wrappers
 
 from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.strict_json import Json, encode_json
+from gradvitals.diagnostics.tensorboard.vitals_tab.first_steps import start_command
 from gradvitals.diagnostics.tensorboard.vitals_tab.histograms import layer_histograms
 from gradvitals.diagnostics.tensorboard.vitals_tab.hyperparameters import config_values
 from gradvitals.diagnostics.tensorboard.vitals_tab.loader import PLUGIN_NAME
@@ -75,7 +76,8 @@ class VitalsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard h
         return route
 
     def _runs(self, logs: Logs, _: Mapping[str, str]) -> Json:
-        return {"logdir": self._logdir, "runs": [brief_run(run) for run in self._index.runs(logs).values()]}
+        runs: list[Json] = [brief_run(run) for run in self._index.runs(logs).values()]
+        return {"logdir": self._logdir, "start": start_command(self._logdir or "logs"), "runs": runs}
 
     def _map(self, logs: Logs, arguments: Mapping[str, str]) -> Json:
         sweep = arguments.get("sweep", "")

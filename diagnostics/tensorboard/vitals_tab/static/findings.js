@@ -4,9 +4,10 @@ import { count } from "./numbers.js";
 
 const OUTCOMES = { untested: "not tried yet", confirmed: "confirmed by trial", refuted: "refuted by trial" };
 
-function heading(finding) {
+function heading(finding, go) {
   return el("h3", {}, patch(finding), " ", el("b", { class: finding.severity }, finding.severity), " ", el("bdi", { class: "key" }, finding.key),
-    el("span", { class: "quiet" }, ` since step ${count(finding.since)}`));
+    el("span", { class: "quiet" }, ` since step ${count(finding.since)} `),
+    el("button", { type: "button", class: "link anchor", title: "Put this finding into the address", "aria-label": `Put ${finding.key} into the address`, onclick: () => go({ finding: finding.key }) }, "#"));
 }
 
 function cures(finding) {
@@ -16,26 +17,28 @@ function cures(finding) {
 
 const labelled = (label, text) => (text ? el("p", {}, el("b", {}, `${label}: `), ...withCode(text)) : "");
 
-function root(finding) {
+function root(finding, go) {
   return el("article", { class: `finding of-${finding.severity}`, "data-key": finding.key },
-    heading(finding),
+    heading(finding, go),
     el("p", {}, ...withCode(finding.evidence)),
     el("p", { class: "quiet" }, finding.explanation),
     labelled("Wrong", finding.wrong), labelled("Costs", finding.costs), cures(finding),
-    finding.explains.length ? el("div", { class: "explains" }, el("p", { class: "quiet" }, "It explains:"), finding.explains.map((each) => el("div", { class: "explained", "data-key": each.key }, heading(each), el("p", {}, ...withCode(each.evidence))))) : "");
+    finding.explains.length ? el("div", { class: "explains" }, el("p", { class: "quiet" }, "It explains:"), finding.explains.map((each) => el("div", { class: "explained", "data-key": each.key }, heading(each, go), el("p", {}, ...withCode(each.evidence))))) : "");
 }
 
 export class FindingsView {
-  constructor() {
+  constructor(go) {
+    this.go = go;
     this.element = el("main", { class: "findings-view" });
   }
 
   show(run) {
     const { roots, asides } = run.findings;
+    const opened = [...this.element.querySelectorAll("details[open]")].map((each) => each.dataset.of);
     this.element.replaceChildren(
       roots.length ? "" : el("p", { class: "notice" }, nothing(run)),
-      ...roots.map(root),
-      ...Object.entries(asides).map(([word, lines]) => el("details", {}, el("summary", {}, `${lines.length} ${word}`), el("ul", {}, lines.map((line) => el("li", {}, ...withCode(line)))))));
+      ...roots.map((each) => root(each, this.go)),
+      ...Object.entries(asides).map(([word, lines]) => el("details", { "data-of": word, open: opened.includes(word) }, el("summary", {}, `${lines.length} ${word}`), el("ul", {}, lines.map((line) => el("li", {}, ...withCode(line)))))));
   }
 }
 

@@ -1,7 +1,7 @@
 // TensorBoard around the page: its theme, its address, and its word that the logs were read anew.
 
 const PREFIX = "p.gradvitals.";
-const KEYS = ["view", "sweep", "run", "columns", "rows", "cell", "metric", "layer", "step", "along", "unit"];
+const KEYS = ["view", "sweep", "run", "columns", "rows", "cell", "metric", "layer", "step", "along", "unit", "finding"];
 
 const outside = () => {
   try {

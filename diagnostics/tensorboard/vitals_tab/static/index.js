@@ -8,7 +8,7 @@ import { Picker } from "./picker.js";
 import { header, RunView } from "./run_view.js";
 import { UnitsView } from "./units_view.js";
 
-const LIVE_MS = 4000; // while a run has not ended
+const LIVE_MS = 3000; // while a run has not ended
 const SILENT_S = 3600; // without a word for so long, a run was killed or is slow enough for the idle pace
 const IDLE_MS = 15000;
 const AWAY_MS = 1000; // until the next look whether the tab is shown again, which asks nobody
@@ -24,7 +24,7 @@ class Page {
     this.views = {
       map: new MapView(go),
       run: new RunView(go, async (run, layer, step) => (await ask("histograms", { run, layer, step: String(step) })).data),
-      findings: new FindingsView(),
+      findings: new FindingsView(go),
       units: new UnitsView(go),
     };
     this.tabs = el("nav", { class: "views", "aria-label": "Views" }, Object.entries(VIEWS).map(([view, title]) => el("button", { type: "button", "data-view": view, onclick: () => go({ view }, { step: true }) }, title)));
@@ -49,7 +49,8 @@ class Page {
 
   go(change, { step = false, ofRun = false } = {}) {
     const inMap = ofRun && (this.state.view ?? "map") === "map";
-    this.state = { ...this.state, ...change, ...(inMap ? { view: "run" } : {}) };
+    const elsewhere = (change.run ?? this.state.run) !== this.state.run || (change.view ?? "findings") !== "findings";
+    this.state = { ...this.state, ...(elsewhere ? { finding: null } : {}), ...change, ...(inMap ? { view: "run" } : {}) };
     if (change.run && this.state.sweep !== ALL) this.state.sweep = this.runs?.find((run) => run.name === change.run)?.sweep ?? this.state.sweep;
     writeAddress(this.state, { step });
     this.draw();
@@ -61,7 +62,7 @@ class Page {
     if (shown) {
       try {
         const { data } = await ask("runs");
-        [this.runs, this.logdir] = [data.runs, data.logdir];
+        [this.runs, this.logdir, this.command] = [data.runs, data.logdir, data.start];
         await this.draw();
       } catch (error) {
         this.trouble(error);
@@ -122,6 +123,7 @@ class Page {
     const { sweep, run, columns, rows, cell, finding, along, unit } = this.state;
     const { [view]: shown } = this.views;
     const { scrollTop } = this.body;
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     const stays = this.body.lastChild === shown.element && this.shownRun === run;
     const chosen = { map: [sweep, columns, rows, cell, this.runs.length], units: unit, run: along, findings: finding };
     const drawn = JSON.stringify([view, text, chosen[view]]);
@@ -133,14 +135,24 @@ class Page {
     if (view === "findings" || view === "units") this.body.replaceChildren(header(data), shown.element);
     else if (this.body.lastChild !== shown.element || this.body.children.length > 1) this.body.replaceChildren(shown.element);
     this.body.scrollTop = stays ? scrollTop : 0;
-    if (view === "findings" && finding) this.scrollTo(finding);
+    this.lookFor(view === "findings" && finding ? [run, finding] : []);
+    this.keepFocus(focused, stays);
   }
 
-  scrollTo(key) {
+  // Marks the finding of the address, and goes to it once.
+  lookFor([run, key]) {
     const found = [...this.body.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
-    found?.scrollIntoView({ block: "center" });
     found?.classList.add("looked-for");
-    delete this.state.finding;
+    const looked = found ? JSON.stringify([run, key]) : "";
+    if (found && looked !== this.looked) found.scrollIntoView({ block: "center" });
+    this.looked = looked;
+  }
+
+  // What had the focus has it again when it was drawn anew; where it led somewhere else, the heading there has it.
+  keepFocus(focused, stays) {
+    if (!focused || focused.isConnected || document.activeElement !== document.body) return;
+    const again = stays && [...this.body.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent);
+    (again || this.body.querySelector("h1"))?.focus({ preventScroll: true });
   }
 
   empty() {
@@ -148,7 +160,7 @@ class Page {
     this.body.replaceChildren(el("div", { class: "notice" },
       el("h1", {}, "No gradvitals runs here yet"),
       el("p", {}, "Nothing below ", el("code", {}, this.logdir || "the log folder"), " was recorded by gradvitals. Start with:"),
-      el("pre", {}, `gradvitals run learning_rate_x_initialization --logdir ${this.logdir || "logs"}`),
+      el("pre", {}, this.command),
       el("p", { class: "quiet" }, "or watch a training of your own: ", el("code", {}, "gradvitals.watch(model, logdir=…)"), ". The page looks again by itself.")));
   }
 

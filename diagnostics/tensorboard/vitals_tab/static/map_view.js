@@ -80,7 +80,7 @@ export class MapView {
     },
     el("span", { class: "symbol", "aria-hidden": "true" }, cell.look.symbol),
     cell.score_text ? el("span", { class: "score", "aria-hidden": "true" }, cell.score_text) : "",
-    el("span", { class: "verdict", "aria-hidden": "true" }, strong || cell.running === 0 ? cell.sign : "…"),
+    el("span", { class: "verdict", "aria-hidden": "true" }, strong || cell.running === 0 ? cell.sign : "", cell.running > 0 && cell.root !== "running" ? "…" : ""),
     cell.runs.length > 1 ? el("span", { class: "several", "aria-hidden": "true" }, `×${cell.runs.length}`) : "",
     el("span", { class: "tip", "aria-hidden": "true" }, text.map((line) => el("bdi", {}, line))));
   }
@@ -122,7 +122,7 @@ export class MapView {
     const running = runs.filter((run) => run.status === "running").length;
     return el("div", { class: "under" },
       el("ul", { class: "legend" }, data.legend.map((look) => el("li", {}, patch(look), " ", el("bdi", {}, look.name), el("span", { class: "quiet" }, ` ${look.runs}`)))),
-      el("p", { class: "quiet" }, `A cell shows the commonest root diagnosis, its verdict (✗ error, ! warning, ✓ healthy, ? not judged) and the mean ${data.score_name} on validation.`,
+      el("p", { class: "quiet" }, `A cell shows the commonest root diagnosis, its verdict (✗ error, ! warning, ✓ healthy, ? not judged, … no end so far) and the mean ${data.score_name} on validation.`,
         running ? ` ${running} of ${runs.length} runs have not ended.` : "",
         data.best ? " Best: " : "", data.best ? this.link(data.best.run) : "", data.best ? ` (${data.score_name} ${show(data.best.score)}).` : ""));
   }

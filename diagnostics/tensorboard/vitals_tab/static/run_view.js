@@ -79,7 +79,7 @@ export function header(run, switched = "") {
   if (run.scored_on) scores.push(["scored on", run.scored_on]);
   const facts = [["status", state], ["progress", progress], ...scores, ...Object.entries(run.facts).map(([name, value]) => [name === "loss" ? "loss function" : name, typeof value === "number" ? show(value) : value])];
   return el("header", { class: "run-head" }, switched,
-    el("h1", {}, el("span", { class: run.verdict }, `${run.sign} ${words(run.verdict)}`), run.root ? [" ", patch(run.look), " ", el("span", { class: "root-name" }, run.look.name)] : "", " ", el("bdi", { class: "run-name quiet", title: run.name }, shortName(run.name))),
+    el("h1", { tabindex: "-1" }, el("span", { class: run.verdict }, `${run.sign} ${words(run.verdict)}`), run.root ? [" ", patch(run.look), " ", el("span", { class: "root-name" }, run.look.name)] : "", " ", el("bdi", { class: "run-name quiet", title: run.name }, shortName(run.name))),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("bdi", {}, value))))));
 }
 

@@ -1,21 +1,26 @@
 """Logs of a real sweep, logs that nobody would wish for, and TensorBoard on them."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.request import ProxyHandler, build_opener
 
 import numpy as np
 import pytest
 from tensorboard.backend import application
 from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
 from tensorboard.plugins import base_plugin
+from tests.diagnostics.tensorboard.vitals_tab.shown_tab import PATIENCE as PATIENCE_OF_PAGES
+from tests.diagnostics.tensorboard.vitals_tab.shown_tab import Tab
 from werkzeug.test import Client, TestResponse
 
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
@@ -34,6 +39,17 @@ PATIENCE = 60.0  # seconds, for a busy machine
 HOSTILE = "<img src=x onerror=alert(1)> & \"quotes\" 'too' 日本語"
 
 Ask: TypeAlias = Callable[..., TestResponse]
+Board: TypeAlias = Callable[..., AbstractContextManager[str]]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 SWEEP = "learning_rate_x_initialization"
 SETTINGS = (
@@ -185,3 +201,52 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
             server.wait(timeout=PATIENCE)
 
     return serve
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Chromium: Playwright's own, or the system's."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        own = started.chromium.executable_path
+        path = own if Path(own).exists() else shutil.which("chromium") or shutil.which("google-chrome")
+        if path is None:
+            pytest.skip("no browser: neither Playwright's (playwright install chromium) nor chromium on the PATH")
+        playwright.expect.set_options(timeout=PATIENCE_OF_PAGES)
+        launched = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def logs(sweep_logs: Path, odd_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Put the sweep and the odd runs together, in folders that may be written to."""
+    together = tmp_path_factory.mktemp("browser") / "logs"
+    shutil.copytree(sweep_logs, together)
+    shutil.copytree(odd_logs, together / "odd")
+    return together
+
+
+@pytest.fixture(scope="module")
+def address(board: Board, logs: Path) -> Iterator[str]:
+    """Serve them, and wait until TensorBoard has read them."""
+    with board(logs, "--reload_interval", "1") as found:
+        get = build_opener(ProxyHandler({})).open
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            with get(f"{found}/data/plugin/gradvitals/runs") as answer:
+                runs = json.load(answer)["runs"]
+            if len(runs) == 8 + 7 and sum(run["status"] == "completed" for run in runs) == 8 + 3:
+                break
+            time.sleep(0.1)
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Any, address: str) -> Iterator[Tab]:
+    """Open a page; nothing may go wrong in it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    tab = Tab(context.new_page(), address)
+    yield tab
+    context.close()
+    assert tab.wrong == []

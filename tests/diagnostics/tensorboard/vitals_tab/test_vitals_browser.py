@@ -1,141 +1,29 @@
 """The tab in a browser, on a real TensorBoard: what a user sees, clicks and types."""
 
 import json
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import quote
-from urllib.request import ProxyHandler, build_opener
 
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.diagnostics.tensorboard.vitals_tab.shown_tab import PATIENCE, Tab
 
 from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.diagnostics.tensorboard.vitals_tab.first_steps import TAB
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 Board: TypeAlias = Callable[..., AbstractContextManager[str]]
 
 SWEEP = "learning_rate_x_initialization"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 20_000.0  # milliseconds, for a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Start Chromium: Playwright's own, or the system's."""
-    with playwright.sync_playwright() as started:
-        own = started.chromium.executable_path
-        path = own if Path(own).exists() else shutil.which("chromium") or shutil.which("google-chrome")
-        if path is None:
-            pytest.skip("no browser: neither Playwright's (playwright install chromium) nor chromium on the PATH")
-        playwright.expect.set_options(timeout=PATIENCE)
-        launched = started.chromium.launch(executable_path=path, args=FLAGS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def logs(sweep_logs: Path, odd_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Put the sweep and the odd runs together, in folders that may be written to."""
-    together = tmp_path_factory.mktemp("browser") / "logs"
-    shutil.copytree(sweep_logs, together)
-    shutil.copytree(odd_logs, together / "odd")
-    return together
-
-
-@pytest.fixture(scope="module")
-def address(board: Board, logs: Path) -> Iterator[str]:
-    with board(logs, "--reload_interval", "1") as found:
-        get = build_opener(ProxyHandler({})).open
-        deadline = time.monotonic() + 60.0
-        while time.monotonic() < deadline:
-            with get(f"{found}/data/plugin/gradvitals/runs") as answer:
-                runs = json.load(answer)["runs"]
-            if len(runs) == 8 + 7 and sum(run["status"] == "completed" for run in runs) == 8 + 3:
-                break
-            time.sleep(0.1)
-        yield found
-
-
-class Tab:
-    """A page with the tab open; it remembers whatever went wrong."""
-
-    def __init__(self, page: Any, address: str) -> None:
-        self.page, self.address, self.wrong = page, address, list[str]()
-        self.frame: Any = page
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
-        page.on("requestfailed", self._failed)
-        page.on("request", self._asked)
-        page.on("console", self._said)
-
-    def _failed(self, request: Any) -> None:
-        if "ERR_ABORTED" not in str(request.failure):  # the page was left
-            self.wrong.append(f"failed: {request.url}: {request.failure}")
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith((self.address, "data:", "blob:", "about:")):
-            self.wrong.append(f"asked outside: {request.url}")
-
-    def _said(self, message: Any) -> None:
-        if message.location["url"].endswith("favicon.ico"):
-            return  # the tab's own page has none
-        if message.type == "error" or "Content Security Policy" in message.text:
-            self.wrong.append(f"console: {message.text}")
-
-    def open(self, **state: str) -> None:
-        """Open the tab within TensorBoard."""
-        self._go(f"{self.address}/#gradvitals", state)
-        self.look_inside()
-
-    def look_inside(self) -> None:
-        """Look at the frame that TensorBoard has for the tab."""
-        self.frame = self.page.frame_locator("iframe[src*='gradvitals']")
-
-    def open_alone(self, **state: str) -> None:
-        """Open the tab's own page, which is there at once."""
-        self._go(f"{self.address}/data/plugin_entry.html?name=gradvitals#", state)
-        self.frame = self.page
-
-    def find(self, selector: str, **options: Any) -> Any:
-        """Find what a selector says, in the tab."""
-        return self.frame.locator(selector, **options)
-
-    def forgive(self, word: str) -> None:
-        """Forget what went wrong with this word in it."""
-        self.wrong = [each for each in self.wrong if word not in each]
-
-    def _go(self, start: str, state: dict[str, str]) -> None:
-        pairs = [f"p.gradvitals.{key}={quote(value, safe='')}" for key, value in state.items()]
-        self.page.goto("about:blank")
-        self.page.goto("&".join([start, *pairs]))
-
-
-@pytest.fixture
-def tab(browser: Any, address: str) -> Iterator[Tab]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    tab = Tab(context.new_page(), address)
-    yield tab
-    context.close()
-    assert tab.wrong == []
 
 
 def summary_of(logs: Path, part: str) -> dict[str, Any]:
@@ -455,9 +343,12 @@ def test_a_run_that_was_silent_for_hours_is_not_called_live(tab: Tab) -> None:
 
 
 def test_an_empty_folder_says_how_to_start(browser: Any, board: Board, tmp_path: Path) -> None:
-    with board(tmp_path) as address:
+    (tmp_path / "my logs").mkdir()
+    with board(tmp_path / "my logs") as address:
         page = browser.new_page()
-        page.goto(f"{address}/data/plugin_entry.html?name=gradvitals")
-        playwright.expect(page.locator(".notice")).to_contain_text("No gradvitals runs here yet", timeout=PATIENCE)
-        playwright.expect(page.locator("pre")).to_contain_text(f"--logdir {tmp_path}")
+        page.goto(f"{address}/{TAB}")
+        frame = page.frame_locator("iframe[src*='gradvitals']")
+        playwright.expect(frame.locator(".notice")).to_contain_text("No gradvitals runs here yet", timeout=PATIENCE)
+        told = f"gradvitals sweep learning_rate_x_initialization --logdir '{tmp_path / 'my logs'}'"
+        playwright.expect(frame.locator("pre")).to_have_text(told)
         page.close()
