@@ -4,11 +4,13 @@ import { el, withCode } from "./dom.js";
 import { FindingsView } from "./findings.js";
 import { followTheme, isShown, onAddress, onReload, readAddress, writeAddress } from "./host.js";
 import { ALL, MapView } from "./map_view.js";
+import { ago } from "./numbers.js";
 import { Picker } from "./picker.js";
 import { header, RunView } from "./run_view.js";
 import { UnitsView } from "./units_view.js";
 
 const LIVE_MS = 3000; // while a run has not ended
+const LIVE_S = 90; // without a word for longer, nobody can tell whether a run goes on
 const SILENT_S = 3600; // without a word for so long, a run was killed or is slow enough for the idle pace
 const IDLE_MS = 15000;
 const AWAY_MS = 1000; // until the next look whether the tab is shown again, which asks nobody
@@ -68,9 +70,11 @@ class Page {
         this.trouble(error);
       }
     }
-    const running = this.runs?.some((run) => run.status === "running" && Date.now() / 1000 - run.time < SILENT_S);
-    this.live.textContent = running ? "live" : "";
-    this.live.classList.toggle("on", Boolean(running));
+    const last = Math.max(...(this.runs ?? []).filter((run) => run.status === "running").map((run) => run.time));
+    const past = Date.now() / 1000 - last;
+    const running = past < SILENT_S;
+    this.live.textContent = past < LIVE_S ? "live" : running ? `last written ${ago(last)}` : "";
+    this.live.classList.toggle("on", past < LIVE_S);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.refresh(), !shown ? AWAY_MS : running ? LIVE_MS : IDLE_MS);
   }

@@ -1,7 +1,9 @@
 """The tab in a browser, on runs without an end or without epochs, and where addresses and the keyboard lead."""
 
+import re
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -87,6 +89,12 @@ def test_what_has_the_focus_keeps_it_when_a_running_run_grows(tab: Tab, logs: Pa
     playwright.expect(tab.find(".run-head .facts")).to_contain_text("completed", timeout=40_000)
     playwright.expect(tab.find(".findings-view .anchor").first).to_be_focused()
     tab.forgive("404")
+
+
+def test_a_run_that_was_silent_for_minutes_is_not_called_live_but_says_since_when(tab: Tab) -> None:
+    tab.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(minutes=20))
+    tab.open_alone(view="run", run="odd/still running")
+    playwright.expect(tab.find(".live")).to_have_text(re.compile(r"last written 2\d min ago"))
 
 
 def test_a_running_cell_says_once_that_it_has_no_end(tab: Tab, logs: Path, make_run: MakeRun) -> None:
