@@ -14,16 +14,22 @@ from gradvitals.experiments.runner import OpenRun, Place
 from gradvitals.experiments.watched_training import as_training, train_experiment
 
 
-def run_stacked(runs: Sequence[tuple[PlannedRun, Place]]) -> list[tuple[RunSummary | None, str]]:
+def run_stacked(
+    runs: Sequence[tuple[PlannedRun, Place]], pace: LivePace | None = None
+) -> list[tuple[RunSummary | None, str]]:
     """Train runs that are alike at once; see `train_many`. What stops one does not stop the others.
 
     Should they not fit into one stack after all, they are trained one after the other.
+
+    Args:
+        runs: What to run, and where.
+        pace: How often they get a verdict meanwhile.
 
     Returns:
         For each run its summary, or none and the sentence that says why.
     """
     opened: dict[int, OpenRun] = {}
-    pace = LivePace()
+    pace = pace or LivePace()
     errors: dict[int, Exception] = {}
     try:
         for index, (planned, place) in enumerate(runs):
