@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.report import STYLES
+from gradvitals.experiments.checking import check_path
 from gradvitals.experiments.cli.options import LOGS, make_console
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text
-from gradvitals.experiments.run_folder import find_runs, read_summary
+from gradvitals.experiments.progress import RUNNING
+from gradvitals.experiments.run_folder import RunSummary, find_runs, read_summary
 
 COLUMNS = ("run", "status", "steps", "seconds", "accuracy", "loss", "verdict", "findings")
 """Of the CSV."""
@@ -59,6 +63,8 @@ def _row(folder: Path, root: Path) -> dict[str, Any]:
     summary = read_summary(folder)
     if summary is None:
         return dict.fromkeys(COLUMNS) | {"run": name, "status": "foreign", "findings": []}
+    if summary.status == RUNNING:
+        summary = _so_far(summary, folder)
     return {
         "run": name,
         "status": summary.status,
@@ -70,6 +76,14 @@ def _row(folder: Path, root: Path) -> dict[str, Any]:
         "findings": list(summary.findings),
         "axes": dict(summary.axes),
     }
+
+
+def _so_far(summary: RunSummary, folder: Path) -> RunSummary:
+    """Fill in what a run has come to that has not written its summary's end."""
+    run = check_path(folder, {}, "all").runs[0]
+    findings = tuple(each.key for each in run.verdict.standing if each.severity > Severity.INFO)
+    steps = 0 if run.progress is None else run.progress.step
+    return replace(summary, steps=steps, scores=run.scores, verdict=run.outcome, findings=findings)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -156,6 +156,17 @@ def test_the_report_shows_what_is_not_done_with_its_scores_and_its_last_verdict(
 
 
 @on_posix
+def test_the_list_has_what_a_run_without_an_end_has_come_to(
+    stopped: tuple[str, Path], gradvitals: Callable[..., Any]
+) -> None:
+    status, sweep = stopped
+    runs = json.loads(gradvitals("list", sweep, "--format", "json").out)["runs"]
+    assert [(run["status"], run["verdict"]) for run in runs] == [(status, "not_judged"), (status, "error")]
+    assert all(run["steps"] > 0 and run["accuracy"] > 0.0 and run["loss"] > 0.0 for run in runs)
+    assert any(key.startswith("dead_units@") for key in runs[1]["findings"])
+
+
+@on_posix
 def test_a_record_that_lost_its_end_is_not_taken_for_a_run_that_goes_on(
     trained: Callable[..., Path], gradvitals: Callable[..., Any]
 ) -> None:
