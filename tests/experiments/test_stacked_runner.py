@@ -1,5 +1,6 @@
 """A block of runs trained at once leaves the folders that each run would leave alone."""
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from gradvitals.diagnostics.live_pace import LivePace
 from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS
 from gradvitals.engine.events import StepEnded
 from gradvitals.experiments import runner
 from gradvitals.experiments.blocks import Run, cut_into_blocks
@@ -272,3 +276,15 @@ def test_blocks_keep_all_workers_busy_and_fit_the_cache(
     blocks = cut_into_blocks(runs, workers)
     assert [len(block) for block in blocks] == expected
     assert sorted(planned.config.seed for block in blocks for planned, _ in block) == list(range(count))
+
+
+def test_verdicts_in_between_change_nothing_of_what_a_block_leaves(plan: Plan) -> None:
+    at_leisure, in_haste = LivePace(itertools.count(0.0, 1000.0).__next__), LivePace(lambda: 0.0)
+    often, seldom = plan(SWEEPS["rates and starts"]), plan(SWEEPS["rates and starts"], "seldom")
+    run_stacked(often, at_leisure)
+    run_stacked(seldom, in_haste)
+    assert [contents(run) for run in often] == [contents(run) for run in seldom]
+    told = [[len(read_run(run[1].folder).tensors[FINDINGS]) for run in runs] for runs in (often, seldom)]
+    assert all(more >= fewer for more, fewer in zip(*told, strict=True))
+    assert sum(told[0]) > sum(told[1]) >= len(seldom)  # some are lost at once
+    assert (at_leisure.members, in_haste.members) == (0, 0)
