@@ -172,6 +172,10 @@ def test_a_pytorch_loop_that_was_watched_has_findings_and_curves(
     assert "dead_units@0" in section.text
     titles = [figure.one("figcaption").text for figure in section.every("figure", "chart")]
     assert titles[0] == "Loss relative to the best constant output's"
+    assert titles[1:3] == ["Loss", "Accuracy"]
+    facts = section.one("dl", "facts").text
+    assert "loss on the training set" in facts
+    assert "accuracy on the training set" in facts
     assert "Gradient norm by layer" in titles
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from werkzeug.test import TestResponse
 
-from gradvitals.diagnostics.notes import Ending
+from gradvitals.diagnostics.measurements import Context
+from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.engine.events import LayerInfo
 
 Ask = Callable[..., TestResponse]
 SWEEP = "learning_rate_x_initialization"
@@ -257,4 +259,48 @@ def test_a_logdir_that_is_a_run_itself_is_shown(
 
 
 def test_a_folder_without_runs_of_ours_has_none(open_tab: Callable[[Path], Ask], tmp_path: Path) -> None:
-    assert answer(open_tab(tmp_path)("runs")) == {"logdir": str(tmp_path), "runs": []}
+    folder = tmp_path / "my logs"
+    folder.mkdir()
+    start = f"gradvitals sweep learning_rate_x_initialization --logdir '{folder}'"
+    assert answer(open_tab(folder)("runs")) == {"logdir": str(folder), "start": start, "runs": []}
+
+
+@pytest.mark.parametrize(
+    ("loss", "changed", "scores", "on", "titles"),
+    [
+        ("mse", {}, {"loss": 0.5}, "256 training samples", ["Loss"]),
+        (
+            "cross_entropy",
+            {"accuracy_excess": 0.25, "majority_accuracy": 0.5, "whole_set": True},
+            {"loss": 0.5, "accuracy": 0.75},
+            "the training set",
+            ["Loss", "Accuracy"],
+        ),
+        ("mse", {"samples": "many"}, {}, "", []),
+        ("unknown", {}, {}, "", []),
+    ],
+    ids=["regression", "classification", "damaged", "no loss told"],
+)
+def test_a_run_that_tells_of_no_epochs_has_the_scores_of_its_last_look(
+    loss: str,
+    changed: dict[str, Any],
+    scores: dict[str, float],
+    on: str,
+    titles: list[str],
+    *,
+    make_probe: Callable[..., Probe],
+    open_tab: Callable[[Path], Ask],
+    tmp_path: Path,
+) -> None:
+    with closing(RunWriter(tmp_path / "run")) as run:
+        run.context(Context((LayerInfo("0", "relu", 4, 4),), loss, None, 64, 1000, 1.0, None, None))
+        for step, seen in ((0, 1.0), (10, 0.5)):
+            run.note(make_probe(step, loss=seen, **changed))
+    ask = open_tab(tmp_path)
+    (brief,) = answer(ask("runs"))["runs"]
+    assert (brief["scores"], brief["scored_on"]) == (scores, on)
+    shown = answer(ask("run", run="run"))
+    assert [curve["title"] for curve in shown["curves"]] == titles
+    assert [curve["steps"] for curve in shown["curves"]] == [[0, 10]] * len(titles)
+    assert shown["told"].startswith("No loss was seen") == (loss == "unknown")
+    assert ("loss" in shown["facts"]) == (loss != "unknown")
