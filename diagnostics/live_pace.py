@@ -12,7 +12,7 @@ from dataclasses import dataclass
 SHARE = 0.01
 """Of the time that the trainings take, for judging them meanwhile."""
 
-ADVANCE = 0.8
+ADVANCE = 0.6
 """Of what the whole training leaves for it, what everybody's first verdict may have at once."""
 
 FIRST_AFTER, LEAST_BETWEEN = 0.5, 2.0
