@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SHARE = 0.01
-"""Of the time that the trainings take, for judging them meanwhile."""
+SHARE, SHARE_OF_LOOPS = 0.01, 0.001
+"""Of the time that the trainings take, for judging them meanwhile; and that users' own loops take, who pay for it."""
 
 ADVANCE = 0.6
 """Of what the whole training leaves for it, what everybody's first verdict may have at once."""
@@ -31,9 +31,9 @@ LIKELY_COST, WEIGHT_OF_LAST = 0.003, 0.25
 class LivePace:
     """What trainings that take their steps together have in common: the time, and what of it was spent on verdicts."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Take a clock, in seconds."""
-        self.clock = clock
+    def __init__(self, clock: Callable[[], float] = time.perf_counter, *, share: float = SHARE) -> None:
+        """Take a clock, in seconds, and the share of the time that may be spent."""
+        self.clock, self._share = clock, share
         self.members = 0
         self._began: float | None = None
         self._first: tuple[int, float] | None = None
@@ -52,7 +52,7 @@ class LivePace:
     @property
     def least_between(self) -> float:
         """Seconds from one verdict to the next in which everybody can have one, so that nobody is always first."""
-        return max(LEAST_BETWEEN, SLACK * self.members * self._cost / SHARE)
+        return max(LEAST_BETWEEN, SLACK * self.members * self._cost / self._share)
 
     def has_time(self, step: int, total_steps: int | None, *, first: bool) -> bool:
         """Tell whether there is time for one more verdict.
@@ -71,7 +71,7 @@ class LivePace:
             return False
         elapsed = now - self._began
         counted = max(elapsed, ADVANCE * self._expected(step, total_steps, now)) if first else elapsed
-        return self._spent + self._cost <= SHARE * counted
+        return self._spent + self._cost <= self._share * counted
 
     def spend(self, step: int, seconds: float) -> None:
         """Note what a verdict took."""

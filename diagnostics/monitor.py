@@ -26,7 +26,7 @@ from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.live_pace import LivePace
+from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
 from gradvitals.diagnostics.measurements import Context, Record
@@ -94,6 +94,7 @@ class Monitor:
             config: The resolved config by dotted keys, so that prescriptions can name keys and values.
             diagnoses: The rules, with their thresholds.
             pace: How often the sinks get a verdict while it runs; one for all trainings that take their steps together.
+                By default as seldom as a loop of the user's own can afford.
         """
         self.record = Record()
         self.requirements, self.asserted = Requirements(), False
@@ -117,7 +118,7 @@ class Monitor:
         self._last_finite_step = 0
         self._live_step = 0
         self._drawer = Drawer(network, sinks)
-        self._reporter = Reporter(sinks, pace or LivePace())
+        self._reporter = Reporter(sinks, pace or LivePace(share=SHARE_OF_LOOPS))
         self._final: Verdict | None = None
         hooks = network.hooks
         self._handles: list[Removable] = [

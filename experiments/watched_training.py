@@ -44,7 +44,7 @@ def watch_experiment(
         sinks=sinks,
         config=flatten(as_plain(config)),
         diagnoses=diagnoses,
-        pace=pace,
+        pace=pace or LivePace(),
     )
 
 
