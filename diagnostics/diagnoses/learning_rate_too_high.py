@@ -133,7 +133,7 @@ class LearningRateTooHigh:
 
     def _finding(self, record: Record, gate: Gate, update: Update, standing: Standing, spoiled: str) -> Finding:
         since = _what_followed(record, gate.at(standing.last_step), standing)
-        if spoiled:
+        if spoiled and not _layers_dead_at_the_end(record):  # which is more, and told already
             since += f"; {spoiled}"
         return finding_of(
             self,
@@ -176,15 +176,22 @@ def _lost_units(record: Record, first: Probe, last: Probe) -> str:
     return ""
 
 
+def _layers_dead_at_the_end(record: Record) -> list[str]:
+    units = {} if record.context is None else {info.name: info.fan_out for info in record.context.layers}
+    return [
+        layer
+        for scan in record.notes(Scan)[-1:]
+        for layer, indices in scan.dead.items()
+        if len(indices) == units.get(layer)
+    ]
+
+
 def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) -> str:
     """Say what became of the network."""
-    context, scans = record.context, record.notes(Scan)
     incident = next(iter(record.notes(Incident)), None)
     if incident is not None:
         return f"at step {incident.step} numbers were no longer finite"
-    units = {info.name: info.fan_out for info in context.layers} if context is not None else {}
-    last = scans[-1].dead if scans else {}
-    dead = [layer for layer, indices in last.items() if len(indices) == units.get(layer)]
+    dead = _layers_dead_at_the_end(record)
     if dead:
         return f"all units of {', '.join(dead)} have died since"
     if gated is not None and Arm.NO_GRADIENT in gated.arms:

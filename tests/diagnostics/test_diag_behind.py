@@ -334,6 +334,15 @@ def test_units_that_a_training_of_large_updates_lost_count_where_it_is_likely_to
     assert all(str(expected) in finding.evidence for finding in found)
 
 
+def test_a_whole_layer_that_died_of_large_updates_is_told_once(noted: Noted) -> None:
+    record = noted(1.0, 0.1, 0.01, lag=None, updates={"output": 0.16}, accuracy_excess=0.9)
+    for step, count in ((0, 0), (1000, 8)):
+        record.add(Scan(step, 100, {"hidden_1": tuple(range(count)), "hidden_2": ()}))
+    record.add(LIKELY)
+    (finding,) = LearningRateTooHigh().judge(record, judge_gate(record)).findings
+    assert finding.evidence.endswith("all units of hidden_1 have died since")
+
+
 @pytest.mark.parametrize(("dead", "speaks"), [(2, True), (1, False)])
 def test_dead_units_count_from_a_quarter_of_a_layer(noted: Noted, dead: int, *, speaks: bool) -> None:
     for more, expected in (({}, speaks), (NEAR, False)):
