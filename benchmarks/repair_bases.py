@@ -356,7 +356,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "digits_relu_adamax",
-        "held_out",
+        "tuning",
         _toml(
             'source = "digits"',
             'hidden = [80, 40]\nactivation = "relu"\ninit = "he_uniform"',
@@ -367,7 +367,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "digits_gelu_momentum",
-        "held_out",
+        "tuning",
         _toml(
             'source = "digits"',
             'hidden = [96]\nactivation = "gelu"\ninit = "he_normal"',
@@ -377,7 +377,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "wine_leaky_rmsprop",
-        "held_out",
+        "tuning",
         _toml(
             'source = "wine"',
             'hidden = [24, 12]\nactivation = "leaky_relu"\ninit = "he_normal"',
@@ -387,7 +387,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "breast_cancer_tanh_adamax",
-        "held_out",
+        "tuning",
         _toml(
             'source = "breast_cancer"',
             'hidden = [16, 16]\nactivation = "tanh"\ninit = "glorot_normal"',
@@ -397,7 +397,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "diabetes_leaky_adamw",
-        "held_out",
+        "tuning",
         _toml(
             'source = "diabetes"\nscale_targets = "standard"',
             'hidden = [32, 16]\nactivation = "leaky_relu"\ninit = "he_uniform"',
@@ -408,7 +408,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "xor_tanh_adam",
-        "held_out",
+        "tuning",
         _toml(
             'source = "xor"\nn = 900',
             'hidden = [12, 12]\nactivation = "tanh"\ninit = "glorot_uniform"',
@@ -418,7 +418,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "spiral_relu_momentum",
-        "held_out",
+        "tuning",
         _toml(
             'source = "spiral"\nn = 1000',
             'hidden = [64, 32]\nactivation = "relu"\ninit = "he_normal"',
@@ -429,7 +429,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "moons_relu_sgd",
-        "held_out",
+        "tuning",
         _toml(
             'source = "moons"\nn = 700',
             'hidden = [32]\nactivation = "relu"\ninit = "he_normal"',
@@ -440,7 +440,7 @@ BASES: tuple[Base, ...] = (
     ),
     Base(
         "iris_relu_rmsprop",
-        "held_out",
+        "tuning",
         _toml(
             'source = "iris"',
             'hidden = [16]\nactivation = "relu"\ninit = "he_uniform"',
