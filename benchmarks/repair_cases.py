@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from repair_bases import BASES, Base, Part
+from repair_bases import Base, Part, Table, bases
 
 from gradvitals.experiments.fault_cases import FAULT_CASES
 
@@ -20,9 +20,9 @@ class Case:
         part: Of the benchmark.
         fault: Kind of fault, or the diagnosis that a bundled config is for.
         count: Faults injected: the keys that a cure may have.
-        config: Name of a bundled config, or the TOML of the base.
+        config: Name of a bundled config, or that of the base.
         sick: Overrides that make it sick.
-        twin: Name or TOML of the healthy twin.
+        twin: The healthy twin, likewise.
         twin_sick: Overrides that the twin has as well: a dose that is no fault.
         roots: Ids of the diagnoses that name the fault; of two faults, those of either.
         curable: Whether the catalogue lists a cure by config.
@@ -32,9 +32,9 @@ class Case:
     part: Part
     fault: str
     count: int
-    config: str
+    config: str | Table
     sick: tuple[str, ...]
-    twin: str
+    twin: str | Table
     twin_sick: tuple[str, ...]
     roots: tuple[str, ...]
     curable: bool = True
@@ -68,10 +68,10 @@ def injections(base: Base) -> Iterator[Injection]:
     yield "inputs unscaled", ("data.scale=1000.0",), ("unscaled_inputs",)
     yield "a layer frozen", ('training.frozen=["hidden_1"]',), ("frozen_parameters",)
     yield "output squashed", ('model.output="relu"',), ("loss_mismatch", "dead_units", "collapsed_output")
-    if base.rectified:
+    if base.is_rectified:
         bias = ('model.bias_init={kind="constant", value=-200.0}',)
         yield "biases far below zero", bias, ("dead_units", "initialization_scale")
-    if base.regression:
+    if base.is_regression:
         yield "targets unscaled", ('data.scale_targets="none"',), ("unscaled_targets",)
 
 
@@ -103,17 +103,15 @@ def cases(part: Part) -> Iterator[Case]:
     """Yield the cases of a part."""
     if part == "bundled":
         yield from _bundled()
-    for base in BASES:
-        if base.part != part:
-            continue
+    for base in bases(part):
         single = {kind: (overrides, roots) for kind, overrides, roots in injections(base)}
         for kind, (overrides, roots) in single.items():
-            yield Case(f"{base.name}: {kind}", part, kind, 1, base.toml, overrides, base.toml, (), roots)
+            yield Case(f"{base.name}: {kind}", part, kind, 1, base.table, overrides, base.table, (), roots)
         for one, other in PAIRS:
             if one in single and other in single:
                 kind, both = f"{one} + {other}", (*single[one][0], *single[other][0])
                 roots = (*single[one][1], *single[other][1])
-                yield Case(f"{base.name}: {kind}", part, kind, 2, base.toml, both, base.toml, (), roots)
+                yield Case(f"{base.name}: {kind}", part, kind, 2, base.table, both, base.table, (), roots)
 
 
 def _bundled() -> Iterator[Case]:

@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from repair_bases import Part
+from repair_bases import Part, Table
 from repair_cases import Case, cases
 from threadpoolctl import threadpool_limits
 
 from gradvitals.diagnostics.findings import Severity
-from gradvitals.experiments.config.load import LoadedConfig, bundled_configs, load_config, parse_config
+from gradvitals.experiments.config.load import LoadedConfig, load_config, parse_config
 from gradvitals.experiments.intervention.arms import Arm
 from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.confirm import BUDGET, try_on
@@ -79,13 +79,11 @@ class Result:
     seconds: float
 
 
-def load_case(source: str, overrides: tuple[str, ...]) -> LoadedConfig:
-    """Load a bundled config by its name, or a base from its TOML."""
-    if source in bundled_configs():
+def load_case(source: str | Table, overrides: tuple[str, ...]) -> LoadedConfig:
+    """Load a bundled config by its name, or make that of a base."""
+    if isinstance(source, str):
         return load_config(source, overrides)
-    import tomllib
-
-    return LoadedConfig(parse_config(tomllib.loads(source), "base", overrides), "base", Path())
+    return LoadedConfig(parse_config(source, "base", overrides), "base", Path())
 
 
 def judge_case(case: Case) -> Result:
