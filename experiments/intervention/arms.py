@@ -67,6 +67,10 @@ class Arm:
         """How many things a user has to change; what follows from another change does not count."""
         return max(len(self.changes.keys() - IMPLIED), min(len(self.changes), 1))
 
+    def extends(self, other: "Arm") -> bool:
+        """Tell whether it makes all changes of another arm."""
+        return all(key in self.changes and self.changes[key] == value for key, value in other.changes.items())
+
     @property
     def size(self) -> tuple[int, tuple[int, ...]]:
         """How large a change it is: how many keys, then the kinds of change by `ORDER`, the largest first."""

@@ -34,6 +34,9 @@ TENFOLD = (0.1, 10.0)
 NEAR = (0.3, 3.0, 10.0)
 """By what the rate of a cure is multiplied to see whether another is better still."""
 
+LOWER = (0.3, 0.1)
+"""The same where a cause is mended besides that a high rate had made up for."""
+
 SMALL_BATCH = 32
 
 

@@ -9,7 +9,7 @@ from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, combine, make_arm, touches, unique
-from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, rates_near
+from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, LOWER, rates_near
 from gradvitals.experiments.intervention.effects import SURE
 from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention, Tried
 
@@ -24,6 +24,9 @@ MOST_DEFAULTS = 4
 
 MOST_FOLLOWED = 4
 """Pairs of a change that helps with what is prescribed for what it leaves; the other pairs come after them."""
+
+MOST_SPARED = 3
+"""Changes that are tried on top of one that spares what prescribes them."""
 
 
 class Choice:
@@ -50,11 +53,11 @@ class Choice:
         return [each for each in self.singles if self._promises_enough(each)]
 
     def of_several_keys(self) -> list[Tried]:
-        """Give what was screened with the single changes and has several keys, and single changes that are left."""
+        """Give what was screened and has several keys, and single changes where none of these was scored."""
         scored = any(each.effect is not None for each in self.singles)
         return [
             *([] if scored else filter(self.helps, self.singles)),
-            *(each for each in self.arms if each.arm.keys > 1),
+            *(each for each in self.found.tried if each.arm.keys > 1),
         ]
 
     def _promises_enough(self, tried: Tried) -> bool:
@@ -76,13 +79,13 @@ class Choice:
 
     @staticmethod
     def worth_trying(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
-        """Order what screening leaves: better than the control by 1 SE, within 3 SE of the best, the smallest first.
+        """Order what screening leaves: better than the control by 1 SE of the rows, near the best, the smallest first.
 
         Of what is not harmed, also what findings prescribe, which may make them vanish and change no score.
         """
         new = [each for each in choice if each.effect is None and not _is_refuted(found, each)]
         able = [each for each in new if each.screened and not all(score.broken for score in each.screened.values())]
-        better = [each for each in able if each.screening is not None and each.screening.mean > each.screening.se]
+        better = [each for each in able if each.screening is not None and each.screening.mean > each.screening.row_se]
         if found.is_harmed:
             return _near_best(found, better)
         prescribed = [each for each in able if each.arm.prescribed_by]
@@ -97,6 +100,10 @@ class Choice:
             return min(partly, key=lambda each: (each.arm.size, -each.mean))
         return max(better, key=lambda each: each.mean, default=None)
 
+    def followed(self, count: int) -> list[Tried]:
+        """Pair what was watched with what is prescribed for what it leaves."""
+        return [Tried(arm) for arm in unique(self._followed(), (each.arm for each in self.found.tried))[:count]]
+
     def pairs(self, count: int) -> list[Tried]:
         """Pair what helps with what is prescribed for what it leaves; the changes of the sane defaults; the likeliest.
 
@@ -110,25 +117,34 @@ class Choice:
         ranked = [(rank, other) for rank in range(len(likely)) for other in range(rank)]
         combined = [combine(likely[other].arm, likely[rank].arm, self.config, self.dataset) for rank, other in ranked]
         likeliest = (pair for pair in combined if pair is not None)
-        pairs = [*list(self._followed())[:MOST_FOLLOWED], *self._of_defaults(), *likeliest]
+        pairs = [*self._followed(), *self._of_defaults(), *likeliest]
         return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
 
-    def improvements(self, cure: Tried) -> list[Tried]:
-        """Give what may surpass a cure: its own rate changed, and where it has one key, what it spares of the causes.
+    def nearest(self) -> Tried | None:
+        """Give what comes nearest to a cure: the best of what lifts the impairment, or else of what helps."""
+        better = [each for each in self.found.tried if each.effect is not None and each.effect.is_better]
+        lifting = [each for each in better if self.found.lifts(each)]
+        return max(lifting or better, key=lambda each: each.mean, default=None)
 
-        What cures a single fault leaves nothing of this that is surely better; a second fault may hide behind it.
+    def improvements(self, best: Tried) -> list[Tried]:
+        """Give what may surpass the best so far: where it has one key, with what it spares; and its own rate changed.
+
+        What cures a single fault leaves nothing of this that is surely better; a second fault may hide behind it. A
+        rate that made up for that fault is too high once it is mended.
         """
-        arms = rates_near(self.config, self.dataset, cure.arm)
-        if cure.arm.keys == 1:
-            causes = [each for each in self.found.left(cure, Severity.INFO) if each.id in (*BY_NATURE, *RATES)]
-            mended = [
-                each for each in self.found.standing if any(touches(a, b) for a in cure.keys for b in _keys(each))
-            ]
-            causes += [each for each in self.found.standing if each.id in BY_NATURE and each not in mended]
-            arms += self._with_cures(cure, causes)
+        spared = self._with_cures(best, self._spared(best))[:MOST_SPARED] if best.arm.keys == 1 else []
+        made_up = spared if RATE in best.keys else []
+        lower = [arm for each in made_up for arm in rates_near(self.config, self.dataset, each, LOWER)]
+        arms = unique([*spared, *lower, *rates_near(self.config, self.dataset, best.arm)], ())
         known = {training_hash(each.arm.config): each for each in self.found.tried}
-        tried = [known.get(training_hash(arm.config)) or Tried(arm) for arm in unique(arms, ())]
+        tried = [known.get(training_hash(arm.config)) or Tried(arm) for arm in arms]
         return [each for each in tried if each.effect is None]
+
+    def _spared(self, best: Tried) -> list[Finding]:
+        """Give the causes that a change leaves, also as remarks, and those that it made bearable."""
+        left = [each for each in self.found.left(best, Severity.INFO) if each.id in (*BY_NATURE, *RATES)]
+        causes = [each for each in self.found.standing if each.id in BY_NATURE]
+        return left + [each for each in causes if not any(touches(a, b) for a in best.keys for b in _keys(each))]
 
     def _with_cures(self, tried: Tried, findings: Iterable[Finding]) -> list[Arm]:
         """Give a change with what findings prescribe besides it."""
@@ -138,10 +154,11 @@ class Choice:
         arms = (make_arm(self.config, {**tried.arm.changes, **cure}, self.dataset, prescribed_by=by) for cure in spare)
         return [arm for arm in arms if arm is not None]
 
-    def _followed(self) -> Iterator[Arm]:
-        """Yield the changes that were watched, with what their own findings prescribe."""
-        for each in sorted((each for each in self.singles if each.trials), key=lambda each: -each.mean):
-            yield from self._with_cures(each, (*self.found.left(each), *self.found.causes_left(each)))
+    def _followed(self) -> list[Arm]:
+        """Give the changes that were watched, with what their own findings prescribe."""
+        watched = sorted((each for each in self.singles if each.trials), key=lambda each: -each.mean)
+        left = ((each, (*self.found.left(each), *self.found.causes_left(each))) for each in watched)
+        return [arm for each, findings in left for arm in self._with_cures(each, findings)][:MOST_FOLLOWED]
 
     def _of_defaults(self) -> Iterator[Arm]:
         """Yield two each of the changes that make the sane defaults, which are known to help."""
@@ -176,14 +193,11 @@ def _keys(finding: Finding) -> set[str]:
 def _is_refuted(found: Intervention, tried: Tried) -> bool:
     """Tell whether the trials of other changes speak against one: it would leave what they left, or gain as little.
 
-    An error that is a cause by its nature, and outlived a change, outlives others that spare its keys too. Another
-    value of the keys with which one gained too little, and no better than that in the screening, gains too little,
-    unless that one worked with some seeds: a smaller rate, say, may with all.
+    An error that is a cause by its nature, and outlived a change, outlives others that spare its keys too.
     """
+    if any(_gains_as_little(found, tried, other) for other in found.tried):
+        return True
     for other in found.tried:
-        failed = other.effect is not None and not other.effect.is_split
-        if failed and other.keys == tried.keys and tried.mean_screened <= other.mean_screened:
-            return True
         for finding in found.left(other):
             keys = _keys(finding)
             if finding.severity is not Severity.ERROR or finding.id not in BY_NATURE or not keys:
@@ -191,6 +205,19 @@ def _is_refuted(found: Intervention, tried: Tried) -> bool:
             if not any(touches(one, key) for key in keys for one in tried.keys):
                 return True
     return False
+
+
+def _gains_as_little(found: Intervention, tried: Tried, other: Tried) -> bool:
+    """Tell whether a change is no better in the screening than one that failed, and would fail as that did.
+
+    That is so of another value of the keys with which one failed, unless that one worked with some seeds: a smaller
+    rate, say, may with all. It is so of a second key beside a change that gained too little.
+    """
+    if other.effect is None or tried.mean_screened > other.mean_screened:
+        return False
+    if other.keys == tried.keys:
+        return not other.effect.is_split
+    return other.keys < tried.keys and tried.arm.extends(other.arm) and not found.may_cure(other)
 
 
 def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:

@@ -9,7 +9,7 @@ from gradvitals.diagnostics.roots import DATA, NUMBERS, PROGRAM, WEIGHTS
 from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.config.data import Task
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.effects import Effect, compare_arms
+from gradvitals.experiments.intervention.effects import SURE, Effect, compare_arms
 from gradvitals.experiments.intervention.trials import Trial
 from gradvitals.experiments.intervention.yardstick import WORTH, RowScores
 from gradvitals.experiments.majority import combine as combine_seeds
@@ -17,6 +17,9 @@ from gradvitals.experiments.run_report import subject
 
 BY_NATURE = frozenset({*PROGRAM, *DATA, *NUMBERS, *WEIGHTS})
 """What is a cause by its nature: of the program, the data, the numbers or the initial weights."""
+
+LIKELIER = 1.0
+"""Standard errors by which another value of the same keys must be better to be taken."""
 
 HALF = 0.5
 """Share of the sane defaults' effect that a change must have with some seed to be tried with more."""
@@ -32,6 +35,7 @@ class Tried:
     Attributes:
         arm: What it changes.
         screened: Scores by seed, from the screening.
+        probed: Scores by seed, in full on the screening's seeds, of what may surpass a cure.
         scores: Scores by seed, from the fresh seeds.
         trials: Those of the fresh seeds that were watched.
         screening: Effect against the control on the screening's seeds.
@@ -41,6 +45,7 @@ class Tried:
 
     arm: Arm
     screened: dict[int, RowScores] = field(default_factory=dict)
+    probed: dict[int, RowScores] = field(default_factory=dict)
     scores: dict[int, RowScores] = field(default_factory=dict)
     trials: dict[int, Trial] = field(default_factory=dict)
     screening: Effect | None = None
@@ -50,8 +55,7 @@ class Tried:
     @property
     def mean(self) -> float:
         """Mean score over the fresh seeds, or else over the screening's; NaN without any."""
-        scores = self.scores or self.screened
-        return sum(each.mean for each in scores.values()) / len(scores) if scores else math.nan
+        return _mean(self.scores or self.probed or self.screened)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -61,7 +65,12 @@ class Tried:
     @property
     def mean_screened(self) -> float:
         """Mean score over the screening's seeds; NaN without any."""
-        return sum(each.mean for each in self.screened.values()) / len(self.screened) if self.screened else math.nan
+        return _mean(self.screened)
+
+    @property
+    def mean_probed(self) -> float:
+        """Mean score over the seeds on which it was probed; NaN without any."""
+        return _mean(self.probed)
 
     @property
     def together(self) -> CheckedRun | None:
@@ -78,6 +87,10 @@ class Tried:
     def impaired(self) -> int:
         """In how many watched trials the gate calls it impaired at the end; below 100 updates it calls nothing so."""
         return sum(trial.impaired is True for trial in self.trials.values())
+
+
+def _mean(scores: Mapping[int, RowScores]) -> float:
+    return sum(each.mean for each in scores.values()) / len(scores) if scores else math.nan
 
 
 @dataclass(slots=True)
@@ -191,9 +204,8 @@ class Intervention:
         """Tell whether nothing but being watched is missing for an arm to cure: by its scores it gains enough."""
         return self.may_lift(tried) and (self._is_as_good(tried) or self._recovers(tried))
 
-    def is_unsure(self, tried: Tried) -> bool:
+    def is_unsure(self, effect: Effect | None) -> bool:
         """Tell whether an arm is better by as much as counts, and by 1 SE, but not by 3."""
-        effect = tried.effect
         return effect is not None and effect.mean >= max(WORTH[self.task], effect.se) and not effect.is_better
 
     def is_hopeless(self, tried: Tried) -> bool:
@@ -208,7 +220,8 @@ class Intervention:
 
     def may_be_as_good(self, tried: Tried) -> bool:
         """Tell whether an arm would cure by its scores, but for the seeds that do not agree on its being better."""
-        return self.is_harmed and self.is_unsure(tried) and (self._is_as_good(tried) or self._recovers(tried))
+        enough = self._is_as_good(tried) or self._recovers(tried)
+        return enough and self.is_harmed and self.is_unsure(tried.effect)
 
     def fails(self, tried: Tried) -> bool:
         """Tell whether an arm, in most of the seeds on which it was watched, is impaired or leaves what it must not."""
@@ -257,9 +270,12 @@ class Intervention:
         return min(best, key=lambda each: (not self.cures_all(each), each.arm.size, -each.mean), default=None)
 
     def surpasses(self, one: Tried, other: Tried) -> bool:
-        """Tell whether an arm that changes the same keys as another, or more, is better by more than 3 SE."""
+        """Tell whether an arm is better than another that it goes beyond by more than 3 SE, and so worth another key.
+
+        Of the same keys it takes another value only: more than 1 SE is enough.
+        """
         effect = self.compare(one.scores, other.scores) if one.keys >= other.keys else None
-        return effect is not None and effect.is_better
+        return effect is not None and effect.mean > (SURE if one.keys > other.keys else LIKELIER) * effect.se
 
     def _mends_a_root(self, tried: Tried) -> bool:
         """Tell whether a root is gone; of an impaired run the impairment tells, and one without findings has none."""

@@ -140,7 +140,7 @@ def table_of(found: Intervention, concluded: Conclusion) -> Table:
 def _rows(found: Intervention) -> list[Tried]:
     tried = sorted(found.tried, key=lambda each: (each.effect is None, -each.mean))
     fixed = [found.control, *([found.sane] if found.sane is not None else [])]
-    return [each for each in (*fixed, *tried) if each.scores or each.screened]
+    return [each for each in (*fixed, *tried) if each.scores or each.probed or each.screened]
 
 
 def _short(effect: Effect) -> str:
@@ -228,6 +228,7 @@ def _arm_json(found: Intervention, tried: Tried) -> dict[str, Any]:
         "keys": tried.arm.keys,
         "prescribed_by": list(tried.arm.prescribed_by),
         "score": tried.mean,
+        "probed": {str(seed): scores.mean for seed, scores in tried.probed.items()},
         "screening": None if tried.screening is None else tried.screening.to_json(),
         "effect": None if tried.effect is None else tried.effect.to_json(),
         "against_sane_defaults": None if tried.against_sane is None else tried.against_sane.to_json(),

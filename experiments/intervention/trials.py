@@ -27,10 +27,10 @@ LEAST_UPDATES = 150
 
 SCORED, SCORED_LARGE = 0.25, 0.4
 """What a training costs that is only scored, in units of one that is watched: of a network of which many make a stack,
-where Python's share is large and is shared, and of others."""
+where Python's share is large and is shared, and of one of which few do."""
 
-MANY = 15
-"""Trainings in a stack from which on they are many."""
+SCORED_BY_STACK = ((30, SCORED), (10, 0.3), (0, SCORED_LARGE))
+"""How many trainings make a stack at least, and what one of them costs."""
 
 WORTH_A_POOL = 8.0
 """Seconds of training from which on several processes are worth the second that they take to start."""
@@ -176,7 +176,8 @@ def cost_of_scoring(config: Config, place: Place) -> float:
     """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked."""
     if config.training.gradient != "backprop":
         return 1.0
-    return SCORED if most_at_once(PlannedRun(config, {}, "sick"), place) >= MANY else SCORED_LARGE
+    stacked = most_at_once(PlannedRun(config, {}, "sick"), place)
+    return next(cost for least, cost in SCORED_BY_STACK if stacked >= least)
 
 
 def fresh_seeds(seed: int, count: int) -> tuple[int, ...]:

@@ -371,7 +371,7 @@ def test_what_is_better_by_more_than_one_and_less_than_three_errors_is_unsure() 
     found = intervention([finding("dead_units", RATE)], arm)
     for mean, se, unsure in ((0.2, 0.07, True), (0.2, 0.06, False), (0.2, 0.21, False), (0.04, 0.02, False)):
         arm.effect = Effect(mean, se, 0.01, 5, 4)
-        assert found.is_unsure(arm) is unsure
+        assert found.is_unsure(arm.effect) is unsure
         assert found.may_be_as_good(arm) is unsure
     arm.effect, arm.against_sane = Effect(0.2, 0.07, 0.01, 5, 4), Effect(-0.4, 0.01, 0.01, 5, 0)
     assert not found.may_be_as_good(arm)

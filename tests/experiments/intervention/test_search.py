@@ -30,7 +30,7 @@ def begun(folder: Path, *, budget: float = 20.0) -> Search:
     (sick,) = lab.run([(control, CONFIG.seed)], watched=[control])
     found = Intervention(sick, DATASET.task, Tried(control), None, [], (1, 2, 3, 4, 5), 1.0)
     search = Search(lab, CONFIG, DATASET, found, budget)
-    search.score([found.control])
+    search.rounds.score([found.control])
     return search
 
 
@@ -43,7 +43,7 @@ def arm(changes: Changes, *prescribed_by: str) -> Tried:
 def test_what_is_watched_to_tell_the_root_is_scored_with_every_seed(tmp_path: Path) -> None:
     search, helps = begun(tmp_path), arm(CURE)
     search.found.tried = [helps]
-    search.score([helps], (1, 2))
+    search.rounds.score([helps], (1, 2))
     search.watch_best()
     assert sorted(helps.scores) == [1, 2, 3, 4, 5]
     assert helps.effect is not None
@@ -53,10 +53,10 @@ def test_what_is_watched_to_tell_the_root_is_scored_with_every_seed(tmp_path: Pa
 
 def test_seeds_that_do_not_end_alike_are_all_watched(tmp_path: Path) -> None:
     search, helps = begun(tmp_path), arm(CURE)
-    search.score([helps])
-    search.watch(helps, (1,))
+    search.rounds.score([helps])
+    search.rounds.watch(helps, (1,))
     helps.trials[1] = replace(helps.trials[1], impaired=True)
-    search.watch_most(helps)
+    search.rounds.watch_most(helps)
     assert sorted(helps.trials) == [1, 2, 3, 4, 5]
     assert helps.impaired == 1
 

@@ -1,0 +1,158 @@
+"""How arms are tried, from cheap to dear: screened, probed, scored, watched; and what may still be spent on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradvitals.experiments.config.root import Config
+from gradvitals.experiments.data.dataset import Dataset
+from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.trials import Laboratory, cost_of_scoring, fresh_seeds
+from gradvitals.experiments.runner import Place
+
+SCREENED_SHARE = 0.5
+"""Of the epochs that are trained to screen."""
+
+SCREENED_ROWS = 200
+"""Validation rows from which on one seed is enough to screen with; of fewer it takes two."""
+
+MOST_PROBED_AGAIN = 2
+"""Arms that are probed on a second seed, those that were best on the first."""
+
+PROBED_BESIDES = 2 + MOST_PROBED_AGAIN
+"""Trials that probing takes besides the first one of each rival: those of the best so far, and the second ones."""
+
+MOST_BLOCKS = 2
+"""Times that as many fresh seeds again are taken where those so far leave unsure what is plainly better."""
+
+
+class Rounds:
+    """Tries the arms of one intervention, takes down what they score, and counts what it costs."""
+
+    def __init__(self, lab: Laboratory, config: Config, dataset: Dataset, found: Intervention, budget: float) -> None:
+        """Know the sick config.
+
+        Args:
+            lab: Where trainings are made.
+            config: The sick one.
+            dataset: Its data.
+            found: Its run, judged.
+            budget: Watched trainings that everything may cost.
+        """
+        self.lab, self.config, self.found, self.budget = lab, config, found, budget
+        rows = len(dataset.validation_inputs) or len(dataset.inputs)
+        slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
+        lab.scored = cost_of_scoring(config, Place(Path(), lab.loaded.origin, lab.loaded.base_dir, {}))
+        found.share = SCREENED_SHARE / 2.0 if slow else SCREENED_SHARE
+        self.probing_seeds = (config.seed, *self._fresh(len(found.seeds), 1))
+        self.screening_seeds = self.probing_seeds[: 1 if rows >= SCREENED_ROWS or slow else 2]
+
+    def _fresh(self, start: int, count: int) -> tuple[int, ...]:
+        return fresh_seeds(self.config.seed, start + count)[start:]
+
+    def screen(self, tried: Sequence[Tried]) -> None:
+        """Score arms on the sick run's own seed, and those that help there on the others of the screening."""
+        control = self.found.control
+        chosen = list(tried)
+        for seed in self.screening_seeds:
+            by_arm = {each.arm: each for each in chosen}
+            for trial in self.lab.run([(arm, seed) for arm in by_arm], share=self.found.share):
+                by_arm[trial.arm].screened[trial.seed] = trial.scores
+            chosen = [each for each in chosen if each.arm.role != "change" or each.mean > control.mean_screened]
+        for each in tried:
+            each.screening = self.found.compare(each.screened, control.screened)
+
+    def probe(self, best: Tried, rivals: Sequence[Tried]) -> list[Tried]:
+        """Train in full, on the screening's seeds, what may be better than the best so far.
+
+        Screening stops early, which favours what is fast: that tells what helps, but not which of two cures is better.
+
+        Returns:
+            What is not behind by more than a standard error, the best of both seeds first.
+        """
+        chosen = list(rivals)
+        for seed in self.probing_seeds:
+            by_arm = {each.arm: each for each in (best, *chosen) if seed not in each.probed}
+            for trial in self.lab.run([(arm, seed) for arm in by_arm]):
+                by_arm[trial.arm].probed[trial.seed] = trial.scores
+            ahead = [each for each in chosen if not self._is_behind(each, best)]
+            chosen = sorted(ahead, key=lambda each: -each.mean_probed)[:MOST_PROBED_AGAIN]
+        return chosen
+
+    def _is_behind(self, rival: Tried, best: Tried) -> bool:
+        effect = self.found.compare(rival.probed, best.probed)
+        return effect is None or effect.mean < -effect.row_se
+
+    def score(self, tried: Sequence[Tried], seeds: Sequence[int] = ()) -> None:
+        """Score arms on fresh seeds, on all of them unless given, where they were not yet."""
+        by_arm = {each.arm: each for each in tried}
+        wanted = [(each.arm, seed) for each in tried for seed in seeds or self.found.seeds if seed not in each.scores]
+        for trial in self.lab.run(wanted):
+            by_arm[trial.arm].scores[trial.seed] = trial.scores
+        sane = self.found.sane
+        for each in tried:
+            each.effect = self.found.compare(each.scores, self.found.control.scores)
+            each.against_sane = None if sane is None or each is sane else self.found.compare(each.scores, sane.scores)
+
+    def watch(self, tried: Tried, seeds: Sequence[int]) -> None:
+        """Train an arm watched, on those of the fresh seeds on which it was not yet."""
+        wanted = [(tried.arm, seed) for seed in seeds if seed not in tried.trials]
+        for trial in self.lab.run(wanted, watched=[tried.arm]):
+            tried.trials[trial.seed] = trial
+
+    def watch_most(self, tried: Tried) -> None:
+        """Watch an arm on most of the fresh seeds, and on the others where these do not agree."""
+        self.watch(tried, self.found.seeds[: self.most])
+        if not self.found.is_watched(tried):
+            self.watch(tried, self.found.seeds)
+
+    @property
+    def most(self) -> int:
+        """How many of the fresh seeds are most of them."""
+        return len(self.found.seeds) // 2 + 1
+
+    def be_surer(self, tried: Sequence[Tried], beside: Tried) -> bool:
+        """Score on as many fresh seeds again what is better than another arm, but not surely, and that arm.
+
+        Returns:
+            Whether there was such an arm, and the budget for it.
+        """
+        found = self.found
+        unsure = [each for each in tried if found.is_unsure(found.compare(each.scores, beside.scores))]
+        seeds = self._further(unsure)
+        arms = [*unsure, beside]
+        cost = self.lab.scored * sum(seed not in each.scores for each in arms for seed in seeds)
+        if not seeds or self.lab.cost + cost + self.costs(watched=1) > self.budget:
+            return False
+        found.more_seeds = tuple(sorted({*found.more_seeds, *seeds}))
+        self.score(arms, seeds)
+        known = len(unsure[0].scores) - len(seeds)
+        found.notes.append(f"{known} seeds left {unsure[0].arm.name} unsure: scored on {len(seeds)} more")
+        return True
+
+    def _further(self, unsure: Sequence[Tried]) -> tuple[int, ...]:
+        """Give the first block of further seeds that not all of these have; none where they have all."""
+        count = len(self.found.seeds)
+        starts = (count + 1 + block * count for block in range(MOST_BLOCKS))  # the one between is the screening's
+        blocks = (self._fresh(start, count) for start in starts)
+        return next((block for block in blocks if any(not each.scores.keys() >= {*block} for each in unsure)), ())
+
+    def costs(self, *, scored: int = 0, watched: int = 0) -> float:
+        """Give what arms cost that are scored on the fresh seeds, and watched on most of them."""
+        return len(self.found.seeds) * scored * self.lab.scored + self.most * watched
+
+    def is_affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
+        """Tell whether more arms, on the fresh seeds, fit into the budget."""
+        return self.lab.cost + self.costs(scored=scored, watched=watched) <= self.budget
+
+    def affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
+        """Tell the same, and take down that the search ends where they do not."""
+        fits = self.is_affordable(scored=scored, watched=watched)
+        note = f"stopped: more trials would cost more than {self.budget:g} trainings"
+        if not fits and note not in self.found.notes:
+            self.found.notes.append(note)
+        return fits
+
+    def paid(self, cost: float, *, scored: int = 0, watched: int = 0) -> int:
+        """Give how many trials of a cost can be paid for besides arms that are scored and watched."""
+        left = self.budget - self.lab.cost - self.costs(scored=scored, watched=watched)
+        return max(int(left / cost), 0)
