@@ -131,7 +131,7 @@ def table_of(found: Intervention, concluded: Conclusion) -> Table:
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for each in _rows(found):
         keys = "" if each.arm.role == "control" else str(each.arm.keys)
-        effect = each.effect or each.screening
+        effect = each.effect or (None if each.probed else each.screening)
         against = "" if effect is None or each.arm.role == "control" else _short(effect)
         table.add_row(each.arm.name, keys, f"{each.mean:.3f}", against, _mark(found, concluded, each))
     return table
@@ -157,7 +157,9 @@ def _mark(found: Intervention, concluded: Conclusion, tried: Tried) -> str:
         return ""
     if found.may_lift(tried) and not found.is_watched(tried):
         return "helps"
-    return "does not lift it" if tried.effect is not None else "screened only"
+    if tried.effect is not None:
+        return "does not lift it"
+    return "probed only" if tried.probed else "screened only"
 
 
 def render(found: Intervention, concluded: Conclusion) -> RenderableType:
@@ -178,6 +180,8 @@ def how_lines(found: Intervention) -> Iterator[str]:
             part = f"{found.share:.0%} of the epochs, " if found.share < 1.0 else ""
             first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
             yield f"screened only: {part}with {first}"
+            if any(each.probed and each.effect is None for each in found.tried):
+                yield "probed only: in full, with the seeds of the screening, beside the best so far"
             yield f"all others: in full, with the fresh seeds {_span(found.seeds)}, or two where these gain too little"
         yield "effects are mean differences over the seeds ± standard error"
     times = found.spent / found.unit if found.unit else 0.0

@@ -327,6 +327,42 @@ def test_a_larger_cure_takes_the_place_of_the_smallest_only_where_it_is_surely_b
     assert found.cure is alone  # what it changes is left as it is by the other
 
 
+@pytest.mark.parametrize(
+    ("changes", "score", "takes_its_place"),
+    [(SLOWER, 0.604, False), (SLOWER, 0.61, True), ({**RATE, **INIT}, 0.61, False), ({**RATE, **INIT}, 0.62, True)],
+)
+def test_another_value_takes_less_to_surpass_a_cure_than_another_key(
+    changes: Mapping[str, Any], score: float, *, takes_its_place: bool
+) -> None:
+    alone, other = tried(RATE, 0.6), tried(changes, score)  # with a standard error of 0.0045
+    found = intervention([finding("dead_units", RATE)], alone, other)
+    assert found.surpasses(other, alone) is takes_its_place
+
+
+def test_what_comes_nearest_is_the_best_of_what_lifts_or_else_of_what_helps() -> None:
+    lasting = finding("symmetric_units", INIT)
+    helps, lifts = tried(ADAM, 0.5, impaired=True), tried(RATE, 0.4, lasting)
+    no_gain = tried({"training.clip_norm": 1.0}, 0.02)
+    no_gain.effect = Effect(0.02, 0.01, 0.01, 5, 3)
+    found = intervention([finding("dead_units", RATE), lasting], helps, lifts, no_gain)
+    assert Choice(found, SICK, DATASET, []).nearest() is lifts
+    found.tried = [helps, no_gain]
+    assert Choice(found, SICK, DATASET, []).nearest() is helps
+    found.tried = [no_gain]
+    assert Choice(found, SICK, DATASET, []).nearest() is None
+
+
+def test_a_rate_that_made_up_for_a_spared_cause_is_lowered_with_its_cure() -> None:
+    rate = tried(RATE, 0.6)
+    found = intervention([finding("initialization_scale", INIT)], rate)
+    rivals = [each.arm.changes for each in Choice(found, SICK, DATASET, [rate]).improvements(rate)]
+    lowered = [each["training.optimizer.learning_rate"] for each in rivals if each.keys() == {*RATE, *INIT}]
+    assert lowered == [0.01, 0.003, 0.001]
+    assert [each for each in rivals if each.keys() == {*RATE}] == [
+        {"training.optimizer.learning_rate": value} for value in (0.003, 0.03, 0.1)
+    ]
+
+
 def test_watched_seeds_decide_once_most_of_them_agree() -> None:
     left = finding("dead_units", severity=WARNING)
     arm = tried(RATE, 0.6)
@@ -387,6 +423,23 @@ def test_another_value_is_tried_where_one_worked_with_some_seeds_only() -> None:
     for se, better in ((0.1, 0), (0.1, 5), (0.05, 4)):
         failed.effect = Effect(0.3, se, 0.04, 5, better)
         assert chosen(found, screened(SLOWER, 0.85)) == []
+
+
+def test_a_second_key_that_shows_no_gain_is_not_tried_beside_what_gained_too_little() -> None:
+    failed, both = tried(RATE, 0.3), {**RATE, **INIT}
+    failed.screened = screened(RATE, 0.6).screened
+    failed.against_sane = Effect(-0.3, 0.01, 0.01, 5, 0)
+    found = intervention([finding("dead_units", RATE)], failed)
+    assert chosen(found, screened(both, 0.6), screened({**SLOWER, **INIT}, 0.6)) == [{**SLOWER, **INIT}]
+    assert chosen(found, screened(both, 0.61)) == [both]
+    failed.against_sane = Effect(0.0, 0.01, 0.01, 5, 2)  # it gained enough, and left an error, say
+    assert chosen(found, screened(both, 0.6)) == [both]
+
+
+def test_what_helps_on_one_of_two_seeds_is_tried() -> None:
+    arm = screened(RATE, 0.6)
+    arm.screening = Effect(0.3, 0.3, 0.03, 2, 1)  # two seeds say nothing of their spread
+    assert chosen(intervention([finding("dead_units", RATE)]), arm) == [RATE]
 
 
 def test_most_telling_is_the_smallest_that_may_cure_in_part_or_else_the_best() -> None:

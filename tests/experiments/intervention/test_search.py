@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradvitals.experiments.config.load import LoadedConfig, loads
@@ -59,6 +60,31 @@ def test_seeds_that_do_not_end_alike_are_all_watched(tmp_path: Path) -> None:
     search.rounds.watch_most(helps)
     assert sorted(helps.trials) == [1, 2, 3, 4, 5]
     assert helps.impaired == 1
+
+
+def test_rivals_are_probed_in_full_and_what_is_behind_on_the_first_seed_on_no_other(tmp_path: Path) -> None:
+    search, best = begun(tmp_path), arm(CURE)
+    same, dead = arm({**CURE, "training.clip_norm": 100.0}), arm({"training.clip_norm": 1.0})
+    assert search.rounds.probe(best, [dead, same]) == [same]
+    assert sorted(best.probed) == sorted(same.probed) == [0, 6]  # neither is among the fresh seeds
+    assert sorted(dead.probed) == [0]
+    assert search.lab.cost == pytest.approx(1.0 + (5 + 5) * search.lab.scored)
+
+
+@pytest.mark.parametrize(("budget", "blocks"), [(20.0, 2), (9.0, 1), (7.0, 0)])
+def test_what_is_unsure_is_scored_on_more_seeds_twice_at_most(budget: float, blocks: int, tmp_path: Path) -> None:
+    search, unsure = begun(tmp_path, budget=budget), arm({"training.clip_norm": 100.0})  # which changes nothing
+    found, rounds = search.found, search.rounds
+    for seed, scores in found.control.scores.items():  # by luck better with two of the five
+        rows = np.ones_like(scores.rows) if seed < 3 else scores.rows
+        unsure.scores[seed] = replace(scores, rows=rows)
+    done = 0
+    while rounds.be_surer([unsure], found.control):
+        done += 1
+    assert done == blocks
+    assert len(unsure.scores) == len(found.control.scores) == 5 + 5 * blocks
+    assert found.more_seeds == (7, 8, 9, 10, 11, 12, 13, 14, 15, 16)[: 5 * blocks]
+    assert not found.more_seeds or not found.may_lift(unsure)
 
 
 @pytest.mark.parametrize(("pairs", "scored"), [(0, [5, 5]), (1, [5, 0])])
