@@ -118,7 +118,7 @@ def _tests(tested: list[Tried], score: str) -> str:
 
 
 def table_of(found: Intervention, concluded: Conclusion) -> Table:
-    """Tabulate the arms: the control, the sane defaults, what was tried on fresh seeds, and what was only screened."""
+    """Tabulate the control, the sane defaults, what was tried on fresh seeds, and what gained in the screening."""
     score = YARDSTICK[found.task]
     table = Table(pad_edge=False, box=None)
     for name, justify in (
@@ -130,6 +130,8 @@ def table_of(found: Intervention, concluded: Conclusion) -> Table:
     ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for each in _rows(found):
+        if _gained_nothing(each):
+            continue
         keys = "" if each.arm.role == "control" else str(each.arm.keys)
         effect = each.effect or (None if each.probed else each.screening)
         against = "" if effect is None or each.arm.role == "control" else _short(effect)
@@ -141,6 +143,13 @@ def _rows(found: Intervention) -> list[Tried]:
     tried = sorted(found.tried, key=lambda each: (each.effect is None, -each.mean))
     fixed = [found.control, *([found.sane] if found.sane is not None else [])]
     return [each for each in (*fixed, *tried) if each.scores or each.probed or each.screened]
+
+
+def _gained_nothing(tried: Tried) -> bool:
+    """Tell whether an arm was only screened, and was no better there than the control by 1 SE of the rows."""
+    if tried.effect is not None or tried.probed or tried.screening is None:
+        return False
+    return tried.screening.mean <= tried.screening.row_se
 
 
 def _short(effect: Effect) -> str:
@@ -173,20 +182,29 @@ def render(found: Intervention, concluded: Conclusion) -> RenderableType:
 def how_lines(found: Intervention) -> Iterator[str]:
     """Say how it was done and what it took."""
     if found.tried:
+        nothing = [each.arm.name for each in _rows(found) if _gained_nothing(each)]
+        if nothing:
+            yield f"screened without a gain: {'; '.join(nothing)}"
         if found.sane is not None:
             yield f"sane defaults: {describe(found.sane.arm.changes)}"
-        most = max(len(each.screened) for each in found.tried)
-        if most:
-            part = f"{found.share:.0%} of the epochs, " if found.share < 1.0 else ""
-            first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
-            yield f"screened only: {part}with {first}"
-            if any(each.probed and each.effect is None for each in found.tried):
-                yield "probed only: in full, with the seeds of the screening, beside the best so far"
-            yield f"all others: in full, with the fresh seeds {_span(found.seeds)}, or two where these gain too little"
+        yield from _stage_lines(found)
         yield "effects are mean differences over the seeds ± standard error"
     times = found.spent / found.unit if found.unit else 0.0
     yield f"{found.runs} trainings in {found.spent:.1f} s, {times:.1f} times {found.unit_text}"
     yield from found.notes
+
+
+def _stage_lines(found: Intervention) -> Iterator[str]:
+    """Say with which seeds arms were screened, probed and tried in full."""
+    most = max(len(each.screened) for each in found.tried)
+    if not most:
+        return
+    part = f"{found.share:.0%} of the epochs, " if found.share < 1.0 else ""
+    first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
+    yield f"screened only: {part}with {first}"
+    if any(each.probed and each.effect is None for each in found.tried):
+        yield "probed only: in full, with the seeds of the screening, beside the best so far"
+    yield f"all others: in full, with the fresh seeds {_span(found.seeds)}, or two where these gain too little"
 
 
 def _span(seeds: Sequence[int]) -> str:

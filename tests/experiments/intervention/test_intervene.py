@@ -11,7 +11,7 @@ from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, FACTO
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
 from gradvitals.experiments.intervention.evidence import Intervention
-from gradvitals.experiments.intervention.show import intervention_lines, to_json
+from gradvitals.experiments.intervention.show import how_lines, intervention_lines, table_of, to_json
 
 MOONS = """
 [data]
@@ -231,6 +231,34 @@ def test_a_second_fault_behind_a_cure_is_mended_where_that_is_surely_better() ->
     assert found.cure is not None
     assert found.cure.arm.changes == {"data.scale": "standard", "model.init": "he_normal"}
     assert found.surpasses(found.cure, alone)
+
+
+def test_the_search_goes_on_from_what_nearly_cures() -> None:
+    config = """
+    data = {source = "moons", n = 1000}
+    model = {hidden = [24], activation = "sigmoid", init = {kind = "normal", std = 1e-7}}
+    training = {optimizer = {kind = "adam", learning_rate = 5e-7}, batch_size = 32, epochs = 30}
+    """
+    found = try_on(LoadedConfig(loads(config), "test", Path()), 5, 1)
+    assert found.cure is not None
+    assert found.cure.probed
+    assert found.cure.keys == {"model.init", RATE}
+    near = [each for each in found.tried if not each.probed and len(each.scores) == 5 and each.effect is not None]
+    assert near
+    assert all(each.effect.is_better for each in near if each.effect is not None)  # as good as a straight line does
+    beyond = [found.compare(found.cure.scores, each.scores) for each in near]
+    assert all(effect is not None and effect.is_better and effect.mean > 0.05 for effect in beyond)
+
+
+def test_what_gained_nothing_in_the_screening_is_named_in_one_line(dead: tuple[Intervention, Conclusion]) -> None:
+    found, concluded = dead
+    start = "screened without a gain: "
+    (line,) = [each for each in how_lines(found) if each.startswith(start)]
+    folded = line.removeprefix(start).split("; ")
+    names = [str(cell) for cell in table_of(found, concluded).columns[0].cells]
+    assert 'model.bias_init = "zeros"' in names
+    assert "training.clip_norm = 1.0" in folded
+    assert sorted([*names[2:], *folded]) == sorted(each.arm.name for each in found.tried)
 
 
 def test_the_rate_is_followed_as_long_as_it_helps() -> None:
