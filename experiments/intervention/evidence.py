@@ -223,6 +223,11 @@ class Intervention:
         enough = self._is_as_good(tried) or self._recovers(tried)
         return enough and self.is_harmed and self.is_unsure(tried.effect)
 
+    def is_level(self, tried: Tried) -> bool:
+        """Tell whether an arm is not even behind the sane defaults by more than 1 SE of the rows."""
+        effect = tried.against_sane
+        return effect is None or effect.mean >= -effect.row_se
+
     def fails(self, tried: Tried) -> bool:
         """Tell whether an arm, in most of the seeds on which it was watched, is impaired or leaves what it must not."""
         half = not self._is_as_good(tried) and bool(self.causes_left(tried))

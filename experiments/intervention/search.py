@@ -143,7 +143,7 @@ class Search:
             if self.found.is_hopeless(each):
                 continue
             self.rounds.score([each])
-            if self.is_cure(each) or self.is_cure_surely(each):
+            if self.is_cure(each) or (self.found.is_level(each) and self.is_cure_surely(each, pairs=pairs)):
                 return True
         return False
 
@@ -162,10 +162,13 @@ class Search:
         self.rounds.watch(tried, self.found.seeds[:1])
         return self.found.fails(tried)
 
-    def is_cure_surely(self, tried: Tried) -> bool:
-        """Try on more seeds what would cure but for that the seeds so far do not make sure of it."""
+    def is_cure_surely(self, tried: Tried, *, pairs: int = 0) -> bool:
+        """Try on more seeds what would cure but for that the seeds so far do not make sure of it.
+
+        As much as so many pairs cost is kept for them.
+        """
         found = self.found
-        if not found.may_be_as_good(tried) or not self.rounds.is_affordable(scored=2, watched=1):
+        if not found.may_be_as_good(tried) or not self.rounds.is_affordable(scored=2 + pairs, watched=1 + pairs):
             return False
         if self.fails_at_once(tried):
             return False
