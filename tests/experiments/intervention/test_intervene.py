@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
@@ -248,6 +249,21 @@ def test_the_search_goes_on_from_what_nearly_cures() -> None:
     assert all(each.effect.is_better for each in near if each.effect is not None)  # as good as a straight line does
     beyond = [found.compare(found.cure.scores, each.scores) for each in near]
     assert all(effect is not None and effect.is_better and effect.mean > 0.05 for effect in beyond)
+
+
+def test_what_is_unsure_and_mediocre_does_not_spend_what_a_pair_needs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    income, age, garden = rng.normal(50_000, 15_000, 400), rng.uniform(18, 70, 400), rng.integers(0, 2, 400)
+    price = 2.5 * income / 1000 + 30 * garden - 0.8 * age + rng.normal(0, 8, 400)
+    np.savez(tmp_path / "houses.npz", x=np.column_stack([income, age, garden]), y=price)
+    config = """
+    data = {source = "houses.npz", task = "regression", scale = "none"}
+    model = {hidden = [32]}
+    training = {optimizer = {kind = "adam", learning_rate = 0.001}, epochs = 20}
+    """
+    found = try_on(LoadedConfig(loads(config), "test", tmp_path), 5, 1)
+    assert found.cure is not None
+    assert found.cure.arm.changes == {"data.scale": "standard", "data.scale_targets": "standard"}
 
 
 def test_what_gained_nothing_in_the_screening_is_named_in_one_line(dead: tuple[Intervention, Conclusion]) -> None:
