@@ -135,9 +135,16 @@ class Choice:
         spared = self._with_cures(best, self._spared(best))[:MOST_SPARED] if best.arm.keys == 1 else []
         made_up = spared if RATE in best.keys else []
         lower = [arm for each in made_up for arm in rates_near(self.config, self.dataset, each, LOWER)]
-        arms = unique([*spared, *lower, *rates_near(self.config, self.dataset, best.arm)], ())
+        return self._untried([*spared, *lower, *rates_near(self.config, self.dataset, best.arm)])
+
+    def pressing(self, best: Tried) -> list[Tried]:
+        """Give the same of what a change of one key leaves as a warning or an error in some seeds, at its own rate."""
+        return self._untried(self._with_cures(best, self.found.left_in_some(best))) if best.arm.keys == 1 else []
+
+    def _untried(self, arms: Iterable[Arm]) -> list[Tried]:
+        """Give what was not yet tried on fresh seeds, with what else is known of it."""
         known = {training_hash(each.arm.config): each for each in self.found.tried}
-        tried = [known.get(training_hash(arm.config)) or Tried(arm) for arm in arms]
+        tried = [known.get(training_hash(arm.config)) or Tried(arm) for arm in unique(arms, ())]
         return [each for each in tried if each.effect is None]
 
     def _spared(self, best: Tried) -> list[Finding]:

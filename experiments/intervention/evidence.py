@@ -1,6 +1,7 @@
 """What trials have shown of a sick config: of every arm its scores and effects, and what lifts or cures it."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -79,11 +80,6 @@ class Tried:
         return combine_seeds(runs) if runs else None
 
     @property
-    def agrees(self) -> bool:
-        """Whether all watched trials end alike: impaired or not, and with the same warnings and errors."""
-        return len({(each.impaired is True, each.alarms) for each in self.trials.values()}) == 1
-
-    @property
     def impaired(self) -> int:
         """In how many watched trials the gate calls it impaired at the end; below 100 updates it calls nothing so."""
         return sum(trial.impaired is True for trial in self.trials.values())
@@ -144,7 +140,11 @@ class Intervention:
     def is_watched(self, tried: Tried) -> bool:
         """Tell whether an arm was watched on so many of the seeds that the others cannot change what most say."""
         count, total = len(tried.trials), len(tried.scores.keys() & {*self.seeds})
-        return count > 0 and (count >= total or (2 * count > total and tried.agrees))
+        if count == 0 or 2 * count <= total:
+            return 0 < count >= total
+        seen = Counter(alarm for trial in tried.trials.values() for alarm in trial.alarms)
+        tallies = (tried.impaired, *seen.values())
+        return all(2 * each > total or 2 * (each + total - count) < total for each in tallies) or count >= total
 
     def vanished(self, tried: Tried) -> tuple[Finding, ...]:
         """Give the sick run's findings that do not stand in most seeds of an arm that was watched."""
@@ -263,6 +263,17 @@ class Intervention:
         """Give what is a cause by its nature, still stands in an arm, and prescribes something; remarks too."""
         left = self.left(tried, Severity.INFO)
         return tuple(each for each in left if each.id in BY_NATURE and any(cure.set for cure in each.prescriptions))
+
+    def left_in_some(self, tried: Tried) -> tuple[Finding, ...]:
+        """Give the same of what stands as a warning or an error in any of the seeds on which an arm was watched."""
+        verdicts = (trial.verdict for trial in tried.trials.values() if trial.verdict is not None)
+        left = {
+            each.key: each
+            for verdict in verdicts
+            for each in verdict.standing
+            if each.severity > Severity.INFO and each.id in BY_NATURE and any(cure.set for cure in each.prescriptions)
+        }
+        return tuple(left.values())
 
     @property
     def cure(self) -> Tried | None:

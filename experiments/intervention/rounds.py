@@ -100,10 +100,11 @@ class Rounds:
             tried.trials[trial.seed] = trial
 
     def watch_most(self, tried: Tried) -> None:
-        """Watch an arm on most of the fresh seeds, and on the others where these do not agree."""
+        """Watch an arm on most of the fresh seeds, and on others until these cannot change what most say."""
         self.watch(tried, self.found.seeds[: self.most])
-        if not self.found.is_watched(tried):
-            self.watch(tried, self.found.seeds)
+        for seed in self.found.seeds[self.most :]:
+            if not self.found.is_watched(tried):
+                self.watch(tried, (seed,))
 
     @property
     def most(self) -> int:

@@ -190,13 +190,17 @@ class Search:
 
     def is_surpassed(self, best: Tried, choice: Choice) -> bool:
         """Try what may surpass the best so far: another rate, or a cause mended that it spares."""
+        if any(self.surpasses(each, best) for each in choice.pressing(best)[:MOST_RIVALS]):
+            return True
         rivals = choice.improvements(best)
         paid = self.rounds.paid(self.lab.scored, scored=1, watched=1) - PROBED_BESIDES
-        if paid < 1 or not rivals:
-            return False
-        self.found.tried += [each for each in rivals[:paid] if each not in self.found.tried]
-        better = self.rounds.probe(best, rivals[:paid])
+        better = self.rounds.probe(best, rivals[:paid]) if paid > 0 and rivals else []
+        self.take_down(rivals[: max(paid, 0)])
         return any(self.surpasses(each, best) for each in better[:MOST_RIVALS])
+
+    def take_down(self, tried: Sequence[Tried]) -> None:
+        """Keep what was tried, each once."""
+        self.found.tried += [each for each in tried if each not in self.found.tried]
 
     def surpasses(self, rival: Tried, best: Tried) -> bool:
         """Score and watch a rival of the best so far, and tell whether it takes its place.
@@ -206,6 +210,7 @@ class Search:
         found, rounds = self.found, self.rounds
         if not rounds.is_affordable(scored=1, watched=1):
             return False
+        self.take_down([rival])
         rounds.score([rival], found.seeds[:FIRST])
         first = found.compare(rival.scores, best.scores)
         if first is None or first.mean <= 0.0:

@@ -52,14 +52,17 @@ def test_what_is_watched_to_tell_the_root_is_scored_with_every_seed(tmp_path: Pa
     assert sorted(helps.trials) == [1, 2, 3]
 
 
-def test_seeds_that_do_not_end_alike_are_all_watched(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("odd", "watched"), [((), 3), ((1,), 4), ((1, 2), 5)])
+def test_seeds_are_watched_until_the_others_cannot_change_what_most_say(
+    odd: tuple[int, ...], watched: int, tmp_path: Path
+) -> None:
     search, helps = begun(tmp_path), arm(CURE)
     search.rounds.score([helps])
-    search.rounds.watch(helps, (1,))
-    helps.trials[1] = replace(helps.trials[1], impaired=True)
+    search.rounds.watch(helps, odd)
+    helps.trials = {seed: replace(trial, impaired=True) for seed, trial in helps.trials.items()}
     search.rounds.watch_most(helps)
-    assert sorted(helps.trials) == [1, 2, 3, 4, 5]
-    assert helps.impaired == 1
+    assert sorted(helps.trials) == [1, 2, 3, 4, 5][:watched]
+    assert helps.impaired == len(odd)
 
 
 def test_rivals_are_probed_in_full_and_what_is_behind_on_the_first_seed_on_no_other(tmp_path: Path) -> None:
