@@ -31,7 +31,7 @@ from gradvitals.experiments.intervention.arms import describe
 from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
-from gradvitals.experiments.intervention.evidence import Intervention
+from gradvitals.experiments.intervention.evidence import Intervention, Tried
 from gradvitals.experiments.intervention.rewrite import refuse_existing, write_repaired
 from gradvitals.experiments.intervention.show import effect_text, render, to_json
 from gradvitals.experiments.intervention.yardstick import YARDSTICK
@@ -196,9 +196,9 @@ def _outcome(found: Intervention, concluded: Conclusion, code: Exit) -> str:
         beside = ""
         if sane is not None and cure.against_sane is not None:
             against = cure.against_sane
-            beside = f"; against the sane defaults, of {sane.arm.keys} keys, {against.mean:+.3f} ± {against.se:.3f}"
-        number = f"{cure.arm.keys} key{'' if cure.arm.keys == 1 else 's'}"
-        return f"cured with {number}: {cure.arm.name} ({effect_text(cure.effect, score)}{beside})"
+            beside = f"; against the sane defaults, of {_keys(sane)}, {against.mean:+.3f} ± {against.se:.3f}"
+        said = "cured" if found.is_harmed else "no harm was seen, and what was found is cleared"
+        return f"{said} with {_keys(cure)}: {cure.arm.name} ({effect_text(cure.effect, score)}{beside})"
     if code is Exit.DONE:
         return "nothing to repair: no warning and no error stands"
     if code is Exit.NOT_JUDGED:
@@ -206,6 +206,10 @@ def _outcome(found: Intervention, concluded: Conclusion, code: Exit) -> str:
     if not found.is_harmed and concluded.provisional is not None and not any(each.effect for each in found.tried):
         return f"no automatic cure: no key of the config mends {concluded.provisional.key}"
     return f"no automatic cure{_shortfall(found, concluded, score)}"
+
+
+def _keys(tried: Tried) -> str:
+    return f"{tried.arm.keys} key{'' if tried.arm.keys == 1 else 's'}"
 
 
 def _shortfall(found: Intervention, concluded: Conclusion, score: str) -> str:
@@ -217,7 +221,7 @@ def _shortfall(found: Intervention, concluded: Conclusion, score: str) -> str:
         said = f": {lifting.arm.name} is better ({effect_text(lifting.effect, score)})"
         said += f", but {', '.join(errors)} stays" if errors else ""
     if sane is not None and sane.effect is not None and sane.effect.is_better:
-        said += f"; the sane defaults, of {sane.arm.keys} keys, have {effect_text(sane.effect, score)}"
+        said += f"; the sane defaults, of {_keys(sane)}, have {effect_text(sane.effect, score)}"
     return said
 
 

@@ -76,12 +76,7 @@ class Search:
         if not found.is_harmed and not any(each.arm.prescribed_by or choice.helps(each) for each in arms):
             found.notes.append("no harm was seen, and no change of the config is known for what was found")
             return
-        if not (
-            self.cure_with(choice.promising(), pairs=1)
-            or self.cure_with(self.screened_pairs(choice, choice.followed))
-            or self.cure_with(self.screened_pairs(choice, choice.pairs))
-            or self.cure_unsure()
-        ):
+        if not (self.cure_with(choice.promising(), pairs=1) or self.cure_with_pairs(choice) or self.cure_unsure()):
             self.watch_best()
         self.improve(choice)
         self.try_prescribed(arms)
@@ -100,6 +95,19 @@ class Search:
         while not found.is_harmed and self.rounds.be_surer(better, found.control):
             pass
         return found.is_harmed and any(self.is_cure(each) for each in tried)
+
+    def cure_with_pairs(self, choice: Choice) -> bool:
+        """Try the pairs that follow from trials; then the others, where none of these is level with the sane defaults.
+
+        What is not, and yet gains enough, is come back to last; unless another rate of it may be.
+        """
+        if self.cure_with(self.screened_pairs(choice, choice.followed), level=True):
+            return True
+        if self.cure_with(self.screened_pairs(choice, choice.pairs)):
+            return True
+        several = [each for each in self.found.tried if each.arm.keys > 1 and not each.trials]
+        best = max(filter(self.found.may_cure, several), key=lambda each: each.mean, default=None)
+        return best is not None and self.rounds.affordable(watched=1) and self.is_cure(best)
 
     def screened_pairs(self, choice: Choice, some: Callable[[int], list[Tried]]) -> list[Tried]:
         """Screen as many pairs as can be paid for besides a cure; give all so far, and what else has several keys."""
@@ -128,10 +136,13 @@ class Search:
             if all(each.mean <= best.mean for each in new):
                 return
 
-    def cure_with(self, choice: Sequence[Tried], *, pairs: int = 0) -> bool:
+    def cure_with(self, choice: Sequence[Tried], *, pairs: int = 0, level: bool = False) -> bool:
         """Score the best of a choice on fresh seeds, the smallest changes first, until one cures.
 
-        From the second on, as much as so many pairs cost is kept for them.
+        Args:
+            choice: Screened.
+            pairs: From the second on, as much as so many pairs cost is kept for them.
+            level: Whether to leave it at the first that is behind the sane defaults, and has no rate to go on with.
         """
         for count in range(MOST_TRIED):
             each = next(iter(Choice.worth_trying(self.found, choice)), None)  # chosen anew: the last one's trials tell
@@ -143,6 +154,8 @@ class Search:
             if self.found.is_hopeless(each):
                 continue
             self.rounds.score([each])
+            if level and not self.found.is_level(each) and RATE not in each.keys:
+                break
             if self.is_cure(each) or (self.found.is_level(each) and self.is_cure_surely(each, pairs=pairs)):
                 return True
         return False
