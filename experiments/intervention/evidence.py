@@ -228,6 +228,11 @@ class Intervention:
         effect = tried.against_sane
         return effect is None or effect.mean >= -effect.row_se
 
+    def is_near(self, tried: Tried) -> bool:
+        """Tell whether an arm is level with the sane defaults, or behind them by less than counts."""
+        effect = tried.against_sane
+        return effect is None or self.is_level(tried) or effect.mean > -WORTH[self.task]
+
     def fails(self, tried: Tried) -> bool:
         """Tell whether an arm, in most of the seeds on which it was watched, is impaired or leaves what it must not."""
         half = not self._is_as_good(tried) and bool(self.causes_left(tried))

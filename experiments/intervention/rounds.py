@@ -88,23 +88,34 @@ class Rounds:
         wanted = [(each.arm, seed) for each in tried for seed in seeds or self.found.seeds if seed not in each.scores]
         for trial in self.lab.run(wanted):
             by_arm[trial.arm].scores[trial.seed] = trial.scores
+        self.take_effects(tried)
+
+    def take_effects(self, tried: Sequence[Tried]) -> None:
+        """Compare arms with the control and the sane defaults, on the seeds that both have."""
         sane = self.found.sane
         for each in tried:
             each.effect = self.found.compare(each.scores, self.found.control.scores)
             each.against_sane = None if sane is None or each is sane else self.found.compare(each.scores, sane.scores)
 
     def watch(self, tried: Tried, seeds: Sequence[int]) -> None:
-        """Train an arm watched, on those of the fresh seeds on which it was not yet."""
+        """Train an arm watched, on those of the fresh seeds on which it was not yet; it is scored by that, too."""
         wanted = [(tried.arm, seed) for seed in seeds if seed not in tried.trials]
         for trial in self.lab.run(wanted, watched=[tried.arm]):
             tried.trials[trial.seed] = trial
+            tried.scores[trial.seed] = trial.scores
+        self.take_effects([tried])
 
     def watch_most(self, tried: Tried) -> None:
         """Watch an arm on most of the fresh seeds, and on others until these cannot change what most say."""
-        self.watch(tried, self.found.seeds[: self.most])
-        for seed in self.found.seeds[self.most :]:
+        self.watch(tried, self.watched_seeds)
+        for seed in self.found.seeds:
             if not self.found.is_watched(tried):
                 self.watch(tried, (seed,))
+
+    @property
+    def watched_seeds(self) -> tuple[int, ...]:
+        """Most of the fresh seeds, the last of them: on the first ones arms are scored, which tells which to watch."""
+        return self.found.seeds[-self.most :]
 
     @property
     def most(self) -> int:
@@ -122,7 +133,7 @@ class Rounds:
         seeds = self._further(unsure)
         arms = [*unsure, beside]
         cost = self.lab.scored * sum(seed not in each.scores for each in arms for seed in seeds)
-        if not seeds or self.lab.cost + cost + self.costs(watched=1) > self.budget:
+        if not seeds or cost + self.costs(watched=1) > self.left:
             return False
         found.more_seeds = tuple(sorted({*found.more_seeds, *seeds}))
         self.score(arms, seeds)
@@ -138,12 +149,21 @@ class Rounds:
         return next((block for block in blocks if any(not each.scores.keys() >= {*block} for each in unsure)), ())
 
     def costs(self, *, scored: int = 0, watched: int = 0) -> float:
-        """Give what arms cost that are scored on the fresh seeds, and watched on most of them."""
-        return len(self.found.seeds) * scored * self.lab.scored + self.most * watched
+        """Give what arms cost that are scored on the fresh seeds, and watched on most of them.
+
+        Where an arm is both, it is scored on the others alone.
+        """
+        both = min(scored, watched)
+        return (len(self.found.seeds) * scored - self.most * both) * self.lab.scored + self.most * watched
+
+    @property
+    def left(self) -> float:
+        """What of the budget is left."""
+        return self.budget - self.lab.cost
 
     def is_affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
         """Tell whether more arms, on the fresh seeds, fit into the budget."""
-        return self.lab.cost + self.costs(scored=scored, watched=watched) <= self.budget
+        return self.costs(scored=scored, watched=watched) <= self.left
 
     def affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
         """Tell the same, and take down that the search ends where they do not."""
@@ -155,5 +175,4 @@ class Rounds:
 
     def paid(self, cost: float, *, scored: int = 0, watched: int = 0) -> int:
         """Give how many trials of a cost can be paid for besides arms that are scored and watched."""
-        left = self.budget - self.lab.cost - self.costs(scored=scored, watched=watched)
-        return max(int(left / cost), 0)
+        return max(int((self.left - self.costs(scored=scored, watched=watched)) / cost), 0)

@@ -153,26 +153,33 @@ class Search:
             self.rounds.score([each], self.found.seeds[:FIRST])
             if self.found.is_hopeless(each):
                 continue
-            self.rounds.score([each])
             if level and not self.found.is_level(each) and RATE not in each.keys:
                 break
-            if self.is_cure(each) or (self.found.is_level(each) and self.is_cure_surely(each, pairs=pairs)):
+            self.score_or_watch(each)
+            if self.is_cure(each) or (self.found.is_near(each) and self.is_cure_surely(each, pairs=pairs)):
                 return True
         return False
+
+    def score_or_watch(self, tried: Tried) -> None:
+        """Go on with an arm on the other seeds: watched where it may cure by the first ones, else only scored."""
+        if self.found.may_cure(tried) and not self.fails_at_once(tried):
+            self.rounds.watch_most(tried)
+        self.rounds.score([tried])
 
     def is_cure(self, tried: Tried) -> bool:
         """Watch what may cure by its scores, and tell whether it does.
 
         What leaves an error on the first seed is no cure on most of them.
         """
-        if not self.found.may_cure(tried) or self.fails_at_once(tried):
+        missing = len({*self.rounds.watched_seeds} - tried.trials.keys())
+        if not self.found.may_cure(tried) or missing > self.rounds.left or self.fails_at_once(tried):
             return False
         self.rounds.watch_most(tried)
         return self.found.cures_all(tried)
 
     def fails_at_once(self, tried: Tried) -> bool:
-        """Watch an arm on the first seed, and tell whether it leaves there what it must not."""
-        self.rounds.watch(tried, self.found.seeds[:1])
+        """Watch an arm on one seed, and tell whether it leaves there what it must not."""
+        self.rounds.watch(tried, self.rounds.watched_seeds[:1])
         return self.found.fails(tried)
 
     def is_cure_surely(self, tried: Tried, *, pairs: int = 0) -> bool:
@@ -198,7 +205,10 @@ class Search:
         """Go on from the cure, or from what comes nearest to one, as long as something surely surpasses it."""
         for _ in range(MOST_STEPS):
             best = self.found.cure or choice.nearest()
-            if best is None or not self.is_surpassed(best, choice):
+            if best is None:
+                return
+            self.rounds.score([best])
+            if not self.is_surpassed(best, choice):
                 return
 
     def is_surpassed(self, best: Tried, choice: Choice) -> bool:
@@ -228,6 +238,8 @@ class Search:
         first = found.compare(rival.scores, best.scores)
         if first is None or first.mean <= 0.0:
             return False
+        if rounds.left < (len(found.seeds) - FIRST) * self.lab.scored + rounds.costs(watched=1):
+            self.score_or_watch(rival)  # what is left does not pay for looking at the scores before it is watched
         rounds.score([rival])
         while rounds.be_surer([rival], best):
             pass

@@ -413,13 +413,18 @@ def test_what_is_better_by_more_than_one_and_less_than_three_errors_is_unsure() 
     assert not found.may_be_as_good(arm)
 
 
-@pytest.mark.parametrize(("behind", "level"), [(0.0, True), (0.02, True), (0.04, False)])
+@pytest.mark.parametrize(
+    ("behind", "level", "near"),
+    [(0.0, True, True), (0.02, True, True), (0.04, False, True), (0.06, False, False)],
+)
 def test_what_is_behind_the_sane_defaults_by_more_than_one_error_is_not_level_with_them(
-    behind: float, *, level: bool
+    behind: float, *, level: bool, near: bool
 ) -> None:
     arm = tried(RATE, 0.5)
     arm.against_sane = Effect(-behind, 0.1, 0.03, 5, 1)  # seeds that differ are no excuse
-    assert intervention([finding("dead_units", RATE)], arm).is_level(arm) is level
+    found = intervention([finding("dead_units", RATE)], arm)
+    assert found.is_level(arm) is level
+    assert found.is_near(arm) is near
 
 
 def test_another_value_is_tried_where_one_worked_with_some_seeds_only() -> None:

@@ -49,19 +49,19 @@ def test_what_is_watched_to_tell_the_root_is_scored_with_every_seed(tmp_path: Pa
     assert sorted(helps.scores) == [1, 2, 3, 4, 5]
     assert helps.effect is not None
     assert helps.effect.seeds == 5
-    assert sorted(helps.trials) == [1, 2, 3]
+    assert sorted(helps.trials) == [3, 4, 5]
 
 
-@pytest.mark.parametrize(("odd", "watched"), [((), 3), ((1,), 4), ((1, 2), 5)])
+@pytest.mark.parametrize(("odd", "watched"), [((), [3, 4, 5]), ((3,), [1, 3, 4, 5]), ((3, 4), [1, 2, 3, 4, 5])])
 def test_seeds_are_watched_until_the_others_cannot_change_what_most_say(
-    odd: tuple[int, ...], watched: int, tmp_path: Path
+    odd: tuple[int, ...], watched: list[int], tmp_path: Path
 ) -> None:
     search, helps = begun(tmp_path), arm(CURE)
     search.rounds.score([helps])
     search.rounds.watch(helps, odd)
     helps.trials = {seed: replace(trial, impaired=True) for seed, trial in helps.trials.items()}
     search.rounds.watch_most(helps)
-    assert sorted(helps.trials) == [1, 2, 3, 4, 5][:watched]
+    assert sorted(helps.trials) == watched
     assert helps.impaired == len(odd)
 
 
@@ -90,9 +90,26 @@ def test_what_is_unsure_is_scored_on_more_seeds_twice_at_most(budget: float, blo
     assert not found.more_seeds or not found.may_lift(unsure)
 
 
+def test_what_may_cure_by_the_first_seeds_is_scored_by_being_watched_on_the_others(tmp_path: Path) -> None:
+    search, helps = begun(tmp_path), arm(CURE)
+    helps.screening = Effect(0.4, 0.01, 0.01, 1, 1)
+    helps.screened = {0: search.found.control.scores[1]}
+    search.found.tried = [helps]
+    cost = search.lab.cost
+    assert search.cure_with([helps])
+    assert sorted(helps.scores) == [1, 2, 3, 4, 5]
+    assert sorted(helps.trials) == [3, 4, 5]
+    assert search.lab.cost - cost == pytest.approx(2 * search.lab.scored + 3.0)
+    assert search.lab.cost - cost == pytest.approx(search.rounds.costs(scored=1, watched=1))
+    alone = arm(CURE)
+    search.rounds.score([alone])
+    for seed in (3, 4, 5):  # to be watched changes no training
+        np.testing.assert_array_equal(alone.scores[seed].rows, helps.scores[seed].rows)
+
+
 @pytest.mark.parametrize(("pairs", "scored"), [(0, [5, 5]), (1, [5, 0])])
 def test_what_is_tried_alone_leaves_the_budget_for_a_pair(pairs: int, scored: list[int], tmp_path: Path) -> None:
-    search = begun(tmp_path, budget=11.0)  # 2.25 are spent, what fails costs 1.25, and a pair 4.25
+    search = begun(tmp_path, budget=10.0)  # 2.25 are spent, what fails costs 1.25, and what cures 3.5
     choice = [arm({"model.init": "glorot_uniform"}), arm({"training.clip_norm": 1.0})]  # units stay dead
     for each in choice:
         each.screened = dict(search.found.control.scores)
