@@ -31,9 +31,10 @@ from gradvitals.experiments.intervention.arms import describe
 from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.rewrite import refuse_existing, write_repaired
 from gradvitals.experiments.intervention.show import effect_text, render, to_json
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.intervention.yardstick import YARDSTICK
 from gradvitals.experiments.paths import is_file, is_folder
 from gradvitals.experiments.plan import PlannedRun, expand

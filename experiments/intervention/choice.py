@@ -11,7 +11,8 @@ from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, combine, make_arm, touches, unique
 from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, LOWER, rates_near
 from gradvitals.experiments.intervention.effects import SURE
-from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention, Tried
+from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention
+from gradvitals.experiments.intervention.tried import Tried
 
 LIKELY = 2.0
 """Standard errors of the rows by which a single change must help in the screening to be tried before there are pairs.

@@ -9,7 +9,8 @@ from gradvitals.diagnostics.roots import CONSEQUENCES, KINDS
 from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.intervention.arms import changed
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
-from gradvitals.experiments.intervention.evidence import BY_NATURE, Intervention, Tried
+from gradvitals.experiments.intervention.evidence import BY_NATURE, Intervention
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.run_report import subject
 
 

@@ -9,9 +9,10 @@ from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.errors import UserError
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.search import Search
 from gradvitals.experiments.intervention.trials import Laboratory, fresh_seeds
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, load_dataset
 

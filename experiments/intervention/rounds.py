@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.trials import Laboratory, cost_of_scoring, fresh_seeds
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.runner import Place
 
 SCREENED_SHARE = 0.5

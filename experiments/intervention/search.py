@@ -13,9 +13,10 @@ from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, unique
 from gradvitals.experiments.intervention.catalogue import TENFOLD, list_arms, make_sane_defaults, rates_near
 from gradvitals.experiments.intervention.choice import Choice
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.rounds import PROBED_BESIDES, Rounds
 from gradvitals.experiments.intervention.trials import Laboratory
+from gradvitals.experiments.intervention.tried import Tried
 
 MOST_TRIED = 3
 """Single changes that are scored on fresh seeds to find a cure, and likewise pairs."""
@@ -169,7 +170,7 @@ class Search:
     def is_cure(self, tried: Tried) -> bool:
         """Watch what may cure by its scores, and tell whether it does.
 
-        What leaves an error on the first seed is no cure on most of them.
+        What leaves an error on one seed is hardly a cure on most of them.
         """
         missing = len({*self.rounds.watched_seeds} - tried.trials.keys())
         if not self.found.may_cure(tried) or missing > self.rounds.left or self.fails_at_once(tried):

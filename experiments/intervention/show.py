@@ -12,7 +12,8 @@ from gradvitals.diagnostics.findings import Finding
 from gradvitals.experiments.intervention.arms import describe
 from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS, Effect
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.intervention.yardstick import YARDSTICK
 
 

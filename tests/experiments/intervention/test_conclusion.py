@@ -17,8 +17,9 @@ from gradvitals.experiments.intervention.arms import Arm, changed
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.effects import Effect, compare_arms
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.trials import Trial
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.intervention.yardstick import RowScores
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, load_dataset

@@ -9,9 +9,10 @@ import pytest
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.intervention.arms import Arm, Changes, make_arm
 from gradvitals.experiments.intervention.effects import Effect
-from gradvitals.experiments.intervention.evidence import Intervention, Tried
+from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.search import Search
 from gradvitals.experiments.intervention.trials import Laboratory
+from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, load_dataset
 
