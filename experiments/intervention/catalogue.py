@@ -11,9 +11,11 @@ from gradvitals.experiments.config.dump import as_plain, flatten, training_hash
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.fit import LOSS_OF_TASK, LOSSES_OF_TASK
-from gradvitals.experiments.intervention.arms import RATE, Arm, Changes, make_arm
+from gradvitals.experiments.intervention.arms import RATE, Arm, Changes, make_arm, touches
 
 ADAM = {"kind": "adam", "learning_rate": 0.001}
+
+OPTIMIZER = "training.optimizer"
 
 CUSTOMARY_RATES: dict[str, tuple[float, ...]] = {
     "sgd": (0.1, 0.01),
@@ -33,6 +35,9 @@ FACTORS = (0.1, 10.0, 0.01, 100.0)
 TENFOLD = (0.1, 10.0)
 NEAR = (0.3, 3.0, 10.0)
 """By what the rate of a cure is multiplied to see whether another is better still."""
+
+ASIDE = (0.1, 0.3, 3.0, 10.0)
+"""The same of the rate that is there, where a change that leaves it is left behind."""
 
 LOWER = (0.3, 0.1)
 """The same where a cause is mended besides that a high rate had made up for."""
@@ -172,12 +177,30 @@ def _at(table: Mapping[str, Any], key: str, default: object) -> object:
 
 
 def rates_near(config: Config, dataset: Dataset, arm: Arm, factors: Sequence[float] = NEAR) -> list[Arm]:
-    """Give the neighbours of an arm that changes the learning rate; none of one that does not."""
-    if RATE not in arm.changes:
+    """Give the neighbours of an arm that changes the learning rate, alone or with the optimizer; none of another."""
+    optimizer = arm.changes.get(OPTIMIZER)
+    if RATE not in arm.changes and not isinstance(optimizer, Mapping):
         return []
     rate = arm.config.training.optimizer.learning_rate
-    arms = (make_arm(config, {**arm.changes, RATE: _times(rate, factor)}, dataset) for factor in factors)
+    rates = (_times(rate, factor) for factor in factors)
+    near: Iterator[Changes] = (
+        {OPTIMIZER: {**optimizer, "learning_rate": each}} if isinstance(optimizer, Mapping) else {RATE: each}
+        for each in rates
+    )
+    arms = (make_arm(config, {**arm.changes, **changes}, dataset) for changes in near)
     return [each for each in arms if each is not None and each.keys == arm.keys]
+
+
+def rates_besides(config: Config, dataset: Dataset, arm: Arm) -> list[Arm]:
+    """Give an arm with another learning rate besides; none of one that changes it, or the optimizer."""
+    if any(touches(RATE, key) for key in arm.changes):
+        return []
+    rate = arm.config.training.optimizer.learning_rate
+    by = arm.prescribed_by
+    arms = (
+        make_arm(config, {**arm.changes, RATE: _times(rate, factor)}, dataset, prescribed_by=by) for factor in ASIDE
+    )
+    return [each for each in arms if each is not None]
 
 
 def _times(rate: float, factor: float) -> float:

@@ -9,7 +9,7 @@ from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import RATE, Arm, combine, make_arm, touches, unique
-from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, LOWER, rates_near
+from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, LOWER, rates_besides, rates_near
 from gradvitals.experiments.intervention.effects import SURE
 from gradvitals.experiments.intervention.evidence import BY_NATURE, RECOVERED, Intervention
 from gradvitals.experiments.intervention.tried import Tried
@@ -131,12 +131,14 @@ class Choice:
         """Give what may surpass the best so far: where it has one key, with what it spares; and its own rate changed.
 
         What cures a single fault leaves nothing of this that is surely better; a second fault may hide behind it. A
-        rate that made up for that fault is too high once it is mended.
+        rate that made up for that fault is too high once it is mended. What leaves the rate as it is, and is behind the
+        sane defaults, is tried with others.
         """
         spared = self._with_cures(best, self._spared(best))[:MOST_SPARED] if best.arm.keys == 1 else []
         made_up = spared if RATE in best.keys else []
         lower = [arm for each in made_up for arm in rates_near(self.config, self.dataset, each, LOWER)]
-        return self._untried([*spared, *lower, *rates_near(self.config, self.dataset, best.arm)])
+        besides = [] if self.found.is_near(best) else rates_besides(self.config, self.dataset, best.arm)
+        return self._untried([*spared, *lower, *rates_near(self.config, self.dataset, best.arm), *besides])
 
     def pressing(self, best: Tried) -> list[Tried]:
         """Give the same of what a change of one key leaves as a warning or an error in some seeds, at its own rate."""

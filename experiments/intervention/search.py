@@ -162,9 +162,10 @@ class Search:
         return False
 
     def score_or_watch(self, tried: Tried) -> None:
-        """Go on with an arm on the other seeds: watched where it may cure by the first ones, else only scored."""
-        if self.found.may_cure(tried) and not self.fails_at_once(tried):
-            self.rounds.watch_most(tried)
+        """Go on with an arm on the other seeds: watched where it is likely to cure by the first ones, else scored."""
+        likely = self.found.may_cure(tried) and self.found.is_near(tried)
+        if likely and not self.fails_at_once(tried):
+            self.rounds.watch(tried, self.rounds.watched_seeds)
         self.rounds.score([tried])
 
     def is_cure(self, tried: Tried) -> bool:
