@@ -11,7 +11,7 @@ from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.arms import Arm, combine, make_arm
-from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
+from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults, rates_besides, rates_near
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, load_dataset
 
@@ -134,6 +134,34 @@ def test_sane_defaults_are_reached_from_anywhere(source: str, overrides: list[st
     assert sane is not None
     assert sane.role == "sane_defaults"
     assert make_sane_defaults(sane.config, dataset) is None
+
+
+def test_another_rate_is_near_where_the_rate_or_the_optimizer_is_changed_and_beside_where_neither_is() -> None:
+    config, dataset = sick("iris", "training.optimizer=sgd", "training.optimizer.learning_rate=0.1")
+    adam, rate, init = (
+        make_arm(config, changes, dataset)
+        for changes in (
+            {"training.optimizer": {"kind": "adam", "learning_rate": 0.001}},
+            {"training.optimizer.learning_rate": 0.01},
+            {"model.init": "glorot_uniform"},
+        )
+    )
+    assert isinstance(adam, Arm)
+    assert isinstance(rate, Arm)
+    assert isinstance(init, Arm)
+
+    def rates(arms: list[Arm]) -> list[float]:
+        return [arm.config.training.optimizer.learning_rate for arm in arms]
+
+    near = rates_near(config, dataset, adam)
+    assert rates(near) == [0.0003, 0.003, 0.01]
+    assert {arm.config.training.optimizer.kind for arm in near} == {"adam"}
+    assert rates(rates_near(config, dataset, rate)) == [0.003, 0.03]  # tenfold is what there was
+    assert rates_near(config, dataset, init) == []
+    besides = rates_besides(config, dataset, init)
+    assert rates(besides) == [0.01, 0.03, 0.3, 1.0]
+    assert {arm.keys for arm in besides} == {2}
+    assert rates_besides(config, dataset, adam) == rates_besides(config, dataset, rate) == []
 
 
 def test_two_changes_make_a_pair_unless_they_are_of_one_key() -> None:

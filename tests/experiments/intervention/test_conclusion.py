@@ -364,6 +364,30 @@ def test_a_rate_that_made_up_for_a_spared_cause_is_lowered_with_its_cure() -> No
     ]
 
 
+def test_what_leaves_the_rate_is_tried_with_others_where_it_is_behind_the_sane_defaults() -> None:
+    init = tried(INIT, 0.5)
+    found = intervention([finding("initialization_scale", INIT)], init)
+    choice = Choice(found, SICK, DATASET, [init])
+    assert choice.improvements(init) == []
+    init.against_sane = Effect(-0.1, 0.01, 0.01, 5, 0)
+    rivals = choice.improvements(init)
+    assert [each.arm.changes["training.optimizer.learning_rate"] for each in rivals] == [0.1, 0.3, 3.0, 10.0]
+    assert {each.keys for each in rivals} == {frozenset({*INIT, *RATE})}
+
+
+def test_what_a_change_leaves_in_some_seeds_presses_though_most_are_rid_of_it() -> None:
+    rate = tried(RATE, 0.5)
+    found = intervention([finding("no_learning")], rate)
+    choice = Choice(found, SICK, DATASET, [rate])
+    assert choice.pressing(rate) == []
+    left = finding("symmetric_units", INIT, severity=WARNING)
+    rate.trials[2] = trial(rate.arm, 2, [left], 0.4, impaired=False)
+    assert found.left(rate) == ()
+    assert [each.arm.changes for each in choice.pressing(rate)] == [{**RATE, **INIT}]
+    both = tried({**RATE, "model.bias_init": "zeros"}, 0.5, left)
+    assert choice.pressing(both) == []  # two keys are enough
+
+
 def test_watched_seeds_decide_once_most_of_them_agree() -> None:
     left = finding("dead_units", severity=WARNING)
     arm = tried(RATE, 0.6)
