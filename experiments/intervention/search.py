@@ -156,7 +156,10 @@ class Search:
                 continue
             if level and not self.found.is_level(each) and RATE not in each.keys:
                 break
-            self.score_or_watch(each)
+            if count:  # the first one was likely, and yet failed: from now on the scores are looked at first
+                self.rounds.score([each])
+            else:
+                self.score_or_watch(each)
             if self.is_cure(each) or (self.found.is_near(each) and self.is_cure_surely(each, pairs=pairs)):
                 return True
         return False
