@@ -142,8 +142,8 @@ class LearningRateTooHigh:
             value=update.ratio,
             threshold=self.movement,
             evidence=(
-                f"the update of step {update.step} changed the weights of {update.layer} by {update.ratio:.2g} of their"
-                f" size (well-tuned ones change by 0.001 to 0.03); {since}"
+                f"the update of step {update.step} changed the weights of {update.layer} by {update.ratio:.2g} times"
+                f" their size (well-tuned ones change by 0.001 to 0.03); {since}"
             ),
             explanation=(
                 "A gradient holds for the neighbourhood of where it was taken. Steps as long as these end elsewhere:"

@@ -179,10 +179,12 @@ def test_what_gains_nothing_on_two_seeds_is_tried_on_no_more(three_faults: tuple
     assert all(found.is_hopeless(each) for each in few)
 
 
-def test_watched_seeds_that_agree_decide_for_the_others(dead: tuple[Intervention, Conclusion]) -> None:
+def test_seeds_are_watched_until_the_others_cannot_change_what_most_say(dead: tuple[Intervention, Conclusion]) -> None:
     _, concluded = dead
     assert concluded.cure is not None
-    assert (len(concluded.cure.trials), len(concluded.cure.scores)) == (3, 5)
+    watched = list(concluded.cure.trials.values())
+    agree = len({frozenset(trial.alarms) for trial in watched[:3]}) == 1
+    assert (len(watched), len(concluded.cure.scores)) == (3 if agree else 4, 5)
 
 
 def test_a_remark_is_mended_where_nothing_stands_and_that_is_surely_better() -> None:
