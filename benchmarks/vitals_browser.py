@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
 
+from gradvitals.experiments.cli.board_command import SOON
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,8 +31,9 @@ SCORES_OF_A_RUN = 2
 
 @contextmanager
 def serve(logs: Path, *flags: str) -> Iterator[str]:
-    """Serve a folder on a free port, and give the address."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1", "--port", "0"]
+    """Serve a folder on a free port as `gradvitals board` does, and give the address."""
+    place = ["--logdir", str(logs), "--host", "127.0.0.1", "--port", "0"]
+    command = [sys.executable, "-m", "tensorboard.main", *place, *SOON]
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said.txt"
         with said.open("wb") as output:
