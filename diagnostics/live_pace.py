@@ -29,11 +29,17 @@ LIKELY_COST, WEIGHT_OF_LAST = 0.003, 0.25
 
 
 class LivePace:
-    """What trainings that take their steps together have in common: the time, and what of it was spent on verdicts."""
+    """What trainings that take their steps together have in common: the time, and what of it was spent on verdicts.
+
+    Attributes:
+        clock: In seconds.
+        share: Of the time that may be spent.
+        members: Trainings that have begun and not ended.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter, *, share: float = SHARE) -> None:
-        """Take a clock, in seconds, and the share of the time that may be spent."""
-        self.clock, self._share = clock, share
+        """Begin with no member, and nothing spent."""
+        self.clock, self.share = clock, share
         self.members = 0
         self._began: float | None = None
         self._first: tuple[int, float] | None = None
@@ -52,7 +58,7 @@ class LivePace:
     @property
     def least_between(self) -> float:
         """Seconds from one verdict to the next in which everybody can have one, so that nobody is always first."""
-        return max(LEAST_BETWEEN, SLACK * self.members * self._cost / self._share)
+        return max(LEAST_BETWEEN, SLACK * self.members * self._cost / self.share)
 
     def has_time(self, step: int, total_steps: int | None, *, first: bool) -> bool:
         """Tell whether there is time for one more verdict.
@@ -71,7 +77,7 @@ class LivePace:
             return False
         elapsed = now - self._began
         counted = max(elapsed, ADVANCE * self._expected(step, total_steps, now)) if first else elapsed
-        return self._spent + self._cost <= self._share * counted
+        return self._spent + self._cost <= self.share * counted
 
     def spend(self, step: int, seconds: float) -> None:
         """Note what a verdict took."""

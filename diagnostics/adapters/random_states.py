@@ -36,8 +36,7 @@ def kept_states(*holders: object) -> Iterator[None]:
         if cuda_states:
             torch.cuda.set_rng_state_all(cuda_states)
         np.random.set_state(numpy_state)  # noqa: NPY002 - as above
-        if random.getstate() != python_state:  # to set it takes ten times as long
-            random.setstate(python_state)
+        random.setstate(python_state)
         for generator, state in held:
             _set_state(generator, state)
 

@@ -22,9 +22,6 @@ GROWING = frozenset({list, dict, set, deque, OrderedDict})
 
 OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
-NO_STATE = frozenset({type(None), bool, int, float, str, tuple, list, dict, set, OrderedDict})
-"""Types of most attributes: to ask of each whether it is a tensor takes longer than all the rest."""
-
 Tables = Sequence[tuple[dict[str, Any], dict[str, Any]]]
 """What holds attributes of a module's parts, or buffers, each with what was in it."""
 
@@ -72,17 +69,15 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = (), as_trained
     modes = [(part, part.training) for part in module.modules()]
     attributes = attributes_of(part for part, _ in modes)
     parameters = [each for part, _ in modes for each in part._parameters.values() if each is not None]  # noqa: SLF001 - quick
-    values = [value for _, own in attributes for value in own.values() if type(value) not in NO_STATE]
+    values = [value for _, own in attributes for value in own.values()]
     tensors = [value for value in values if isinstance(value, torch.Tensor) and not value.is_inference()]
     contents = [(tensor, tensor._version, tensor.detach().clone()) for tensor in tensors]  # noqa: SLF001
     with ExitStack() as stack:
         stack.enter_context(kept_states(*(value for value in values if isinstance(value, GENERATORS))))
-        if torch.is_inference_mode_enabled():
-            stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.set_grad_enabled(gradients))
         for device in set() if as_trained else {parameter.device.type for parameter in parameters} | {"cpu"}:
-            if torch.is_autocast_enabled(device):
-                stack.enter_context(torch.autocast(device, enabled=False))
+            stack.enter_context(torch.autocast(device, enabled=False))
         if any(part._compiled_call_impl is not None for part, _ in modes):  # noqa: SLF001 - nothing else tells
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         if any(isinstance(part, nn.RNNBase) for part, _ in modes) and torch.cuda.is_available():
@@ -90,25 +85,16 @@ def frozen(module: nn.Module, *, gradients: bool, start: Tables = (), as_trained
         try:
             put_back(start)
             for part, training in modes:
-                _set_mode(part, training=training and as_trained)
+                part.training = training and as_trained
             yield
         finally:
             for part, training in modes:
-                _set_mode(part, training=training)
+                part.training = training
             put_back(changed_since(attributes))
             with torch.no_grad():
                 for tensor, version, content in contents:
                     if tensor._version != version:  # noqa: SLF001 - nothing else tells of writing in place
                         tensor.copy_(content)
-
-
-def _set_mode(part: nn.Module, *, training: bool) -> None:
-    """Set it past `__setattr__`, which takes its time, where it is kept as usual."""
-    own = vars(part)
-    if "training" in own:
-        own["training"] = training
-    else:
-        part.training = training
 
 
 @contextmanager

@@ -30,8 +30,6 @@ class MissingWatch:
             step: Its number.
         """
         before = self._in_a_row
-        if self._ever and not before and parameters and parameters[-1].grad is not None:
-            return None
         gradients = [each.grad for each in reversed(parameters) if each.grad is not None]  # biases are soon looked at
         if not parameters or (gradients and (self._ever or any(map(is_nonzero, gradients)))):
             self._ever = self._ever or bool(gradients)

@@ -97,11 +97,9 @@ class LearningRateTooHigh:
 
     def _deadly(self, record: Record) -> Update | None:
         """Give the first update of no usual size, if all units of a layer have died after it."""
-        context, update = record.context, first_beyond(record, self.deadly)
-        units = {} if context is None else {info.name: info.fan_out for info in context.layers}
+        update = first_beyond(record, self.deadly)
         after = [scan for scan in record.notes(Scan) if update is not None and scan.step >= update.step]
-        died = any(len(dead) == units[layer] for scan in after for layer, dead in scan.dead.items())
-        return update if died else None
+        return update if any(_dead_layers(record, scan) for scan in after) else None
 
     def _checks(self, record: Record, gate: Gate, update: Update) -> list[Check]:
         probes, context = record.notes(Probe), record.context
@@ -133,7 +131,7 @@ class LearningRateTooHigh:
 
     def _finding(self, record: Record, gate: Gate, update: Update, standing: Standing, spoiled: str) -> Finding:
         since = _what_followed(record, gate.at(standing.last_step), standing)
-        if spoiled and not _layers_dead_at_the_end(record):  # which is more, and told already
+        if spoiled and not _dead_at_the_end(record):  # which is more, and told already
             since += f"; {spoiled}"
         return finding_of(
             self,
@@ -176,14 +174,14 @@ def _lost_units(record: Record, first: Probe, last: Probe) -> str:
     return ""
 
 
-def _layers_dead_at_the_end(record: Record) -> list[str]:
+def _dead_layers(record: Record, scan: Scan) -> list[str]:
+    """Name the layers of which a scan found no unit alive."""
     units = {} if record.context is None else {info.name: info.fan_out for info in record.context.layers}
-    return [
-        layer
-        for scan in record.notes(Scan)[-1:]
-        for layer, indices in scan.dead.items()
-        if len(indices) == units.get(layer)
-    ]
+    return [layer for layer, indices in scan.dead.items() if len(indices) == units.get(layer)]
+
+
+def _dead_at_the_end(record: Record) -> list[str]:
+    return [layer for scan in record.notes(Scan)[-1:] for layer in _dead_layers(record, scan)]
 
 
 def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) -> str:
@@ -191,7 +189,7 @@ def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) 
     incident = next(iter(record.notes(Incident)), None)
     if incident is not None:
         return f"at step {incident.step} numbers were no longer finite"
-    dead = _layers_dead_at_the_end(record)
+    dead = _dead_at_the_end(record)
     if dead:
         return f"all units of {', '.join(dead)} have died since"
     if gated is not None and Arm.NO_GRADIENT in gated.arms:

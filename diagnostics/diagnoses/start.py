@@ -153,13 +153,13 @@ def _broken_units(record: Record, context: Context, probe: Probe) -> str:
 
 
 def _broken_signals(context: Context, start: Propagation) -> str:
+    """Say what was wrong with the first loss, or with a layer's signals; outputs may start at 0."""
     loss = first_loss(context, start)
     if loss is not None and loss > LARGEST_FIRST_LOSS:
         return f"the loss was {times(loss, 'that of a constant output')}"
-    signals = milder_signals(start)
-    if signals and signals[list(signals)[-1]] == 0.0:
-        del signals[list(signals)[-1]]  # outputs may start at 0
-    odd = [size for size in signals.values() if not UNUSUAL[0] <= size <= UNUSUAL[1]]
+    output = context.layers[-1].name
+    signals = [(name, size) for name, size in milder_signals(start).items() if name != output or size != 0.0]
+    odd = [size for _, size in signals if not UNUSUAL[0] <= size <= UNUSUAL[1]]
     return f"pre-activations had a standard deviation of {odd[0]:.3g}" if odd else ""
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradvitals.diagnostics.measurements import Record, context_from_json
-from gradvitals.diagnostics.notes import Ending, note_from_json
+from gradvitals.diagnostics.notes import note_from_json
 from gradvitals.diagnostics.tensorboard.reader import Damage, RunLog, read_run
 from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.series import Series
@@ -31,11 +31,6 @@ class RunRecord:
     def recorded(self) -> bool:
         """Whether there is a record to judge."""
         return self.record.context is not None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the record reaches the training's end."""
-        return bool(self.record.notes(Ending))
 
     @property
     def validation_accuracy(self) -> float | None:

@@ -173,16 +173,21 @@ def test_outputs_may_start_at_zero(deviations: tuple[float, float], *, blamed: b
 
 @pytest.mark.parametrize(
     ("size", "dead", "at", "blamed"),
-    [(0.031, ALL, 500, True), (0.029, ALL, 500, False), (0.031, ALL[1:], 500, False), (0.031, ALL, 0, False)],
-    ids=["all units", "by usual updates", "all but one", "before the update"],
+    [
+        (0.031, ALL, 500, True),
+        (0.029, ALL, 500, False),
+        (0.031, ALL[1:], 500, False),
+        (0.031, ALL, 0, False),
+        (0.031, ALL, 1, False),
+    ],
+    ids=["all units", "by usual updates", "all but one", "at the start", "before the update"],
 )
 def test_a_whole_layer_dies_of_updates_that_are_just_not_usual(
     size: float, dead: tuple[int, ...], at: int, *, blamed: bool, recorded: Recorded
 ) -> None:
     record = recorded(*[1.0] * 5, updates=(0.01, size))
-    record.add(Scan(0, 100, {"hidden_1": dead if at == 0 else ()}))
-    record.add(Scan(500, 100, {"hidden_1": dead if at else ()}))
-    record.add(Scan(1000, 100, {"hidden_1": dead if at else ()}))
+    for step in (0, 1, 500, 1000):
+        record.add(Scan(step, 100, {"hidden_1": dead if step == at or step >= at >= 500 else ()}))
     found = said(record)
     assert [(str(finding.severity), finding.first_step) for finding in found] == [("error", 2)] * blamed
     assert all("all units of hidden_1 have died since" in finding.evidence for finding in found)

@@ -1,6 +1,7 @@
 """The probe: its numbers against the same worked out by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,10 @@ def test_rows_that_are_drawn_are_of_all_time_steps_alike(period: int) -> None:
     assert len(_some(time_steps)) == 32
     assert len(counts) == period
     assert counts.max() - counts.min() <= 3
+
+
+def test_a_probe_costs_its_rows_and_what_looking_takes_besides(make_network: MakeNetwork, digits: WatchedData) -> None:
+    network = make_network(digits)
+    plain = Prober(network, digits).cost
+    assert plain >= PROBE_ROWS
+    assert Prober(network, replace(digits, overhead=1.5)).cost == pytest.approx(1.5 * plain)

@@ -14,6 +14,7 @@ import sklearn.datasets  # noqa: F401
 
 import gradvitals.diagnostics.health
 import gradvitals.engine.perceptron  # noqa: F401
+from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.vitals import Vitals, folder_name, make_run_folder
 from gradvitals.diagnostics.watch import watch
@@ -318,7 +319,7 @@ def test_has_a_folder_of_its_own(vitals, tmp_path):
         assert all(len(folder.name) <= 87 for folder in folders)
         kept = [run for folder in folders for run in sorted(folder.iterdir())]
         assert [run.name for run in kept] == [str(n) for n in range(1, number + 1)] * 2
-        assert all(read_record(run).finished for run in kept)
+        assert all(read_record(run).record.notes(Ending) for run in kept)
         cases = read_cases(pytester.path / "report.xml")
         told = [path for case in cases.values() for path in properties(case, "run")]
         assert {Path(path) for path in told} == {run for run in kept if int(run.name) > number - 2}

@@ -12,7 +12,7 @@ from gradvitals.diagnostics.diagnoses.base import judged
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Judgement
 from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.live_pace import LivePace
+from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Ending
@@ -132,3 +132,11 @@ def test_a_diagnosis_that_fails_at_the_end_is_not_passed_over(
 
 def _said(verdict: Any) -> Any:
     return verdict["verdict"], [(each["key"], each["severity"], each["cleared"]) for each in verdict["findings"]]
+
+
+def test_a_monitor_in_a_loop_of_its_users_spends_what_they_can_afford(
+    digits: WatchedData, make_network: MakeNetwork
+) -> None:
+    monitor = Monitor(make_network(digits))
+    assert monitor._reporter._turn.pace.share == SHARE_OF_LOOPS
+    monitor.detach()

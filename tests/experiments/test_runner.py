@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gradvitals.diagnostics.live_pace import SHARE
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.tensorboard.run_record import read_record
@@ -19,6 +20,7 @@ from gradvitals.experiments.config.load import load_config
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, run_one
 from gradvitals.experiments.sweep import make_plan, place_runs
+from gradvitals.experiments.watched_training import watch_experiment
 
 
 @pytest.fixture
@@ -144,3 +146,17 @@ def test_every_task_is_learned_and_judged(data: str, loss: str, gradvitals: Call
     (run,) = json.loads(gradvitals("list", "--format", "json").out)["runs"]
     assert (run["status"], run["verdict"]) == ("completed", "healthy")
     assert run["loss"] < 0.75 if run["accuracy"] is None else run["accuracy"] > 0.9
+
+
+def test_a_run_of_ours_has_its_share_of_the_time_for_verdicts_meanwhile(
+    planned: tuple[PlannedRun, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Monitor] = []
+
+    def watched(*args: Any, **options: Any) -> Monitor:
+        seen.append(watch_experiment(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(runner, "watch_experiment", watched)
+    run_one(*planned)
+    assert [monitor._reporter._turn.pace.share for monitor in seen] == [SHARE]

@@ -649,7 +649,7 @@ def test_the_log_is_judged_like_any_other(tmp_path: Path) -> None:
     monitor = watch(model, data=data, logdir=tmp_path)
     history = fit(model, data, monitor, epochs=8, validation_data=data).history
     run = read_record(tmp_path)
-    assert run.finished
+    assert run.record.notes(Ending)
     np.testing.assert_allclose(run.training["epoch_loss"].values, history["loss"], 1e-6)
     np.testing.assert_allclose(run.validation["epoch_accuracy"].values, history["val_accuracy"], 1e-6)
     assert run_command(["check", str(tmp_path)]) == 0

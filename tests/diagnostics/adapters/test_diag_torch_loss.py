@@ -189,6 +189,17 @@ def test_positions_without_a_label_are_left_out_of_a_samples_mean(ignore: int, a
     assert float(adapted.mean(outputs[chosen], rows)) == pytest.approx(whole, rel=1e-6)
 
 
+def test_a_sample_whose_only_label_is_ignored_has_neither_loss_nor_score() -> None:
+    adapted, rows = adapted_with_rows(nn.CrossEntropyLoss(ignore_index=0), LOGITS, LABELS)
+    ignored = LABELS == 0
+    assert 0 < ignored.sum() < len(LABELS)
+    losses, scores = adapted.sample_losses(LOGITS, rows).numpy(), adapted.scores(LOGITS, rows)
+    np.testing.assert_array_equal(np.isnan(losses), ignored)
+    np.testing.assert_array_equal(np.isnan(scores), ignored)
+    alone = F.cross_entropy(LOGITS, torch.from_numpy(LABELS), reduction="none").numpy()
+    np.testing.assert_allclose(losses[~ignored], alone[~ignored], rtol=1e-6)
+
+
 def test_a_folded_batch_of_positions_is_taken_apart_again() -> None:
     folded = MAPS.transpose(1, 2).reshape(-1, CLASSES)
     adapted, rows = adapted_with_rows(nn.CrossEntropyLoss(), folded, TOKENS)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.findings import Severity
-from gradvitals.diagnostics.notes import Ending
+from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.watch import watch
 from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded, TrainingEnded, TrainingStarted
 
@@ -559,3 +559,16 @@ def test_watch_loads_pytorch_only_with_those_who_use_it() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_looks_are_planned_by_what_they_take_and_not_by_their_rows_alone() -> None:
+    inputs, labels = torch.randn(10, 3), torch.arange(10) % 2
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, data=(inputs, labels), loss=nn.CrossEntropyLoss(), total_steps=2000) as monitor:
+        for _ in range(2000):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+    rows_trained, rows_of_a_look = 2000 * 10, 10
+    assert len(monitor.record.notes(Probe)) == int(0.0075 * rows_trained / (rows_of_a_look * 4 / 3)) == 11

@@ -82,7 +82,7 @@ def test_the_replayed_verdict_is_the_live_one(
     assert run.expected is None or run.expected in {finding.id for finding in watched.monitor.verdict.standing}
     read = read_record(tmp_path)
     assert read.recorded
-    assert read.finished
+    assert read.record.notes(Ending)
     assert read.damage == ()
     assert encode_json(judge(read.record).to_json()) == live
     assert read_run(tmp_path).tensors[FINDINGS][-1][1] == live
