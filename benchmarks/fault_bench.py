@@ -159,10 +159,18 @@ def tables(summed: Mapping[str, Any], compared: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Train, measure harm, judge, print."""
-    options = _options()
+    """Inject the faults of a half into the fixed bases."""
+    halves: tuple[Half, ...] = HALVES
+    parser = parser_of(__doc__)
+    parser.add_argument("--half", choices=halves, default="tuning", help="which half of base × fault")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each injection; its twins have all")
+    options = parser.parse_args()
+    return run_bench(options, [one for one in injections(options.half) if one.seed in SEEDS[: options.seeds]])
+
+
+def run_bench(options: argparse.Namespace, faults: Sequence[Injection]) -> int:
+    """Train injections and their twins, measure harm, judge, print."""
     folder: Path = options.out
-    faults = [one for one in injections(options.half) if one.seed in SEEDS[: options.seeds]]
     twins = list({twin.key: twin for one in faults for twin in one.twins}.values())
     jobs = [Job(one.key, one.config) for one in (*twins, *faults)]
     lines = read_lines(folder, Finished) if options.rejudge else run_jobs(jobs, folder, options.workers)
@@ -186,7 +194,7 @@ def main() -> int:
 
 
 def write_numbers(
-    path: Path, half: Half, summed: Mapping[str, Any], compared: Mapping[str, Any], runs: Sequence[JudgedFault]
+    path: Path, half: str, summed: Mapping[str, Any], compared: Mapping[str, Any], runs: Sequence[JudgedFault]
 ) -> None:
     """Write everything as strict JSON: the harm of a run without a score is a word."""
     head = {"half": half, "code": campaign_digest(), "machine": describe_machine()}
@@ -194,16 +202,14 @@ def write_numbers(
     write_json(path, {**head, **summed, "comparators": compared, "runs": details})
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    halves: tuple[Half, ...] = HALVES
-    parser.add_argument("--half", choices=halves, default="tuning", help="which half of base × fault")
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Give what every bench of injected faults may be told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="keeps runs and records")
     parser.add_argument("--workers", type=int, default=2, help="processes, one BLAS thread each")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of each injection; its twins have all")
     parser.add_argument("--rejudge", action="store_true", help="train nothing, judge the records that are there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

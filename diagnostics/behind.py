@@ -27,18 +27,23 @@ LEAST_TO_CATCH_UP = 200
 """Updates below which a network has had no time to catch up with simple models, as in a short test."""
 
 
-def find_lag(probe: Probe, record: Record) -> Lag | None:
+def find_lag(probe: Probe, record: Record, least_steps: int = LEAST_TO_CATCH_UP) -> Lag | None:
     """Say by how much simple models do surely and clearly better; None where they do not.
 
     They are a ridge regression and nearest neighbours, none fitted to what it is asked about. The network is held
     against them on samples that it was trained on, which is hard on them, and else on new ones. Surely is by Student's
-    t of the paired scores, within the budget of one rule. It must have had 200 updates. Of 1,064 healthy networks of
-    the tuning half none was behind.
+    t of the paired scores, within the budget of one rule. It must have had 200 updates, or as many as are given. Of
+    1,064 healthy networks of the tuning half none was behind.
     """
     lags = [*_on_own(probe, record)]
     if not has_learned(probe):  # what has learned its samples and not what is in them memorises
         lags += [Lag.of_new(note) for note in record.notes(Generalisation)[-1:] if note.step == probe.step]
-    return next((lag for lag in lags if _counts(lag, probe, LEVEL / COMPARISONS)), None)
+    return next((lag for lag in lags if _counts(lag, probe, LEVEL / COMPARISONS, least_steps)), None)
+
+
+def find_own_lag(probe: Probe, record: Record) -> Lag | None:
+    """Say by how much simple models surely and clearly do better on the samples that the network was trained on."""
+    return next((lag for lag in _on_own(probe, record) if _counts(lag, probe, LEVEL / COMPARISONS)), None)
 
 
 def find_likely_lag(probe: Probe, record: Record) -> Lag | None:
@@ -91,6 +96,6 @@ def _on_new(probe: Probe, record: Record) -> Iterator[Lag]:
     return (Lag.of_new(note) for note in worse if simple_models_learn(note))
 
 
-def _counts(lag: Lag, probe: Probe, level: float) -> bool:
+def _counts(lag: Lag, probe: Probe, level: float, least_steps: int = LEAST_TO_CATCH_UP) -> bool:
     """Tell whether a lag is clear and sure, and the network has had the time to make it up."""
-    return probe.step >= LEAST_TO_CATCH_UP and lag.value >= least_lag(probe) and lag.is_sure(level)
+    return probe.step >= least_steps and lag.value >= least_lag(probe) and lag.is_sure(level)

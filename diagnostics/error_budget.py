@@ -5,7 +5,7 @@ import math
 RUN_BUDGET = 1e-3
 """Chance that any of them speaks in a run in which nothing is wrong."""
 
-TEST_RULES = 11
+TEST_RULES = 12
 """Those of tier `test` that judge a record; a test counts them."""
 
 LEVEL = RUN_BUDGET / TEST_RULES

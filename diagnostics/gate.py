@@ -55,6 +55,7 @@ class GateCheck:
         learned: Whether most of the loss is gone, whatever the arms say.
         behind: Whether it ended surely and clearly behind simple models, on its own samples or on new ones. That is no
             arm: it makes a warning of a symptom and no error, as a network may be stopped early on purpose.
+        behind_early: The same after 100 updates already: what was lost before the first has had its time.
         likely_behind: Whether it was done, and is likely to have ended clearly behind simple models: enough for a
             warning of what is known to have been wrong, and hardly any healthy network has.
     """
@@ -65,6 +66,7 @@ class GateCheck:
     last: bool
     learned: bool = False
     behind: bool = False
+    behind_early: bool = False
     likely_behind: bool = False
 
     @property
@@ -136,9 +138,8 @@ def judge_gate(record: Record) -> Gate:
         elif has_no_gradient(probe):
             arms.add(Arm.NO_GRADIENT)
         judged = (warm and probe.gain is not None) or not arms.isdisjoint({Arm.BLOCKED, Arm.NO_GRADIENT})
-        behind = last and find_lag(probe, record) is not None
-        likely = last and find_likely_lag(probe, record) is not None
-        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), behind, likely))
+        lags = _find_lags(probe, record) if last else (False, False, False)
+        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), *lags))
     reason = "" if any(check.judged for check in checks) else _why_not(record, probes)
     return Gate(tuple(checks), reason, tuple(check.step for check in checks))
 
@@ -231,6 +232,12 @@ def has_no_gradient(probe: Probe) -> bool:
         return False
     loss_is_left = probe.loss_ratio is not None and probe.loss_ratio >= LEARNED
     return loss_is_left and not is_mostly_right(probe)
+
+
+def _find_lags(probe: Probe, record: Record) -> tuple[bool, bool, bool]:
+    """Tell whether a network ended behind simple models: surely, surely though it had no time, or likely."""
+    early = find_lag(probe, record, WARM_UP_STEPS) is not None
+    return find_lag(probe, record) is not None, early, find_likely_lag(probe, record) is not None
 
 
 def _why_not(record: Record, probes: list[Probe]) -> str:

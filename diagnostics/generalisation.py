@@ -89,25 +89,25 @@ class Comparer:
 
 
 def compare_on_more(
-    note: Generalisation, scorer: Scorer, result: ProbeResult, predictions: tuple[Array, ...]
+    own: Array, scorer: Scorer, result: ProbeResult, predictions: tuple[Array, ...], *, step: int
 ) -> Generalisation | None:
-    """Score the network, and simple models, on more new samples; None where none could be fitted, or scored.
+    """Compare on larger samples than the probe's; None where no simple model could be fitted, or scored.
 
     Args:
-        note: The comparison on the probe's samples.
-        scorer: Of the larger sample.
-        result: What the network gave on it.
+        own: Scores of the network on training samples, `(samples,)`.
+        scorer: Of the new samples.
+        result: What the network gave on them.
         predictions: What simple models that were fitted to the training set predict, `(samples, outputs)` each.
+        step: That the note carries.
     """
     if not (predictions and scorer.can_score_others(result)):
         return None
     new, simple = scorer.of(result), scorer.best_of(predictions, result)
     excess, shortfall = simple - scorer.of_constant(result), simple - new
     return Generalisation(
-        note.step,
+        step,
         len(new),
-        note.training_score,
-        note.training_score_se,
+        *mean_and_error(own),
         *mean_and_error(new),
         *mean_and_error(excess),
         *mean_and_error(shortfall),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from gradvitals.diagnostics.behind import find_lag, find_likely_lag
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
+from gradvitals.diagnostics.diagnoses.underfitting import Underfitting
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.harm import measure_harm
@@ -51,6 +52,8 @@ def _with_harm(finding: Finding, record: Record) -> Finding:
     if not finding.standing or finding.severity is Severity.INFO or not probes:
         return finding
     constant = None if record.context is None else record.context.constant_loss
-    lag = find_lag(probes[-1], record) or find_likely_lag(probes[-1], record)
+    lag = None
+    if finding.id != Underfitting.id:  # which says it itself
+        lag = find_lag(probes[-1], record) or find_likely_lag(probes[-1], record)
     harm = measure_harm(probes[-1], constant, lag)
     return finding if harm is None else replace(finding, harm=harm)

@@ -16,6 +16,7 @@ WORSE: MappingProxyType[str, Worse] = MappingProxyType(
         "exploding_gradient": "above",
         "no_learning": "above",
         "memorising": "above",
+        "underfitting": "above",
         "symmetric_units": "above",
         "clipped_delta": "above",
         "collapsed_output": "beyond",

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from gradvitals.diagnostics.batch_labels import BatchWatcher
-from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, has_room, least_lag
+from gradvitals.diagnostics.behind import has_room, least_lag
 from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.data_signal import measure_signal
@@ -23,7 +23,7 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
 from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.findings import Verdict
-from gradvitals.diagnostics.gate import Arm, judge_gate
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
@@ -295,7 +295,7 @@ class Monitor:
             self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
         ending = Ending(event.step, event.reason)
         probes = self.record.notes(Probe)
-        if self._prober is not None and probes and event.step >= LEAST_TO_CATCH_UP and not ending.cut_short:
+        if self._prober is not None and probes and event.step >= WARM_UP_STEPS and not ending.cut_short:
             self._ask_simple_models(self._prober, probes[-1])
         self._add_once(self._batches.take(ended=True))
         self._add_once(None if self._silence is None else self._silence.take(event.step))
@@ -309,7 +309,7 @@ class Monitor:
             self._add_once(prober.shortfall(probe.step))
         for note in self.record.notes(Generalisation)[-1:]:
             is_worse = note.training_score - note.score >= least_lag(probe)
-            more = prober.generalisation(note) if is_worse else None
+            more = prober.generalisation(note.step) if is_worse else None
             if more is not None:
                 self._add(more)
 

@@ -98,7 +98,7 @@ def should_move(parameters: Array, gradient: Array, learning_rate: float, clippe
         learning_rate: Of the step.
         clipped_rate: The same times the factor by which clipping shrank the gradient.
     """
-    if not np.isfinite(gradient).all():
-        return False  # a step that may rightly be skipped
+    if not np.isfinite(np.square(gradient)).all():
+        return False  # a step that may rightly be skipped, or that an optimizer divides by infinity
     step = np.minimum(clipped_rate * np.abs(gradient.astype(np.float64)), learning_rate * LARGEST_GRADIENT)
     return bool((step > np.abs(np.spacing(parameters))).any())

@@ -275,11 +275,11 @@ class Prober:
         return measure_shortfall(Scorer(self.constant, targets), result, predictions, step=step)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def generalisation(self, note: Generalisation) -> Generalisation | None:
-        """Hold the network on more new samples against simple models fitted to its training set; None where none can.
+    def generalisation(self, step: int) -> Generalisation | None:
+        """Hold the network on more new samples against its own, and against simple models; None where none can be.
 
         Args:
-            note: The comparison on the probe's samples, of the same step.
+            step: That the note carries.
         """
         data = self._data
         if self._comparer is None or self.constant is None:
@@ -287,14 +287,17 @@ class Prober:
         inputs, targets = data.validation_inputs, data.validation_targets
         if inputs is None or targets is None:
             return None
+        own = draw_rows(data.inputs, np.random.default_rng(SEED))
         rows = draw_rows(inputs, np.random.default_rng(SEED))
 
         def predict() -> tuple[Array, ...]:
             return predict_simply(data.inputs, data.targets, inputs[rows], np.random.default_rng(SEED))
 
         predictions = data.known.get("new", predict)
-        result = probe_in_parts(self._network, inputs[rows], targets[rows], step=note.step)
-        return compare_on_more(note, Scorer(self.constant, targets[rows]), result, predictions)
+        seen = probe_in_parts(self._network, data.inputs[own], data.targets[own], step=step)
+        unseen = probe_in_parts(self._network, inputs[rows], targets[rows], step=step)
+        scores = Scorer(self.constant, data.targets[own]).of(seen)
+        return compare_on_more(scores, Scorer(self.constant, targets[rows]), unseen, predictions, step=step)
 
     def _compare(self, step: int, result: ProbeResult) -> tuple[Note, ...]:
         """Compare how the network does on its own samples and on new ones, where there are any to score."""

@@ -1,6 +1,6 @@
 """The provisional root order: which finding explains which, by time and kind.
 
-A cause is of an earlier group than its consequence, was seen no later, and touches the same layer or one upstream of it
+A cause is of no later group than its consequence, was seen no later, and touches the same layer or one upstream of it
 in the direction of its effect. Only an intervention can confirm it.
 """
 
@@ -34,11 +34,15 @@ TOO_HIGH, TOO_LOW = RATES
 AT_START = ("saturated_output", "saturated_units", "dead_units", "exploding_gradient", "vanishing_gradient")
 """Symptoms that are causes when present before the first update, the more specific first."""
 
+CLOSED = ("symmetric_units", "dead_units")
+"""What lets nothing pass, where a whole layer is so from the start: ahead of the data's faults."""
+
 CONSEQUENCES = (
     "non_finite",
     "collapsed_output",
     "no_learning",
     "memorising",
+    "underfitting",
     "overfitting",
     "cannot_overfit",
     "update_ratio",
@@ -64,21 +68,20 @@ def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Findi
     )
     causes: dict[str, str | None] = {}
     for position, finding in enumerate(standing):
-        cause = _cause(finding, standing[:position], context, thrown=thrown)
+        cause = _cause(finding, standing[:position], context)
         causes[finding.key] = causes[cause] or cause if cause else None  # the root, not a link of the chain
     explained = [replace(finding, explained_by=causes[finding.key]) for finding in standing]
-    explained.sort(key=lambda finding: finding.explained_by is not None)  # stable: roots first, in order
+    explained.sort(key=lambda finding: (finding.explained_by is not None, -_weight(finding)))  # stable: else in order
     return (*explained, *(finding for finding in findings if not finding.standing))
 
 
-def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None, *, thrown: bool) -> str | None:
+def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None) -> str | None:
     """Give the key of the first of those earlier in the order that can explain the finding; None for a root."""
     for candidate in earlier:
-        strong = _weight(candidate) >= max(finding.severity, Severity.WARNING)
-        in_order = _group(candidate, thrown=thrown) <= _group(finding, thrown=thrown)
+        strong = _weight(candidate) >= _least_weight(candidate, finding)
         thrown_by = candidate.id == TOO_HIGH and finding.id in {*NUMBERS, *RECURRENCE, *AT_START}
         in_time = candidate.first_step <= finding.first_step or thrown_by
-        if strong and in_order and in_time and _reaches(candidate, finding, context):
+        if strong and in_time and _reaches(candidate, finding, context):
             return candidate.key
     return None
 
@@ -95,12 +98,25 @@ def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
     return context.depth(cause.layer) <= context.depth(finding.layer)
 
 
+def _least_weight(cause: Finding, finding: Finding) -> Severity:
+    """Give the severity that a cause must have: of most findings theirs, of what is always a consequence a warning."""
+    always = finding.id in CONSEQUENCES and finding.id != "non_finite" and cause.id not in CONSEQUENCES
+    return Severity.WARNING if always else max(finding.severity, Severity.WARNING)
+
+
 def _order(finding: Finding, context: Context | None, *, thrown: bool) -> tuple[int, int, int, int, int]:
-    """Sort key: errors first, then the group, then the kind, then what was seen first, then depth."""
-    kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
+    """Sort key: the group, then errors first, then what was seen first, then the kind, then depth."""
+    kinds = (*CLOSED, *KINDS) if _is_closed(finding) else KINDS
+    kind = kinds.index(finding.id) - len(kinds)
     depth = context.depth(finding.layer) if context is not None else 0
     first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
-    return (-_weight(finding), _group(finding, thrown=thrown), first, kind, depth)
+    return (_group(finding, thrown=thrown), -_weight(finding), first, kind, depth)
+
+
+def _is_closed(finding: Finding) -> bool:
+    """Tell whether a layer was one unit, or none, from the start: no scale of the data made it so, or would mend it."""
+    exact = finding.value >= 1.0 if finding.id == "dead_units" else finding.severity is Severity.ERROR
+    return finding.id in CLOSED and finding.first_step == 0 and exact
 
 
 def _weight(finding: Finding) -> Severity:

@@ -82,6 +82,13 @@ FAULT_CASES: tuple[FaultCase, ...] = (
         severity="warning",
     ),
     FaultCase("memorising", "memorising", None, (("model.init.std=0.8",), ("model.init.std=1.4",))),
+    FaultCase(
+        "underfitting",
+        "underfitting",
+        None,
+        (("model.hidden=[64, 64, 64]",), ('data.source="spiral"',)),
+        severity="warning",
+    ),
     FaultCase("symmetric_units", "symmetric_units", "hidden_1", (("model.init.value=0.5",), ('model.init="zeros"',))),
     FaultCase(
         "frozen_parameters",

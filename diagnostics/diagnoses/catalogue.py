@@ -20,6 +20,7 @@ from gradvitals.diagnostics.diagnoses.recurrent_gain import RecurrentGain
 from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
+from gradvitals.diagnostics.diagnoses.underfitting import Underfitting
 from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.diagnoses.update_ratio import UpdateRatio
@@ -37,6 +38,7 @@ CATALOGUE: tuple[Diagnosis, ...] = (
     UpdateRatio(),
     NoLearning(),
     Memorising(),
+    Underfitting(),
     Overfitting(),
     SymmetricUnits(),
     FrozenParameters(),

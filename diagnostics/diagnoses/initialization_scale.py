@@ -63,8 +63,8 @@ class InitializationScale:
     than in the first. An output layer that starts at 0 is healthy; a hidden one is symmetric, or reads dead units.
     Warning: a first loss above 3 times that of the best constant output, and of outputs that are all 0; of a
     regression, outputs with 3 times the targets' deviation, and above 3: he_normal alone gives 1.4.
-    Also signals 10 times smaller than those of info, if the network ended behind simple models; what is too large shows
-    as saturated or dead units.
+    Also signals that are too small, if the network ended behind simple models; what is too large shows as saturated or
+    dead units. Where they are 10 times smaller than those of info, 100 updates are enough to be behind.
     Error: the warning, or sizes 10 times beyond these, if the network is impaired.
     Clear: half of the best constant's loss is gone; of a regression, the network is surely better than a constant.
     Healthy networks started from hundreds of times that loss. Not if the network is likely to have ended behind simple
@@ -144,7 +144,8 @@ class InitializationScale:
         worst = signs[0]
         mild = Severity.INFO if worst.over is None else Severity.WARNING
         grave = any(sign.grave for sign in signs)
-        costly = any(sign.grave and (sign.over is not None or sign.value < sign.threshold) for sign in signs)
+        costly = any(sign.value < sign.threshold or (sign.grave and sign.over is not None) for sign in signs)
+        lost = any(0.0 < size * EXTREME < self.smallest for size in list(signals.values())[:-1])
         standing = settle_start(
             record,
             gate,
@@ -154,6 +155,7 @@ class InitializationScale:
             over=worst.over,
             costly=costly,
             too_large=worst.over is not None,
+            lost=lost,
         )
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)

@@ -87,13 +87,13 @@ class LearningRateTooHigh:
         lost = _lost_units(record, probes[0], probes[-1]) if gate.likely_behind_at(probes[-1].step) else ""
         if gate.behind_at(probes[-1].step) or spoiled or lost:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
-        if standing is not None and (broken := what_was_broken(record)):
+        flattened = lost or (spoiled is not None and spoiled.id == SaturatedUnits.id)
+        if standing is not None and (broken := what_was_broken(record, fading=not flattened)):
             return not_judged(self, f"before the first update {broken}")
         if standing is None and gate.reason:
             return not_judged(self, gate.reason)
-        return judged(
-            self, [None if standing is None else self._finding(record, gate, update, standing, spoiled or lost)]
-        )
+        told = lost if spoiled is None else spoiled.evidence
+        return judged(self, [None if standing is None else self._finding(record, gate, update, standing, told)])
 
     def _deadly(self, record: Record) -> Update | None:
         """Give the first update of no usual size, if all units of a layer have died after it."""
@@ -151,12 +151,12 @@ class LearningRateTooHigh:
         )
 
 
-def _what_it_spoiled(record: Record, gate: Gate, update: Update) -> str:
-    """Say what stands of saturated units or vanishing gradients that were not there before an update."""
+def _what_it_spoiled(record: Record, gate: Gate, update: Update) -> Finding | None:
+    """Give what stands of saturated units or vanishing gradients that were not there before an update."""
     rules = (SaturatedUnits(), VanishingGradient())
     found = (finding for rule in rules for finding in rule.judge(record, gate).findings)
     serious = (finding for finding in found if finding.standing and finding.severity > Severity.INFO)
-    return next((finding.evidence for finding in serious if finding.first_step >= update.step), "")
+    return next((finding for finding in serious if finding.first_step >= update.step), None)
 
 
 def _lost_units(record: Record, first: Probe, last: Probe) -> str:

@@ -63,8 +63,8 @@ class LearningRateTooLow:
     have, and the loss falls evenly (Student's t of its logarithm's falls between probes), at no less than a tenth of
     its mean pace, and so slowly that another three trainings as long would not halve it; or above .8 H, and all
     updates, were they as large as the largest, would change no layer by .05. If the network ended behind simple models,
-    updates below what healthy networks have and a loss that still falls are enough. And no symptom stands that would
-    explain a small gradient.
+    the latter is enough, and so are updates below what healthy networks have and a loss that still falls. And no
+    symptom stands that would explain a small gradient.
     Error: never: that needs a trial at a larger rate.
     Clear: never; it is judged once, at the end. Where nothing moves at all, no rate is to blame.
     Needs: the updates of training steps, five probes, a loss whose best constant is known, and 100 updates.
@@ -129,14 +129,15 @@ class LearningRateTooLow:
 
     def _is_slow(self, record: Record, probes: list[Probe], left: float, size: float, *, behind: bool) -> bool:
         """Tell whether more of the same would have helped."""
-        if behind and self._falls(probes, self.likely):
+        if behind and (self._falls(probes, self.likely) or self._has_not_moved(record)):
             return True
-        return size < self.movement and (self._has_not_moved(record, left) or self._falls_slowly(probes))
+        has_not_begun = left > self.untouched and self._has_not_moved(record)
+        return size < self.movement and (has_not_begun or self._falls_slowly(probes))
 
-    def _has_not_moved(self, record: Record, left: float) -> bool:
-        """Tell whether all updates together could hardly move a layer, and little was learned."""
+    def _has_not_moved(self, record: Record) -> bool:
+        """Tell whether all updates together could hardly move a layer."""
         steps = record.notes(Probe)[-1].step
-        return steps * largest_ratio(record, 0, steps) < self.path and left > self.untouched
+        return steps * largest_ratio(record, 0, steps) < self.path
 
     def _falls_slowly(self, probes: list[Probe]) -> bool:
         """Tell whether the loss falls evenly, and by less than half in the training's length times some."""

@@ -1,9 +1,10 @@
 """Diagnosis 11b: the training set is learned by heart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from gradvitals.diagnostics.behind import COMPARISONS, is_done
 from gradvitals.diagnostics.diagnoses.base import (
     change_initialization,
     config_value,
@@ -13,11 +14,13 @@ from gradvitals.diagnostics.diagnoses.base import (
     set_key,
 )
 from gradvitals.diagnostics.diagnoses.start import loss_of_zeros
+from gradvitals.diagnostics.error_budget import LEVEL
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import LEAST_SHORTFALL, Arm, Gate, GateCheck, is_overfitted
+from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Probe
-from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 from gradvitals.diagnostics.scoring import SURE
 
 CROSS_ENTROPIES = frozenset({"cross_entropy", "binary_cross_entropy"})
@@ -35,7 +38,8 @@ class Memorising:
     Info: never. Being worse on new samples than on its own is the rule, and no fault by itself.
     Warning: the gate's *memorising* arm. The training set is learned (loss below H/2, or half of the accuracy that the
     majority leaves). On new samples its score, the share of right answers or the gain 1 − L/H of a regression, is lower
-    by .1 and 3 SE than on its own, and lower by .1 and 3 SE than that of a ridge regression or nearest neighbours.
+    by .1 and 3 SE than on its own, and lower by .1 and 3 SE than that of a ridge regression or nearest neighbours. At
+    the end of a training of 200 updates and more one look is enough, where Student's t of the paired scores is as sure.
     Error: and the weights explain it: at the start a cross-entropy was 3 times H, and 3 times that of outputs all 0.
     Clear: the arm no longer holds.
     Needs: a validation set of 30 samples, 100 updates and 20 % of the plan, and a signal that simple models find.
@@ -69,6 +73,8 @@ class Memorising:
             if check.step in new
         ]
         standing = settle(checks, self.persistence)
+        if checks and checks[-1].severity and _is_sure(record, considered[-1], new[checks[-1].step]):
+            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is None and len(checks) < self.persistence:
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         if standing is None and self._has_no_measure(record, considered, new[checks[-1].step]):
@@ -144,3 +150,8 @@ class Memorising:
             ),
             Prescription("train on more examples, or with a smaller network"),
         )
+
+
+def _is_sure(record: Record, check: GateCheck, new: Generalisation) -> bool:
+    """Tell whether the training is done and the lag at its end so sure that a single look is enough."""
+    return check.last and is_done(record) and Lag.of_new(new).is_sure(LEVEL / COMPARISONS)

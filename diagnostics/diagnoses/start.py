@@ -37,6 +37,7 @@ def settle_start(
     over: Callable[[Probe], bool] | None = None,
     costly: bool = False,
     too_large: bool = False,
+    lost: bool = False,
 ) -> Standing:
     """Say what stands of something that was there before the first update.
 
@@ -49,6 +50,7 @@ def settle_start(
         harms: The impairments that it can explain.
         costly: Whether it is a warning if the network ended behind simple models.
         too_large: Whether it is one already if the network is likely to have ended behind them.
+        lost: Whether it is one if the network ended behind them even though it had no time to catch up.
         over: Whether a probe shows that it is history, so that it clears; it is again what it was if that changes.
     """
     checks = []
@@ -56,7 +58,10 @@ def settle_start(
     if shows_no_signal(record, SURE):
         counting -= {Arm.NOT_LEARNING}
     impaired = False
-    harmed = any((check.behind and costly) or (check.likely_behind and too_large) for check in gate.checks[-1:])
+    harmed = any(
+        (check.behind and costly) or (check.behind_early and lost) or (check.likely_behind and too_large)
+        for check in gate.checks[-1:]
+    )
     for probe, check in zip(record.notes(Probe), gate.checks, strict=True):
         before, impaired = impaired, bool(check.arms & counting)
         lasting = impaired and (before or check.final)
@@ -123,10 +128,14 @@ def milder_signals(start: Propagation) -> dict[str, float]:
     return {name: size for name, size in milder.items() if not math.isnan(size)}
 
 
-def what_was_broken(record: Record) -> str:
+def what_was_broken(record: Record, *, fading: bool = True) -> str:
     """Say what was wrong with the network before its first update, so that none is to blame; nothing if all was well.
 
     The limits are those at which the rules of dead and saturated units, of gradients and of initial sizes speak.
+
+    Args:
+        record: Of the run.
+        fading: Whether gradients that faded count: they do not explain units that were lost to an update.
     """
     context, probe = record.context, record.notes(Probe)[0]
     if context is None or probe.step > 0:
@@ -134,10 +143,11 @@ def what_was_broken(record: Record) -> str:
     if not math.isfinite(probe.loss):
         return "the loss was not finite"
     starts = record.notes(Propagation)[:1]
-    return _broken_units(record, context, probe) or "".join(_broken_signals(context, start) for start in starts)
+    signals = "".join(_broken_signals(context, start) for start in starts)
+    return _broken_units(record, context, probe, fading=fading) or signals
 
 
-def _broken_units(record: Record, context: Context, probe: Probe) -> str:
+def _broken_units(record: Record, context: Context, probe: Probe, *, fading: bool) -> str:
     units = {info.name: info.fan_out for info in context.layers}
     for scan in record.notes(Scan)[:1]:
         dead = [layer for layer, indices in scan.dead.items() if 2 * len(indices) >= units[layer]]
@@ -148,7 +158,8 @@ def _broken_units(record: Record, context: Context, probe: Probe) -> str:
         return f"{flat[0]} was saturated"
     names = [*probe.preactivation_gradients]
     growth = gradient_ratio(probe, names[0], names[-1]) if names else None
-    is_odd = growth is not None and not 1.0 / LARGEST_FADING < growth < LARGEST_GROWTH
+    least = 1.0 / LARGEST_FADING if fading else 0.0
+    is_odd = growth is not None and not least < growth < LARGEST_GROWTH
     return "gradients faded or grew over the layers" if is_odd else ""
 
 

@@ -58,7 +58,8 @@ class UnscaledTargets:
     Info: a standard deviation more than 5 times that of the outputs as they start. It alone is harmless: large targets
     stretch gradients and loss alike.
     Warning: the mean is more than one standard deviation from 0, and from the outputs' mean; or the standard deviation
-    is less than a fifth of 1 and of the outputs'.
+    is less than a fifth of 1 and of the outputs'. Also what is said as info, if the network ended behind simple models:
+    those have standardised targets.
     Error: any of these if the network is impaired; of the mean only where it still is the best constant's loss away, or
     on the way to it units died or were saturated: what is stuck *at* the mean unharmed has another cause.
     Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned.
@@ -142,7 +143,7 @@ class UnscaledTargets:
 def _settled(record: Record, gate: Gate, plain: Finding, severity: Severity, *, grave: bool) -> Finding:
     """Say what stands of it, and what to do."""
     over = beats_constant if severity is Severity.WARNING else None
-    standing = settle_start(record, gate, severity, grave=grave, over=over)
+    standing = settle_start(record, gate, severity, grave=grave, over=over, costly=True)
     return replace(
         plain,
         severity=standing.severity,

@@ -35,8 +35,8 @@ class VanishingGradient:
     Warning: and the first layer's median update ratio is below .1 of the last one's.
     Also below 1e-2 at the start and in the median of the probes, with an update ratio below .2 of the last one's in
     the median of the training, if the network is not learning, or ended behind simple models.
-    Error: q_first/q_last below 1e-3 if the network is impaired; or below 1e-2 as above, if for three probes it was not
-    learning.
+    Error: q_first/q_last below 1e-3 if the network is impaired, and the first layer's median update ratio, or its
+    largest so far, is below .1 of the last one's; or below 1e-2 as above, if for three probes it was not learning.
     Clear: q_first/q_last above a third of the way back to 1, on a log scale .01.
     Needs: three layers and more, gradients layer by layer, and probes.
     Source: Bengio et al. 1994; Glorot & Bengio 2010, §4; He et al. 2015. The same ratio of 8e-5 never learns under SGD
@@ -79,7 +79,9 @@ class VanishingGradient:
         for probe, ratio in zip(probes, ratios, strict=True):
             shrunk = 1.0 if ratio is None else ratio
             impaired = gate.impaired_at(probe.step)
-            severity = self._severity(stuck=self._is_stuck(record, probe.step, first, last), impaired=impaired)
+            stuck = self._is_stuck(record, probe.step, first, last)
+            stuck |= impaired and self._never_moved(record, probe.step, first, last)
+            severity = self._severity(stuck=stuck, impaired=impaired)
             checks.append(
                 Check(
                     probe.step,
@@ -127,6 +129,11 @@ class VanishingGradient:
         if min(map(len, moves)) == 0:
             return False
         return bool(np.median(moves[0]) < self.movement * np.median(moves[1]))
+
+    def _never_moved(self, record: Record, step: int, first: str, last: str) -> bool:
+        """Tell whether no update of the first layer was near the largest of the last, which may have come to rest."""
+        below, above = (record.series(f"update_ratio/{layer}").between(-1, step) for layer in (first, last))
+        return min(len(below), len(above)) > 0 and 0.0 < below.max() < self.movement * above.max()
 
     def _finding(self, record: Record, probes: list[Probe], standing: Standing) -> Finding:
         probe = next(probe for probe in reversed(probes) if probe.step <= standing.last_step)

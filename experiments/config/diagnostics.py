@@ -15,6 +15,7 @@ DiagnosisId: TypeAlias = Literal[
     "exploding_gradient",
     "no_learning",
     "memorising",
+    "underfitting",
     "symmetric_units",
     "initialization_scale",
     "numerics",
@@ -82,6 +83,7 @@ class DiagnosticsConfig(Model):
         exploding_gradient: Gradients that grow towards the first layer, or over time.
         no_learning: A loss no better than the best constant's.
         memorising: A training set learned by heart, where simple models know more of new samples.
+        underfitting: Training samples that simple models answer better.
         symmetric_units: Units with equal weights that do the same for ever.
         initialization_scale: Signals far too small or too large before the first update.
         numerics: Losses and updates that floats cannot resolve.
@@ -111,6 +113,7 @@ class DiagnosticsConfig(Model):
     exploding_gradient: Rule | None = None
     no_learning: Rule | None = None
     memorising: Rule | None = None
+    underfitting: Rule | None = None
     symmetric_units: Rule | None = None
     initialization_scale: Rule | None = None
     numerics: Rule | None = None

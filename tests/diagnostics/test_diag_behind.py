@@ -76,7 +76,7 @@ def test_a_short_training_has_had_no_time_to_catch_up(make_probe: MakeProbe, ste
         (LAG, True),
         (None, False),
         (Shortfall(900, 256, 0.5, 0.9, 0.4, 0.03), False),
-        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0113), True),
+        (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0112), True),
         (Shortfall(1000, 256, 0.85, 0.901, 0.051, 0.0115), False),
         (Shortfall(1000, 256, 0.85, 0.899, 0.049, 0.001), False),
         (Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.0), True),

@@ -71,18 +71,39 @@ def noted(make_context: Callable[..., Context], make_probe: Callable[..., Probe]
     ("sizes", "loss", "expected"),
     [
         ((0.009, 0.1, 0.0), 1.1, "warning"),
-        ((0.02, 0.1, 0.0), 1.1, "info"),
+        ((0.099, 0.2, 0.0), 1.1, "warning"),
+        ((0.101, 0.2, 0.0), 1.1, None),
         ((0.1, 101.0, 1.0), 1.1, "info"),
         ((1.0, 1.0, 1.0), 4.0, "warning"),
         ((1.0, 1.0, 1.0), 1.1, None),
     ],
-    ids=["far too small", "small", "far too large", "a large first loss", "usual"],
+    ids=["far too small", "too small", "small", "far too large", "a large first loss", "usual"],
 )
 def test_what_is_too_small_is_a_warning_where_the_network_ended_behind_simple_models(
     sizes: Sizes, loss: float, expected: str | None, noted: Note
 ) -> None:
     record = noted(sizes, loss, ratios=(loss / math.log(3.0), 0.6, 0.4))
     record.add(Shortfall(200, 256, 0.5, 0.9, 0.4, 0.03))
+    assert said(record) == ([] if expected is None else [(expected, False)])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "updates", "expected"),
+    [
+        ((0.009, 0.1, 0.0), 100, "warning"),
+        ((0.1, 0.009, 0.0), 100, "warning"),
+        ((0.009, 0.1, 0.0), 99, "info"),
+        ((0.011, 0.1, 0.0), 100, "info"),
+        ((1.0, 1.0, 0.009), 100, None),
+    ],
+    ids=["far too small", "in the second layer", "too soon", "too small", "outputs"],
+)
+def test_signals_lost_before_the_first_update_need_no_time_to_show(
+    sizes: Sizes, updates: int, expected: str | None, noted: Note, make_probe: Callable[..., Probe]
+) -> None:
+    record = noted(sizes)
+    record.add(make_probe(updates, loss=0.6, loss_ratio=0.6, gain=0.4, gain_se=0.001))
+    record.add(Shortfall(updates, 256, 0.5, 0.9, 0.4, 0.03))
     assert said(record) == ([] if expected is None else [(expected, False)])
 
 

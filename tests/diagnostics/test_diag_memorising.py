@@ -12,7 +12,7 @@ from gradvitals.diagnostics.diagnoses.memorising import Memorising
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Generalisation, Probe
+from gradvitals.diagnostics.notes import Ending, Generalisation, Probe
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.initializers import glorot_uniform, normal
 from gradvitals.engine.optimizers import Adam
@@ -95,6 +95,37 @@ def test_it_stands_after_three_looks_at_new_samples(
     record = noted(*looks)
     assert judgement(record).status == status
     assert [finding.severity for finding in said(record)] == ([Severity.WARNING] if status == "fired" else [])
+
+
+SURELY: dict[str, Any] = {"samples": 400, "shortfall": 0.12, "shortfall_se": 0.025}
+"""4.7 standard errors less one answer: a chance of 2 in a million."""
+
+
+@pytest.mark.parametrize(
+    ("look", "ending", "status"),
+    [
+        (SURELY, "completed", "fired"),
+        (SURELY | {"shortfall_se": 0.03}, "completed", "clear"),
+        (SURELY | {"shortfall": 0.099, "shortfall_se": 0.01}, "completed", "clear"),
+        (SURELY, "interrupted", "clear"),
+        (SURELY, None, "clear"),
+    ],
+    ids=["surely", "3.9 standard errors", "a little", "cut short", "under way"],
+)
+def test_one_look_at_the_end_is_enough_where_it_is_sure(
+    look: dict[str, Any], ending: str | None, status: str, noted: Callable[..., Record]
+) -> None:
+    record = noted(GENERAL, GENERAL, AS_GOOD, look)
+    if ending is not None:
+        record.add(Ending(1000, ending))
+    assert judgement(record).status == status
+    assert [finding.severity for finding in said(record)] == ([Severity.WARNING] if status == "fired" else [])
+
+
+def test_one_sure_look_does_not_soften_an_error(noted: Callable[..., Record]) -> None:
+    record = noted(*[MEMORISED | SURELY] * 3, start=3.1)
+    record.add(Ending(1000, "completed"))
+    assert [finding.severity for finding in said(record)] == [Severity.ERROR]
 
 
 def test_it_says_what_could_not_be_judged(noted: Callable[..., Record], make_probe: MakeProbe) -> None:

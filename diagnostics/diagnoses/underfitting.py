@@ -1,0 +1,111 @@
+"""Diagnosis 11c: the network has not learned what simple models find in its own training samples."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, find_own_lag, is_done, least_lag
+from gradvitals.diagnostics.diagnoses.base import (
+    change_activation,
+    config_value,
+    finding_of,
+    judged,
+    not_judged,
+    set_key,
+)
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import has_slowed
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.lag import Lag
+from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.persistence import Standing
+
+ADAM = {"kind": "adam", "learning_rate": 0.001}
+"""Kingma & Ba 2015, "Adam: a method for stochastic optimization": the rate that they suggest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Underfitting:
+    """Symptom: at its end the network does worse on samples that it was trained on than simple models that were not.
+
+    Cause: the finding that explains it, where one stands. Else a training that was too slow or stopped too soon, layers
+    that cannot bend, too few units, or a dropout or an L2 penalty too strong.
+    Cure: the root's; if there is none, train on while the loss falls; another optimizer; an activation, more units,
+    less regularisation.
+    Info: after 200 updates and more a ridge regression or nearest neighbours, fitted to other training samples, have
+    surely (Student's t of the paired scores) and clearly (by .05 of the answers, or .1 of H) better scores on up to
+    1,024 of them. Where the network is impaired, other findings say more.
+    Warning: by twice as much, and the loss has come to rest: it falls at less than a tenth of its mean pace.
+    Error: never: a training may be stopped early on purpose.
+    Clear: never; it is judged once, at the end.
+    Needs: targets, a loss that is known, and the end of a training of 200 updates. Where one answer in twenty is wrong
+    or less, and of a regression less than .2 H is left, there is no room, and nothing is asked.
+    Source: Karpathy 2019, "A recipe for training neural networks" (simple baselines). Of 1,064 healthy networks of the
+    tuning half none was behind. Sound ones that were stopped early are, by a few points, and their loss still falls.
+
+    Attributes:
+        warn: Lag from which it warns, in units of what is clear.
+    """
+
+    id: ClassVar[str] = "underfitting"
+    tier: ClassVar[Tier] = "test"
+    events: ClassVar[tuple[str, ...]] = ()
+    warn: float = 2.0
+
+    def judge(self, record: Record, gate: Gate) -> Judgement:
+        """Judge how the network ended on its own samples."""
+        if gate.reason:
+            return not_judged(self, gate.reason)
+        if not is_done(record):
+            return not_judged(self, f"judged at the end of a training of {LEAST_TO_CATCH_UP} updates and more")
+        probe = record.notes(Probe)[-1]
+        lag = None if gate.impaired_at(probe.step) else find_own_lag(probe, record)
+        return judged(self, [] if lag is None else [self._finding(record, probe, lag)])
+
+    def _finding(self, record: Record, probe: Probe, lag: Lag) -> Finding:
+        own, simple = (100.0 * score for score in (lag.score, lag.simple_score))
+        if probe.majority_accuracy is not None:
+            found = f"of {lag.samples} of its training examples the network gets {own:.3g} % right"
+            others = f"a linear fit or nearest neighbours, fitted to others, get {simple:.3g} % of the same right"
+        else:
+            lost, simply_lost = (max(100.0 - score, 0.0) for score in (own, simple))
+            found = f"on {lag.samples} of its training examples the loss is {lost:.3g} % of the best constant output's"
+            others = f"a linear fit or nearest neighbours, fitted to others, lose {simply_lost:.3g} % there"
+        at_rest = has_slowed(record.notes(Probe))
+        severity = Severity.WARNING if at_rest and lag.value >= self.warn * least_lag(probe) else Severity.INFO
+        return finding_of(
+            self,
+            Standing(severity, probe.step, probe.step, cleared=False, value=lag.value),
+            threshold=self.warn * least_lag(probe),
+            evidence=f"{found}; {others}; the loss {'has come to rest' if at_rest else 'still falls'}",
+            explanation=(
+                "What simple models find in new samples was there to be learned, and the network has not learned it"
+                " from the very samples that it was shown. Where another finding stands, that is why."
+            ),
+            prescriptions=(*_cures(record, at_rest=at_rest),),
+        )
+
+
+def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
+    hidden = [] if record.context is None else record.context.layers[:-1]
+    if not at_rest:
+        yield _train_on(record)
+    if not hidden:
+        yield set_key(record, "add a hidden layer: without one the network is linear", "model.hidden", [32])
+    elif all(info.activation == "linear" for info in hidden):
+        why = "give the hidden layers an activation: without one they compute no more than a single linear layer"
+        yield change_activation(record, f"{why}: relu", "relu")
+    if config_value(record, "model.dropout"):
+        yield set_key(record, "keep all hidden units in training", "model.dropout", 0.0)
+    if config_value(record, "training.l2"):
+        yield set_key(record, "leave the weights their size: no L2 penalty", "training.l2", 0.0)
+    if config_value(record, "training.optimizer.kind") not in {None, "adam"}:
+        yield set_key(record, "let Adam find the size of the steps", "training.optimizer", ADAM)
+    yield Prescription("give the hidden layers more units")
+
+
+def _train_on(record: Record) -> Prescription:
+    epochs = config_value(record, "training.epochs")
+    why = "train three times as long"
+    return set_key(record, why, "training.epochs", 3 * epochs) if isinstance(epochs, int) else Prescription(why)
