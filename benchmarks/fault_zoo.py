@@ -4,8 +4,8 @@
 
 `--zoo` is a folder in which `healthy_zoo.py` has trained and selected the same half. For every kind of fault that many
 of its healthy networks are drawn that it fits, two of a data set at most, before anything is injected; those that train
-as well with the bench's own seeds get it at five doses. Halves are the zoo's: `tuning` is for tuning rules, and `test` is
-run to report. Harm and what is told are as in `fault_bench.py`, which has eleven bases of its own.
+as well with the bench's own seeds get it at five doses. Halves are the zoo's: rules are tuned on `tuning`, and `test`
+is run to report. Harm and what is told are as in `fault_bench.py`, which has eleven bases of its own.
 """
 
 import argparse

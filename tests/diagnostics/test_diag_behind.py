@@ -239,6 +239,15 @@ def test_a_rate_is_too_low_where_the_loss_still_falls(
     assert said(LearningRateTooLow(), noted(*ratios, updates=updates, **NEAR)) == []
 
 
+@pytest.mark.parametrize(("size", "speaks"), [(4.9e-5, True), (5.1e-5, False)])
+def test_a_rate_is_too_low_where_no_layer_can_have_moved_however_the_loss_ends(
+    noted: Noted, size: float, *, speaks: bool
+) -> None:
+    updates = {"hidden_1": size, "output": size}
+    assert said(LearningRateTooLow(), noted(0.7, 0.5, 0.5, 0.5, 0.5, updates=updates)) == ["warning"] * speaks
+    assert said(LearningRateTooLow(), noted(0.7, 0.5, 0.5, 0.5, 0.5, updates=updates, **NEAR)) == []
+
+
 def test_a_rate_is_too_high_where_an_update_was_large(noted: Noted) -> None:
     falling = (1.0, 0.8, 0.7, 0.6, 0.5)
     thrown = {"hidden_1": 1e-2, "output": 0.16}

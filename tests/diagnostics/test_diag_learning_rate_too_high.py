@@ -314,3 +314,23 @@ def test_units_that_a_large_update_saturated_are_its_doing(
         verdict = judge(record)
         causes = {finding.key: finding.explained_by for finding in verdict.standing}
         assert causes["saturated_units@hidden_1"] == "learning_rate_too_high"
+
+
+@pytest.mark.parametrize(
+    ("slope", "fading", "speaks"),
+    [(0.05, 2e3, True), (0.3, 2e3, False), (0.05, 1 / 40.0, False), (0.3, 5e2, True)],
+    ids=["saturated since", "not saturated", "gradients grew", "hardly fading"],
+)
+def test_gradients_that_fade_do_not_explain_what_an_update_saturated(
+    slope: float, fading: float, make_probe: MakeProbe, make_context: MakeContext, *, speaks: bool
+) -> None:
+    record = Record(make_context(("tanh", "tanh")))
+    gradients = {"hidden_1": 1.0 / fading, "hidden_2": 0.1, "output": 1.0}
+    for step in (0, 250, 500, 750, 1000):
+        slopes = {"hidden_1": 0.9, "hidden_2": 0.9 if step == 0 else slope}
+        known = {"loss": 1.0, "loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.01}
+        record.add(make_probe(step, relative_slopes=slopes, preactivation_gradients=gradients, **known))
+    for step in range(1, 1001, 10):
+        moves = {f"update_ratio/{name}": 0.5 if step == 1 else 1e-3 for name in gradients}
+        record.add_scalars(step, {**moves, "weight_norm/hidden_1": 4.0})
+    assert bool(said(record)) is speaks

@@ -88,6 +88,12 @@ def test_what_cannot_be_told_should_not_move(
     assert should_move(np.ones(2, np.float32), np.array(gradient, np.float32), rate, clipped) == expected
 
 
+def test_a_gradient_whose_square_overflows_may_be_divided_away() -> None:
+    assert should_move(np.ones(1), np.array([1e150]), 0.1, 0.1)
+    assert not should_move(np.ones(1), np.array([1e160]), 0.1, 0.1)
+    assert not should_move(np.ones(1, np.float32), np.array([1e20], np.float32), 0.1, 0.1)
+
+
 def test_at_zero_any_gradient_moves_a_parameter_and_an_empty_array_never() -> None:
     assert should_move(np.zeros(3), np.array([0.0, 1e-20, 0.0]), 1e-3, 1e-3)
     assert not should_move(np.zeros(0), np.zeros(0), 1e-3, 1e-3)

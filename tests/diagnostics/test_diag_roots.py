@@ -91,3 +91,54 @@ def test_a_rate_explains_an_error_though_it_is_but_a_warning_itself(rate: str) -
     assert [(each.id, each.explained_by) for each in explained] == [(rate, None), ("dead_units", rate)]
     other = replace(finding("frozen_parameters", None, 1), severity=Severity.WARNING)
     assert explain([finding("dead_units", "hidden_2", 115), other], None)[0].id == "dead_units"
+
+
+@pytest.mark.parametrize("consequence", ["no_learning", "collapsed_output", "memorising"])
+def test_a_warning_is_a_better_root_than_an_error_that_is_always_a_consequence(consequence: str) -> None:
+    cause = replace(finding("frozen_parameters", "hidden_1", 80), severity=Severity.WARNING)
+    explained = explain([finding(consequence, None, 100), cause], None)
+    assert [(each.id, each.explained_by) for each in explained] == [
+        ("frozen_parameters", None),
+        (consequence, "frozen_parameters@hidden_1"),
+    ]
+
+
+def test_numbers_that_are_not_finite_and_other_consequences_want_a_cause_as_grave() -> None:
+    mild = replace(finding("dead_units", "hidden_1", 0), severity=Severity.WARNING)
+    assert explain([finding("non_finite", "hidden_1", 100), mild], None)[0].id == "non_finite"
+    mild = replace(finding("update_ratio", None, 21), severity=Severity.WARNING)
+    explained = explain([finding("no_learning", None, 100), mild], None)
+    assert [each.id for each in explained if each.explained_by is None] == ["no_learning", "update_ratio"]
+
+
+def test_of_two_warnings_the_data_come_before_the_rate() -> None:
+    both = [finding("learning_rate_too_high", None, 2), finding("unscaled_inputs", None, 0)]
+    explained = explain([replace(each, severity=Severity.WARNING) for each in both], None)
+    assert [(each.id, each.explained_by) for each in explained] == [
+        ("unscaled_inputs", None),
+        ("learning_rate_too_high", "unscaled_inputs"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("closed", "first", "value", "severity", "is_root"),
+    [
+        ("dead_units", 0, 1.0, Severity.ERROR, True),
+        ("dead_units", 0, 0.9, Severity.ERROR, False),
+        ("dead_units", 20, 1.0, Severity.ERROR, False),
+        ("symmetric_units", 0, 0.5, Severity.ERROR, True),
+        ("symmetric_units", 0, 0.2, Severity.WARNING, False),
+    ],
+)
+def test_no_scale_of_the_data_closes_a_layer_from_the_start(
+    closed: str, first: int, value: float, severity: Severity, *, is_root: bool
+) -> None:
+    layer = replace(finding(closed, "hidden_1", first), value=value, severity=severity)
+    explained = explain([finding("unscaled_targets", None, 0), finding("unscaled_inputs", None, 0), layer], None)
+    assert (explained[0].id == closed) is is_root
+
+
+def test_zero_weights_are_the_root_of_the_units_that_they_leave_dead() -> None:
+    dead = replace(finding("dead_units", "hidden_1", 0), value=1.0)
+    explained = explain([dead, finding("symmetric_units", "hidden_1", 0)], None)
+    assert [each.id for each in explained if each.explained_by is None] == ["symmetric_units"]

@@ -13,6 +13,7 @@ from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Generalisation, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.optimizers import Adam, Sgd
 
@@ -252,3 +253,23 @@ def test_a_network_that_memorises_has_learned_from_its_targets_as_they_are(noted
         record.add(Generalisation(probe.step, 256, **scores, **simple))
     assert judge_gate(record).checks[-1].arms == {Arm.MEMORISING}
     assert "error" not in [severity for severity, _ in said(record)]
+
+
+@pytest.mark.parametrize(
+    ("targets", "value", "expected"),
+    [
+        ((3.0, 1.0), 0.4, [("warning", False)]),
+        ((0.0, 70.0), 0.4, [("warning", False)]),
+        ((0.0, 0.1), 0.4, [("warning", False)]),
+        ((0.0, 1.0), 0.4, []),
+        ((3.0, 1.0), 0.05, [("info", True)]),
+        ((0.0, 70.0), 0.05, [("info", False)]),
+    ],
+    ids=["off centre", "wide", "narrow", "usual", "off centre, as good", "wide, as good"],
+)
+def test_targets_out_of_scale_count_where_simple_models_that_had_them_scaled_ended_ahead(
+    targets: tuple[float, float], value: float, expected: list[tuple[str, bool]], noted: Note
+) -> None:
+    record = noted(targets, ratios=(4.0, 0.8, 0.7, 0.6))
+    record.add(Shortfall(300, 256, 0.4, 0.4 + value, value, 0.01))
+    assert said(record) == expected
