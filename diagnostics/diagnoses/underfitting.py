@@ -1,6 +1,7 @@
 """Diagnosis 11c: the network has not learned what simple models find in its own training samples."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,13 +14,15 @@ from gradvitals.diagnostics.diagnoses.base import (
     not_judged,
     set_key,
 )
-from gradvitals.diagnostics.diagnoses.learning_rate_too_low import has_slowed
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Standing
+
+LATE = 0.05
+"""Share of the fall of the loss's logarithm below which its last half counts as rest."""
 
 ADAM = {"kind": "adam", "learning_rate": 0.001}
 """Kingma & Ba 2015, "Adam: a method for stochastic optimization": the rate that they suggest."""
@@ -36,7 +39,8 @@ class Underfitting:
     Info: after 200 updates and more a ridge regression or nearest neighbours, fitted to other training samples, have
     surely (Student's t of the paired scores) and clearly (by .05 of the answers, or .1 of H) better scores on up to
     1,024 of them. Where the network is impaired, other findings say more.
-    Warning: by twice as much, and the loss has come to rest: it falls at less than a tenth of its mean pace.
+    Warning: by twice as much, and the loss has come to rest: the last half of the updates took less than a twentieth of
+    the fall of its logarithm.
     Error: never: a training may be stopped early on purpose.
     Clear: never; it is judged once, at the end.
     Needs: targets, a loss that is known, and the end of a training of 200 updates. Where one answer in twenty is wrong
@@ -72,7 +76,7 @@ class Underfitting:
             lost, simply_lost = (max(100.0 - score, 0.0) for score in (own, simple))
             found = f"on {lag.samples} of its training examples the loss is {lost:.3g} % of the best constant output's"
             others = f"a linear fit or nearest neighbours, fitted to others, lose {simply_lost:.3g} % there"
-        at_rest = has_slowed(record.notes(Probe))
+        at_rest = has_come_to_rest(record.notes(Probe))
         severity = Severity.WARNING if at_rest and lag.value >= self.warn * least_lag(probe) else Severity.INFO
         return finding_of(
             self,
@@ -85,6 +89,14 @@ class Underfitting:
             ),
             prescriptions=(*_cures(record, at_rest=at_rest),),
         )
+
+
+def has_come_to_rest(probes: Sequence[Probe]) -> bool:
+    """Tell whether the last half of the updates took less than a twentieth of the fall of the loss's logarithm."""
+    half = next(probe for probe in reversed(probes) if 2 * probe.step <= probes[-1].step)
+    losses = [probe.loss_ratio for probe in (probes[0], half, probes[-1])]
+    first, middle, last = (math.nan if loss is None or not loss > 0.0 else math.log(loss) for loss in losses)
+    return half is not probes[0] and middle - last < LATE * max(first - last, 0.0)
 
 
 def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:

@@ -115,8 +115,12 @@ def test_what_was_never_judged_is_not_judged() -> None:
         ((1.0, 0.8, 0.791), 0.4, "warning"),
         ((1.0, 0.8, 0.789), 0.4, "info"),
         ((1.0, 0.8, 0.85), 0.4, "warning"),
+        ((1.0, 0.7, 0.5, 0.51, 0.5), 0.4, "warning"),
+        ((1.0, 0.5, 0.6, 0.51, 0.5), 0.4, "info"),
+        ((1.0, 0.5), 0.4, "info"),
+        ((1.0, 1.1, 1.1), 0.4, "info"),
     ],
-    ids=["clearly", "a little", "at rest", "still falling", "rising"],
+    ids=["clearly", "a little", "at rest", "falling", "rising", "early", "back again", "two looks", "never fell"],
 )
 def test_it_warns_where_nothing_more_is_to_come(
     ratios: tuple[float, ...], value: float, severity: str, noted: Noted
