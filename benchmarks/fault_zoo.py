@@ -66,6 +66,14 @@ def drawn_injections(
                 yield Injection(base, (fault,), dose, SEEDS[0], keys)
 
 
+def is_fit(fault: Fault, base: Base) -> bool:
+    """Tell whether a fault can be put into a base, and stays there: dropout makes equal units differ."""
+    model = base.config["model"]
+    tells_units_apart = bool(model.get("dropout")) and fault.diagnosis == "symmetric_units"
+    starts_elsewhere = model.get("output_bias") == "prior" and fault.diagnosis == "clipped_delta"
+    return fault.fits(base) and not tells_units_apart and not starts_elsewhere
+
+
 def _drawn_bases(
     known: Sequence[tuple[Candidate, Base]], fault: Fault, networks: int, generator: np.random.Generator
 ) -> list[Base]:
@@ -73,7 +81,7 @@ def _drawn_bases(
     of_data_set: Counter[str] = Counter()
     for place in generator.permutation(len(known)):
         one, base = known[place]
-        if len(found) < networks and of_data_set[one.data_set] < PER_DATA_SET and fault.fits(base):
+        if len(found) < networks and of_data_set[one.data_set] < PER_DATA_SET and is_fit(fault, base):
             of_data_set[one.data_set] += 1
             found.append(base)
     return found

@@ -32,7 +32,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
 from gradvitals.diagnostics.error_budget import LEVEL, student_tail
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
-from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate, is_not_learning
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe
 from gradvitals.diagnostics.scoring import SURE
@@ -63,8 +63,9 @@ class LearningRateTooLow:
     have, and the loss falls evenly (Student's t of its logarithm's falls between probes), at no less than a tenth of
     its mean pace, and so slowly that another three trainings as long would not halve it; or above .8 H, and all
     updates, were they as large as the largest, would change no layer by .05. If the network ended behind simple models,
-    the latter is enough, and so are updates below what healthy networks have and a loss that still falls. And no
-    symptom stands that would explain a small gradient.
+    the latter is enough, and so are updates below what healthy networks have and a loss that still falls; and if it
+    did, or is not learning, that no update changed any layer by a tenth of what is usual. And no symptom stands that
+    would explain a small gradient.
     Error: never: that needs a trial at a larger rate.
     Clear: never; it is judged once, at the end. Where nothing moves at all, no rate is to blame.
     Needs: the updates of training steps, five probes, a loss whose best constant is known, and 100 updates.
@@ -79,6 +80,7 @@ class LearningRateTooLow:
         untouched: Loss at the end, in units of H, of a network that has not begun.
         path: Largest update ratio times the number of updates, of a network that has not moved.
         level: Chance of as large a t where the falls are noise, each with a correlation of .7 with the one before.
+        tiny: Largest update ratio of a network in which none was of any size: a tenth of what is usual.
         below_usual: Median update ratio that counts as small where the network ended behind simple models.
         likely: As `level`, of such a network, where falls are independent: that it is impaired is sure already.
     """
@@ -92,6 +94,7 @@ class LearningRateTooLow:
     untouched: float = 0.8
     path: float = 0.05
     level: float = LEVEL
+    tiny: float = 0.1 * USUAL_RATIO
     below_usual: float = USUAL_RATIO
     likely: float = 0.05
 
@@ -129,7 +132,10 @@ class LearningRateTooLow:
 
     def _is_slow(self, record: Record, probes: list[Probe], left: float, size: float, *, behind: bool) -> bool:
         """Tell whether more of the same would have helped."""
-        if behind and (self._falls(probes, self.likely) or self._has_not_moved(record)):
+        never_large = largest_ratio(record, 0, probes[-1].step) < self.tiny
+        if behind and (self._falls(probes, self.likely) or self._has_not_moved(record) or never_large):
+            return True
+        if never_large and is_not_learning(probes[-1]):
             return True
         has_not_begun = left > self.untouched and self._has_not_moved(record)
         return size < self.movement and (has_not_begun or self._falls_slowly(probes))

@@ -131,7 +131,8 @@ class UnscaledInputs:
                 f"the first loss is {first_loss}, with standardised"
                 f" inputs {start.standardised_loss / constant:.3g} times"
             )
-            yield _Sign(evidence, Severity.INFO, start.loss / constant, self.start, grave)
+            mended = start.standardised_loss <= self.start * constant
+            yield _Sign(evidence, Severity.INFO, start.loss / constant, self.start, grave and mended)
         first = context.layers[0].name
         if len(context.layers) > 1 and first in start.deviations:
             own, other = start.deviations[first], start.standardised_deviations[first]

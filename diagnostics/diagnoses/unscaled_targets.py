@@ -83,7 +83,7 @@ class UnscaledTargets:
         context, facts, starts = record.context, record.notes(DataFacts), record.notes(Propagation)
         if context is None:
             return not_judged(self, "not recorded")
-        if context.loss not in OF_QUANTITIES:
+        if context.loss not in OF_QUANTITIES or context.classes is not None:
             return not_applicable(self, "no regression")
         if not facts or not starts:
             return not_judged(self, "not recorded")

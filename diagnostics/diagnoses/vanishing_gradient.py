@@ -34,7 +34,8 @@ class VanishingGradient:
     Info: q_first/q_last below 1e-3.
     Warning: and the first layer's median update ratio is below .1 of the last one's.
     Also below 1e-2 at the start and in the median of the probes, with an update ratio below .2 of the last one's in
-    the median of the training, if the network is not learning, or ended behind simple models.
+    the median of the training, or a largest one below .1, if the network is not learning, or ended behind simple
+    models.
     Error: q_first/q_last below 1e-3 if the network is impaired, and the first layer's median update ratio, or its
     largest so far, is below .1 of the last one's; or below 1e-2 as above, if for three probes it was not learning.
     Clear: q_first/q_last above a third of the way back to 1, on a log scale .01.
@@ -110,7 +111,8 @@ class VanishingGradient:
             return None
         moves = median_ratios(record)
         below, above = moves.get(first, 0.0), moves.get(last, 0.0)
-        if not 0.0 < below < self.mild_movement * above:  # what does not move at all is frozen
+        is_stuck = 0.0 < below < self.mild_movement * above  # what does not move at all is frozen
+        if not is_stuck and not self._never_moved(record, probes[-1].step, first, last):
             return None
         severity = Severity.ERROR if stopped and all(stopped[-self.persistence :]) else Severity.WARNING
         return Standing(severity, probes[0].step, probes[-1].step, cleared=False, value=ratios[0])

@@ -239,13 +239,19 @@ def test_a_rate_is_too_low_where_the_loss_still_falls(
     assert said(LearningRateTooLow(), noted(*ratios, updates=updates, **NEAR)) == []
 
 
-@pytest.mark.parametrize(("size", "speaks"), [(4.9e-5, True), (5.1e-5, False)])
-def test_a_rate_is_too_low_where_no_layer_can_have_moved_however_the_loss_ends(
-    noted: Noted, size: float, *, speaks: bool
+@pytest.mark.parametrize(
+    ("sizes", "speaks"),
+    [((1.1e-4, 1.1e-4), True), ((1.3e-4, 1.3e-4), False), ((1.1e-4, 1.3e-4), False)],
+    ids=["tiny", "small", "one layer's are larger"],
+)
+def test_a_rate_is_too_low_where_no_update_was_of_any_size_however_the_loss_ends(
+    noted: Noted, sizes: tuple[float, float], *, speaks: bool
 ) -> None:
-    updates = {"hidden_1": size, "output": size}
+    updates = dict(zip(("hidden_1", "output"), sizes, strict=True))
     assert said(LearningRateTooLow(), noted(0.7, 0.5, 0.5, 0.5, 0.5, updates=updates)) == ["warning"] * speaks
     assert said(LearningRateTooLow(), noted(0.7, 0.5, 0.5, 0.5, 0.5, updates=updates, **NEAR)) == []
+    idle = noted(2.0, 1.7, 1.5, 1.5, 1.5, updates=updates, accuracy_excess=0.0)
+    assert said(LearningRateTooLow(), idle) == ["warning"] * speaks
 
 
 def test_a_rate_is_too_high_where_an_update_was_large(noted: Noted) -> None:

@@ -199,13 +199,16 @@ def test_other_losses_of_quantities_are_judged_alike(loss: str, noted: Note) -> 
     assert said(noted((152.0, 77.0), loss=loss)) == [("warning", False)]
 
 
-def test_classes_have_no_scale(noted: Note) -> None:
-    record = noted((152.0, 77.0), loss="cross_entropy")
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_classes_have_no_scale(loss: str, noted: Note) -> None:
+    record = noted((152.0, 77.0), loss=loss)
+    assert record.context is not None
+    record.context = replace(record.context, classes=3)
     assert UnscaledTargets().judge(record, judge_gate(record)).status == "not_applicable"
 
 
 def test_a_record_without_the_notes_is_not_judged(make_context: Callable[..., Context]) -> None:
-    record = Record(replace(make_context(), loss="mse"))
+    record = Record(replace(make_context(), loss="mse", classes=None))
     assert UnscaledTargets().judge(record, judge_gate(record)).status == "not_judged"
 
 
