@@ -13,7 +13,9 @@ from gradvitals.diagnostics.measurements import Context
 PROGRAM = ("loss_mismatch", "gradient_check", "frozen_parameters", "clipped_delta")
 """Faults of the program itself: causes whenever they show."""
 
-DATA = ("data_faults", "unscaled_inputs", "unscaled_targets")
+SCALES = ("unscaled_inputs", "unscaled_targets")
+
+DATA = ("data_faults", *SCALES)
 """Faults of the data, which are there before the first update."""
 
 NUMBERS = ("numerics",)
@@ -35,7 +37,7 @@ AT_START = ("saturated_output", "saturated_units", "dead_units", "exploding_grad
 """Symptoms that are causes when present before the first update, the more specific first."""
 
 CLOSED = ("symmetric_units", "dead_units")
-"""What lets nothing pass, where a whole layer is so from the start: ahead of the data's faults."""
+"""What lets nothing pass, where a whole layer is so from the start: no scale of the data made it, or would mend it."""
 
 CONSEQUENCES = (
     "non_finite",
@@ -104,13 +106,14 @@ def _least_weight(cause: Finding, finding: Finding) -> Severity:
     return Severity.WARNING if always else max(finding.severity, Severity.WARNING)
 
 
-def _order(finding: Finding, context: Context | None, *, thrown: bool) -> tuple[int, int, int, int, int]:
+def _order(finding: Finding, context: Context | None, *, thrown: bool) -> tuple[int, ...]:
     """Sort key: the group, then errors first, then what was seen first, then the kind, then depth."""
-    kinds = (*CLOSED, *KINDS) if _is_closed(finding) else KINDS
-    kind = kinds.index(finding.id) - len(kinds)
+    kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
+    closed = _is_closed(finding)
+    believed = KINDS.index(SCALES[0]) if closed else kind
     depth = context.depth(finding.layer) if context is not None else 0
     first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
-    return (_group(finding, thrown=thrown), -_weight(finding), first, kind, depth)
+    return (_group(finding, thrown=thrown), -_weight(finding), first, believed, not closed, kind, depth)
 
 
 def _is_closed(finding: Finding) -> bool:

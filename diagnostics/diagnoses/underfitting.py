@@ -1,6 +1,5 @@
 """Diagnosis 11c: the network has not learned what simple models find in its own training samples."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,8 +20,8 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Standing
 
-LATE = 0.05
-"""Share of the fall of the loss's logarithm below which its last half counts as rest."""
+AT_REST, LEAST_LATE = 0.95, 2
+"""What the last third of a training leaves of the least loss before, if it has come to rest; and probes to tell by."""
 
 ADAM = {"kind": "adam", "learning_rate": 0.001}
 """Kingma & Ba 2015, "Adam: a method for stochastic optimization": the rate that they suggest."""
@@ -39,8 +38,8 @@ class Underfitting:
     Info: after 200 updates and more a ridge regression or nearest neighbours, fitted to other training samples, have
     surely (Student's t of the paired scores) and clearly (by .05 of the answers, or .1 of H) better scores on up to
     1,024 of them. Where the network is impaired, other findings say more.
-    Warning: by twice as much, and the loss has come to rest: the last half of the updates took less than a twentieth of
-    the fall of its logarithm.
+    Warning: by twice as much, and the loss has come to rest: in the last third of the training its least was lower by
+    less than a twentieth.
     Error: never: a training may be stopped early on purpose.
     Clear: never; it is judged once, at the end.
     Needs: targets, a loss that is known, and the end of a training of 200 updates. Where one answer in twenty is wrong
@@ -92,11 +91,10 @@ class Underfitting:
 
 
 def has_come_to_rest(probes: Sequence[Probe]) -> bool:
-    """Tell whether the last half of the updates took less than a twentieth of the fall of the loss's logarithm."""
-    half = next(probe for probe in reversed(probes) if 2 * probe.step <= probes[-1].step)
-    losses = [probe.loss_ratio for probe in (probes[0], half, probes[-1])]
-    first, middle, last = (math.nan if loss is None or not loss > 0.0 else math.log(loss) for loss in losses)
-    return half is not probes[0] and middle - last < LATE * max(first - last, 0.0)
+    """Tell whether the least loss of a training's last third is hardly below that of the rest; False if unknown."""
+    losses = [(3 * probe.step > 2 * probes[-1].step, probe.loss_ratio) for probe in probes]
+    before, after = ([loss for late, loss in losses if late is part and loss is not None] for part in (False, True))
+    return bool(before) and len(after) >= LEAST_LATE and min(after) > AT_REST * min(before)
 
 
 def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:

@@ -136,6 +136,7 @@ def test_no_scale_of_the_data_closes_a_layer_from_the_start(
     layer = replace(finding(closed, "hidden_1", first), value=value, severity=severity)
     explained = explain([finding("unscaled_targets", None, 0), finding("unscaled_inputs", None, 0), layer], None)
     assert (explained[0].id == closed) is is_root
+    assert explain([finding("data_faults", None, 0), layer], None)[0].id == "data_faults"  # as inputs that are all 0
 
 
 def test_zero_weights_are_the_root_of_the_units_that_they_leave_dead() -> None:

@@ -219,6 +219,17 @@ def trained_until_the_noise_is_learned() -> Loop:
     return train(module, (inputs[:120], targets[:120]), nn.MSELoss(), optimizer=optimizer, steps=1500, watched=both)
 
 
+def straight_lines_through_moons() -> Loop:
+    generator = torch.Generator().manual_seed(15)
+    angle, side = torch.rand(400, generator=generator) * torch.pi, torch.arange(400) % 2
+    sign = 1.0 - 2.0 * side
+    inputs = torch.stack([torch.cos(angle) * sign + side, torch.sin(angle) * sign + 0.5 * side], dim=1)
+    inputs += 0.1 * torch.randn(inputs.shape, generator=generator)
+    module = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 32), nn.Linear(32, 2))
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
+    return train(module, (inputs, side), optimizer=optimizer, steps=600)
+
+
 def softmax_twice() -> Loop:
     return train(nn.Sequential(*mlp(), nn.Softmax(dim=1)))
 
@@ -644,6 +655,7 @@ FAULTS = [
     Fault(eight_sigmoids, "vanishing_gradient@0", also=BLIND),
     Fault(weights_that_make_gradients_explode, "initialization_scale@2", also=("exploding_gradient", "non_finite")),
     Fault(known_by_heart, "initialization_scale@0", also=("memorising",)),
+    Fault(straight_lines_through_moons, "underfitting", WARNING),
     Fault(trained_until_the_noise_is_learned, "memorising", WARNING, also=("overfitting",)),
     Fault(softmax_twice, "loss_mismatch"),
     Fault(sigmoid_twice, "loss_mismatch"),
@@ -652,7 +664,7 @@ FAULTS = [
     Fault(outputs_cut_off_by_a_relu, "loss_mismatch"),
     Fault(certain_and_wrong, "loss_mismatch", also=("saturated_output", *BLIND)),
     Fault(probabilities_rounded_to_one, "numerics@4", also=BLIND),
-    Fault(steps_below_the_spacing_of_floats, "no_learning", also=("numerics",), roots=("numerics",)),
+    Fault(steps_below_the_spacing_of_floats, "numerics", WARNING, also=("no_learning",)),
     Fault(steps_far_too_short, "learning_rate_too_low", WARNING, also=("no_learning", "update_ratio")),
     Fault(left_out_of_the_optimizer, "frozen_parameters@2", WARNING),
     Fault(written_back, "frozen_parameters@2"),
