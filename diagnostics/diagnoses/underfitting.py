@@ -104,7 +104,7 @@ def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
     if not hidden:
         yield set_key(record, "add a hidden layer: without one the network is linear", "model.hidden", [32])
     elif all(info.activation == "linear" for info in hidden):
-        why = "give the hidden layers an activation, as relu: without one they compute no more than a single linear layer"
+        why = "give the hidden layers an activation, as relu: without one they compute no more than a linear layer"
         yield change_activation(record, why, "relu")
     if config_value(record, "model.dropout"):
         yield set_key(record, "keep all hidden units in training", "model.dropout", 0.0)
