@@ -20,6 +20,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, warm_up
+from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Incident, Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
@@ -40,10 +41,10 @@ class LearningRateTooHigh:
     Cure: a lower learning rate, by powers of ten; a warm-up; clipping the gradient to a norm of 1.
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
-    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models, or is likely
-    to, with a hidden layer that is saturated only since then or lost a quarter of its units; or units and gradients
-    that another rule warns of, and were well before. Likewise a loss above .5 H while half of the updates change a
-    layer by more than a tenth.
+    constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models (after 100
+    updates already, if its loss has come to rest), or is likely to, with a hidden layer that is saturated only since
+    then or lost a quarter of its units; or units and gradients that another rule warns of, and were well before.
+    Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
     gradient left, or numbers that are not finite. Of a layer that died whole, one beyond .03 is enough.
     Clear: the loss falls again.
@@ -85,7 +86,8 @@ class LearningRateTooHigh:
         standing = settle(checks, self.persistence)
         spoiled = _what_it_spoiled(record, gate, update)
         lost = _lost_units(record, probes[0], probes[-1]) if gate.likely_behind_at(probes[-1].step) else ""
-        if gate.behind_at(probes[-1].step) or spoiled or lost:
+        behind = gate.behind_at(probes[-1].step) or (gate.checks[-1].behind_early and has_come_to_rest(probes))
+        if behind or spoiled or lost:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         flattened = lost or (spoiled is not None and spoiled.id == SaturatedUnits.id)
         if standing is not None and (broken := what_was_broken(record, fading=not flattened)):

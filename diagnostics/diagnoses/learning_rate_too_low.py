@@ -7,7 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.base import Diagnosis, change_learning_rate, judged, not_judged
+from gradvitals.diagnostics.diagnoses.base import (
+    Diagnosis,
+    change_learning_rate,
+    config_value,
+    judged,
+    not_judged,
+)
 from gradvitals.diagnostics.diagnoses.clipped_delta import ClippedDelta
 from gradvitals.diagnostics.diagnoses.data_faults import DataFaults
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
@@ -23,6 +29,7 @@ from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
 from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.diagnoses.update_sizes import (
+    SCALE_FREE,
     SETTLED,
     has_updates,
     largest_ratio,
@@ -65,7 +72,7 @@ class LearningRateTooLow:
     updates, were they as large as the largest, would change no layer by .05. If the network ended behind simple models,
     the latter is enough, and so are updates below what healthy networks have and a loss that still falls; and if it
     did, or is not learning, that no update changed any layer by a tenth of what is usual. And no symptom stands that
-    would explain a small gradient.
+    would explain a small gradient, where such make small steps.
     Error: never: that needs a trial at a larger rate.
     Clear: never; it is judged once, at the end. Where nothing moves at all, no rate is to blame.
     Needs: the updates of training steps, five probes, a loss whose best constant is known, and 100 updates.
@@ -114,7 +121,8 @@ class LearningRateTooLow:
             return not_judged(self, reason)
         moves = largest_ratio(record, 0, probes[-1].step) > 0.0
         is_slow = moves and self._is_slow(record, probes, left, size, behind=behind)
-        reason = _other_reason(record, gate) if is_slow else ""
+        only_the_rate = _is_scale_free(record) and largest_ratio(record, 0, probes[-1].step) < self.tiny
+        reason = _other_reason(record, gate, Severity.WARNING if only_the_rate else Severity.INFO) if is_slow else ""
         if reason:
             return not_judged(self, reason)
         return judged(self, [self._finding(record, probes[-1], size, large)] if is_slow else [])
@@ -233,12 +241,17 @@ def _factor(size: float) -> float:
     return float(10.0 ** max(round(math.log10(USUAL_RATIO / size)), 1)) if size > 0.0 else 10.0
 
 
-def _other_reason(record: Record, gate: Gate) -> str:
-    """Say what else may explain a small gradient, or a loss that stays; nothing if nothing does."""
+def _is_scale_free(record: Record) -> bool:
+    """Tell whether the size of the steps does not depend on that of the gradient: only the rate makes them tiny."""
+    return config_value(record, "training.optimizer.kind") in SCALE_FREE
+
+
+def _other_reason(record: Record, gate: Gate, mild: Severity) -> str:
+    """Say what else, graver than this, may explain a small gradient or a loss that stays; nothing if nothing does."""
     if shows_no_signal(record, SURE):
         return NO_SIGNAL
     found = (finding for other in _symptoms() for finding in other.judge(record, gate).findings)
-    serious = (finding.key for finding in found if finding.standing and finding.severity > Severity.INFO)
+    serious = (finding.key for finding in found if finding.standing and finding.severity > mild)
     return next((f"{key} stands, and may be the reason" for key in serious), "")
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import config_value
 from gradvitals.diagnostics.diagnoses.meeting import AS_SOFTMAX_OR_SIGMOID, Meeting, Mismatch, always
+from gradvitals.diagnostics.diagnoses.update_sizes import SCALE_FREE
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.gate import Arm
 from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS
@@ -18,9 +19,6 @@ LOOSE = 1e-2
 
 ROUNDING = 1e-6
 """Share of H that may be no more than the last digits of targets at the edge of the bounds."""
-
-SCALE_FREE = frozenset({"adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta"})
-"""Optimizers whose steps do not grow with the loss: under them a sum in place of a mean changes next to nothing."""
 
 
 def twice(meeting: Meeting) -> Mismatch | None:

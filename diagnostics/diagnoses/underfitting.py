@@ -1,6 +1,6 @@
 """Diagnosis 11c: the network has not learned what simple models find in its own training samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,12 +16,10 @@ from gradvitals.diagnostics.diagnoses.base import (
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.lag import Lag
+from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.persistence import Standing
-
-AT_REST, LEAST_LATE = 0.95, 2
-"""What the last third of a training leaves of the least loss before, if it has come to rest; and probes to tell by."""
 
 ADAM = {"kind": "adam", "learning_rate": 0.001}
 """Kingma & Ba 2015, "Adam: a method for stochastic optimization": the rate that they suggest."""
@@ -88,13 +86,6 @@ class Underfitting:
             ),
             prescriptions=(*_cures(record, at_rest=at_rest),),
         )
-
-
-def has_come_to_rest(probes: Sequence[Probe]) -> bool:
-    """Tell whether the least loss of a training's last third is hardly below that of the rest; False if unknown."""
-    losses = [(3 * probe.step > 2 * probes[-1].step, probe.loss_ratio) for probe in probes]
-    before, after = ([loss for late, loss in losses if late is part and loss is not None] for part in (False, True))
-    return bool(before) and len(after) >= LEAST_LATE and min(after) > AT_REST * min(before)
 
 
 def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:

@@ -9,6 +9,9 @@ from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.engine.events import Array
 
+SCALE_FREE = frozenset({"adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta"})
+"""Optimizers whose steps do not grow with the loss: under them a sum in place of a mean changes next to nothing."""
+
 SETTLED = 20
 """Updates before which ratios say little of the rest: zero-initialised layers start with large ones."""
 

@@ -125,6 +125,8 @@ class VanishingGradient:
     def _is_stuck(self, record: Record, step: int, first: str, last: str) -> bool:
         """Tell whether the first layer moved far less than the last one over an epoch (at least 20 updates)."""
         context = record.context
+        if context is not None and first in context.unheld:
+            return False  # it was never meant to move
         per_epoch = 0 if context is None or not context.samples else -(-context.samples // context.batch_size)
         after = step - max(per_epoch, 20)
         moves = [record.series(f"update_ratio/{layer}").between(after, step) for layer in (first, last)]

@@ -263,6 +263,29 @@ def test_a_rate_is_too_high_where_an_update_was_large(noted: Noted) -> None:
     assert severity == "warning"
 
 
+@pytest.mark.parametrize(
+    ("ratios", "steps", "speaks"),
+    [
+        ((1.0, 0.5, 0.45, 0.45, 0.45), 100, True),
+        ((1.0, 0.5, 0.45, 0.45, 0.45), 99, False),
+        ((1.0, 0.8, 0.7, 0.6, 0.45), 100, False),
+    ],
+    ids=["at rest", "a smoke run", "still falling"],
+)
+def test_a_short_training_that_a_large_update_brought_to_rest_had_its_time(
+    ratios: tuple[float, ...], steps: int, make_probe: MakeProbe, make_context: MakeContext, *, speaks: bool
+) -> None:
+    record = Record(make_context(total_steps=steps))
+    for place, ratio in enumerate(ratios):
+        known = {"loss": ratio, "loss_ratio": ratio, "gain": 1.0 - ratio, "gain_se": 0.01}
+        record.add(make_probe(steps * place // 4, **(known | ANSWERS)))
+    for step in range(1, steps):
+        record.add_scalars(step, {"update_ratio/hidden_1": 0.5 if step == 1 else 1e-3})
+    record.add(replace(LAG, step=steps))
+    record.add(Ending(steps, "completed"))
+    assert said(LearningRateTooHigh(), record) == ["warning"] * speaks
+
+
 @pytest.mark.parametrize(("size", "ratio", "speaks"), [(0.16, 0.6, True), (0.16, 0.4, False), (0.09, 0.6, False)])
 def test_a_rate_is_too_high_where_most_updates_are_and_the_loss_is_left(
     noted: Noted, size: float, ratio: float, *, speaks: bool

@@ -444,6 +444,24 @@ def test_a_stack_whose_last_layer_came_to_rest_too_is_stuck_if_its_first_never_m
     assert found(judge(record), "vanishing_gradient")[0].severity is severity
 
 
+@pytest.mark.parametrize(("unheld", "severity"), [((), Severity.ERROR), (("hidden_1",), Severity.INFO)])
+def test_a_layer_that_no_optimizer_holds_is_not_stuck(
+    unheld: tuple[str, ...],
+    severity: Severity,
+    make_context: Callable[..., Context],
+    make_probe: Callable[..., Probe],
+) -> None:
+    record = Record(replace(make_context(["sigmoid", "sigmoid"]), unheld=unheld))
+    names = ("hidden_1", "hidden_2", "output")
+    for step in range(1, 1001, 10):
+        record.add_scalars(step, {f"update_ratio/{name}": 0.0 if name == "hidden_1" else 1e-2 for name in names})
+    for step in (0, 250, 500, 750, 1000):
+        gradients = dict(zip(names, (5e-4, 2e-2, 1.0), strict=True))
+        values = {"loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.001, "relative_slopes": {"hidden_1": 0.9}}
+        record.add(make_probe(step, preactivation_gradients=gradients, **values))
+    assert found(judge(record), "vanishing_gradient")[0].severity is severity
+
+
 def test_every_rule_of_the_catalogue_has_a_case() -> None:
     assert {case.id for case in CASES} <= {diagnosis.id for diagnosis in CATALOGUE}
     assert len({diagnosis.id for diagnosis in CATALOGUE}) == len(CATALOGUE)

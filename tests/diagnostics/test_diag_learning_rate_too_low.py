@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.engine.optimizers import Adam, Optimizer, Sgd
 
 Train = Callable[..., Any]
@@ -181,6 +183,25 @@ def test_a_symptom_that_explains_it_silences_it(recorded: Recorded) -> None:
     for step in (0, 500, 1000):
         record.add(Scan(step, 100, {"hidden_1": tuple(range(6))}))
     assert judgement(record).reason == "dead_units@hidden_1 stands, and may be the reason"
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "speaks"),
+    [("adam", 1e-4, True), ("sgd", 1e-4, False), ("adam", 1.3e-4, False), (None, 1e-4, False)],
+    ids=["adam", "sgd", "larger updates", "not known"],
+)
+def test_no_mild_symptom_makes_steps_tiny_that_do_not_depend_on_the_gradient(
+    kind: str | None, size: float, recorded: Recorded, *, speaks: bool
+) -> None:
+    record = recorded(0.95, 0.93, 0.91, 0.89, 0.87, size=size)
+    assert record.context is not None
+    record.context = replace(record.context, config={"training.optimizer.kind": kind})
+    for step in (0, 500, 1000):
+        record.add(Scan(step, 100, {"hidden_1": (0, 1)}))
+    answers: dict[str, Any] = {"majority_accuracy": 0.1, "accuracy_excess": 0.4, "accuracy_excess_se": 0.03}
+    record.notes(Probe)[:] = [replace(probe, **answers) for probe in record.notes(Probe)]
+    record.add(Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.03))
+    assert (judgement(record).status == "fired") is speaks
 
 
 def test_data_without_signal_are_no_fault_of_the_rate(recorded: Recorded) -> None:
