@@ -64,9 +64,10 @@ KINDS = (*PROGRAM, *DATA, *NUMBERS, *RECURRENCE, *WEIGHTS, *RATES, *AT_START, *C
 def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Finding, ...]:
     """Set `explained_by` and sort: roots first, each followed by what it explains."""
     thrown = any(finding.id == TOO_HIGH and finding.standing for finding in findings)
+    closed = {finding.id for finding in findings if _is_closed(finding)}
     standing = sorted(
         (finding for finding in findings if finding.standing),
-        key=lambda finding: _order(finding, context, thrown=thrown),
+        key=lambda finding: _order(finding, context, closed, thrown=thrown),
     )
     causes: dict[str, str | None] = {}
     for position, finding in enumerate(standing):
@@ -101,25 +102,28 @@ def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
 
 
 def _least_weight(cause: Finding, finding: Finding) -> Severity:
-    """Give the severity that a cause must have: of most findings theirs, of what is always a consequence a warning."""
-    always = finding.id in CONSEQUENCES and finding.id != "non_finite" and cause.id not in CONSEQUENCES
-    return Severity.WARNING if always else max(finding.severity, Severity.WARNING)
+    """Give the severity that a cause must have: the finding's own, or a warning.
+
+    A fault of the program is known for sure, however mild it may be without the consequence.
+    """
+    of_program = cause.id in {*PROGRAM, *NUMBERS} and finding.id in CONSEQUENCES and finding.id != "non_finite"
+    return Severity.WARNING if of_program else max(finding.severity, Severity.WARNING)
 
 
-def _order(finding: Finding, context: Context | None, *, thrown: bool) -> tuple[int, ...]:
+def _order(finding: Finding, context: Context | None, closed: set[str], *, thrown: bool) -> tuple[int, ...]:
     """Sort key: the group, then errors first, then what was seen first, then the kind, then depth."""
     kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
-    closed = _is_closed(finding)
-    believed = KINDS.index(SCALES[0]) if closed else kind
+    is_closed = finding.id in closed and finding.first_step == 0
+    believed = KINDS.index(SCALES[0]) if is_closed else kind
     depth = context.depth(finding.layer) if context is not None else 0
     first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
-    return (_group(finding, thrown=thrown), -_weight(finding), first, believed, not closed, kind, depth)
+    return (_group(finding, thrown=thrown), -_weight(finding), first, believed, not is_closed, kind, depth)
 
 
 def _is_closed(finding: Finding) -> bool:
-    """Tell whether a layer was one unit, or none, from the start: no scale of the data made it so, or would mend it."""
+    """Tell whether a layer was one unit, or none, from the start."""
     exact = finding.value >= 1.0 if finding.id == "dead_units" else finding.severity is Severity.ERROR
-    return finding.id in CLOSED and finding.first_step == 0 and exact
+    return finding.id in CLOSED and finding.standing and finding.first_step == 0 and exact
 
 
 def _weight(finding: Finding) -> Severity:

@@ -94,7 +94,7 @@ def test_a_rate_explains_an_error_though_it_is_but_a_warning_itself(rate: str) -
 
 
 @pytest.mark.parametrize("consequence", ["no_learning", "collapsed_output", "memorising"])
-def test_a_warning_is_a_better_root_than_an_error_that_is_always_a_consequence(consequence: str) -> None:
+def test_a_fault_of_the_program_is_a_better_root_than_what_is_always_a_consequence(consequence: str) -> None:
     cause = replace(finding("frozen_parameters", "hidden_1", 80), severity=Severity.WARNING)
     explained = explain([finding(consequence, None, 100), cause], None)
     assert [(each.id, each.explained_by) for each in explained] == [
@@ -137,6 +137,14 @@ def test_no_scale_of_the_data_closes_a_layer_from_the_start(
     explained = explain([finding("unscaled_targets", None, 0), finding("unscaled_inputs", None, 0), layer], None)
     assert (explained[0].id == closed) is is_root
     assert explain([finding("data_faults", None, 0), layer], None)[0].id == "data_faults"  # as inputs that are all 0
+
+
+def test_the_first_of_two_dead_layers_is_the_root_though_only_the_second_is_dead_whole(
+    make_context: Callable[..., Context],
+) -> None:
+    layers = [replace(finding("dead_units", f"hidden_{n}", 0), value=value) for n, value in ((1, 0.9), (2, 1.0))]
+    explained = explain([*layers, finding("unscaled_targets", None, 0)], make_context(["relu", "relu"]))
+    assert [each.key for each in explained if each.explained_by is None] == ["dead_units@hidden_1"]
 
 
 def test_zero_weights_are_the_root_of_the_units_that_they_leave_dead() -> None:
