@@ -1,4 +1,4 @@
-"""Notes of gradients that a step should not have taken, and of those that it never got."""
+"""Notes of gradients that a step should not have taken, of those that it never got, and of those no step takes."""
 
 from dataclasses import dataclass
 
@@ -33,3 +33,29 @@ class MissingGradients:
     since: int
     in_a_row: int
     zeros: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSteps:
+    """All steps were of optimizers that hold nothing of a model that has gradients; the note `foreign_steps`.
+
+    Attributes:
+        step: Updates of the model: none.
+        taken: Steps of these optimizers.
+    """
+
+    step: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class StrayParameters:
+    """A model computes with parameters that it does not know of, and no step moved; the note `stray_parameters`.
+
+    Attributes:
+        step: Updates made.
+        names: Of those that had a gradient and stayed what they were to the bit, by where they are held.
+    """
+
+    step: int
+    names: tuple[str, ...]

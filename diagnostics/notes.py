@@ -8,7 +8,7 @@ from dataclasses import dataclass, is_dataclass
 from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
-from gradvitals.diagnostics.gradient_notes import MissingGradients, StaleGradients
+from gradvitals.diagnostics.gradient_notes import ForeignSteps, MissingGradients, StaleGradients, StrayParameters
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.shortfall import Shortfall
@@ -294,6 +294,8 @@ NOTES: dict[str, type[Any]] = {
     "unit_death": UnitDeath,
     "stale_gradients": StaleGradients,
     "missing_gradients": MissingGradients,
+    "foreign_steps": ForeignSteps,
+    "stray_parameters": StrayParameters,
     "skipped_steps": SkippedSteps,
     "ending": Ending,
     "gradient_comparison": GradientComparison,

@@ -18,6 +18,7 @@ from gradvitals.diagnostics.adapters.torch_outputs import (
     each_tensor,
     main_tensor,
     one_sample,
+    repeated,
     wide,
     with_all_axes,
 )
@@ -51,6 +52,7 @@ class CustomTorchLoss:
         self._loss, self._row_shape, self._positions = loss, shape[1:], max(positions, 1)
         self._cast, self._widen = CASTS[0], True
         self._by_sample: Any = None
+        self._copies, self._share = 1, 1.0
 
     def labelled(self, targets: Array) -> Array:
         """Take every sample for one with a label."""
@@ -65,12 +67,9 @@ class CustomTorchLoss:
                 self.separable = len(whole) == len(targets)
                 return
             self._by_sample = self._unreduced_if_alike(outputs, targets)
-            try:
-                losses = self.sample_losses(outputs, targets)
-            except Exception:  # noqa: BLE001 - anything may be raised by a loss that needs a whole batch
-                self.separable = False
-                return
-            self.separable = _is_made_of(float(whole), losses)
+            self.separable = self._is_separable(float(whole), outputs, targets)
+            if not self.separable:
+                self._share = 1.0
 
     def sample_losses(self, outputs: Outputs, targets: Array) -> torch.Tensor:
         """Give the loss of every sample as a batch of its own, `(samples,)`; the batch's where it is not separable."""
@@ -78,16 +77,17 @@ class CustomTorchLoss:
         outputs = self._with_all_axes(outputs, count)
         theirs = self._targets(targets, outputs)
         if not self.separable:
-            return self._run(outputs, theirs).mean().expand(count)
+            return self._of_batch(outputs, theirs, count).expand(count)
         if self._by_sample is not None:
-            return self._by_sample(outputs, theirs).reshape(count, -1).mean(dim=1)
-        losses = [self._run(one_sample(outputs, row, count), theirs[row : row + 1]).reshape(()) for row in range(count)]
-        return torch.stack(losses)
+            if count == 1:  # which a squeeze would leave no axis
+                outputs, theirs = repeated(outputs, 2), torch.cat([theirs, theirs])
+            return self._by_sample(outputs, theirs).reshape(len(theirs), -1).mean(dim=1)[:count]
+        return torch.stack([self._alone(outputs, theirs, row, count) for row in range(count)])
 
     def mean(self, outputs: Outputs, targets: Array) -> torch.Tensor:
         """Give the loss as the user gets it; the mean where it is one number per sample."""
         outputs = self._with_all_axes(outputs, len(targets))
-        return self._run(outputs, self._targets(targets, outputs)).mean()
+        return self._of_batch(outputs, self._targets(targets, outputs), len(targets))
 
     def rows(self, outputs: Outputs) -> torch.Tensor:
         """Give the first tensor among the outputs as `(samples, outputs)`."""
@@ -109,6 +109,50 @@ class CustomTorchLoss:
             except Exception as error:  # noqa: BLE001 - what a loss raises for a wrong type is its own business
                 first = first or error
         raise first or ValueError
+
+    def _is_separable(self, whole: float, outputs: Outputs, targets: Array) -> bool:
+        """Find out whether the loss can be computed of single samples, or of one twice, and what share is of one.
+
+        A squeeze in it, written for batches, leaves a single sample no axis; of the same sample twice a mean is what
+        it is of one, and a sum is twice that.
+        """
+        try:
+            losses = self.sample_losses(outputs, targets)
+        except Exception:  # noqa: BLE001 - anything may be raised by a loss that needs a whole batch
+            try:
+                self._share = self._share_of_one(outputs, targets)
+                self._copies = 2
+                losses = self.sample_losses(outputs, targets)
+            except Exception:  # noqa: BLE001 - as above
+                return False
+            total = float(losses.sum())  # no more than an average is taken on trust where no sample was seen alone
+            return any(math.isclose(whole, each, rel_tol=AGREEMENT) for each in (total, total / len(losses)))
+        return _is_made_of(whole, losses)
+
+    def _share_of_one(self, outputs: Outputs, targets: Array) -> float:
+        """Give what share of the loss of a sample taken twice is that of one: all of a mean, half of a sum, or NaN."""
+        outputs = self._with_all_axes(outputs, len(targets))
+        theirs, count = self._targets(targets, outputs), len(targets)
+        twice, thrice = (
+            float(self._run(repeated(one_sample(outputs, 0, count), copies), torch.cat([theirs[:1]] * copies)))
+            for copies in (2, 3)
+        )
+        shares = {1.0: twice, 0.5: 1.5 * twice}
+        return next(
+            (share for share, is_thrice in shares.items() if math.isclose(thrice, is_thrice, rel_tol=AGREEMENT)),
+            math.nan,
+        )
+
+    def _alone(self, outputs: Outputs, targets: torch.Tensor, row: int, count: int) -> torch.Tensor:
+        """Give the loss of one of so many samples, computed of as many copies of it as the loss needs."""
+        one, target = one_sample(outputs, row, count), targets[row : row + 1]
+        if self._copies > 1:
+            one, target = repeated(one, self._copies), torch.cat([target] * self._copies)
+        return self._share * self._run(one, target).mean()
+
+    def _of_batch(self, outputs: Outputs, targets: torch.Tensor, count: int) -> torch.Tensor:
+        """Give the loss of a batch; of a single sample as that of one alone."""
+        return self._alone(outputs, targets, 0, count) if count == 1 else self._run(outputs, targets).mean()
 
     def _unreduced_if_alike(self, outputs: Outputs, targets: Array) -> torch.Tensor:
         """Give the loss without its reduction, if it is a module that has one and then gives what single samples do."""

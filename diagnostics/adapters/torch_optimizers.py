@@ -95,13 +95,14 @@ class Optimizers:
         self._settled.add(id(optimizer))
         self._looked_at |= self._held(optimizer)
 
-    def unheld(self, first: Optimizer) -> tuple[str, ...]:
+    def unheld(self, first: Optimizer | None) -> tuple[str, ...]:
         """Name the layers that have gradients and none of whose parameters any optimizer holds; ask at the first step.
 
         Args:
-            first: Whose step it is: without names, the only one that is known.
+            first: Whose step it is: without names, the only one that is known; None where there is none at all.
         """
-        held = {id(each) for one in self.named or (first,) for each in _parameters_of(one)}
+        known = self.named or (() if first is None else (first,))
+        held = {id(each) for one in known for each in _parameters_of(one)}
         free = self.network.layers_with(lambda each: each.requires_grad) - self.network.layers_with(
             lambda each: id(each) in held
         )

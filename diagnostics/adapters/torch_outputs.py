@@ -87,3 +87,13 @@ def one_sample(outputs: Outputs, row: int, count: int) -> Outputs:
         return tensor[row * each : (row + 1) * each]
 
     return each_tensor(outputs, cut)
+
+
+def repeated(outputs: Outputs, times: int) -> Outputs:
+    """Put a single sample so many times one after the other, in every tensor that has samples first, or second."""
+
+    def put(tensor: torch.Tensor) -> torch.Tensor:
+        has_states_first = tensor.ndim > 2 and tensor.shape[1] == 1 != len(tensor)
+        return torch.cat([tensor] * times, dim=1 if has_states_first else 0) if tensor.ndim else tensor
+
+    return each_tensor(outputs, put)

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
 from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch
 from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
@@ -25,12 +26,17 @@ from gradvitals.diagnostics.adapters.torch_missing import MissingWatch
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers, Share
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
+from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
 from gradvitals.diagnostics.adapters.torch_updates import UpdateMeter
+from gradvitals.diagnostics.gradient_notes import ForeignSteps
 from gradvitals.diagnostics.notes import Note
 from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded, TrainingEnded, TrainingStarted
 from gradvitals.engine.hooks import Due
 
 Reason = Literal["completed", "interrupted", "failed"]
+
+FIRST_FOREIGN = 3
+"""Steps of optimizers that hold nothing of the module after which it is asked whether it has gradients at all."""
 
 
 class TorchSteps:
@@ -71,6 +77,8 @@ class TorchSteps:
         self._updates = UpdateMeter()
         self._forward = ForwardWatch(network, module, self._seen_forward, measured)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
+        self._module, self._strays = network.module, StrayWatch(network.module)
+        self._foreign, self._wants_to_learn = 0, False
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
         self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
             register_optimizer_step_pre_hook(self._before_step),
@@ -96,7 +104,13 @@ class TorchSteps:
             if not self._started and self._scaling.waiting is not None:
                 self._start(self._scaling.waiting)
             self._scaling.end()
+        if not self._started and self._foreign and self._wants_to_learn and self._note is not None:
+            self._start(None)
+            self._note(ForeignSteps(self.steps, self._foreign))
         if self._started:
+            stray = self._strays.note(self.steps)
+            if stray is not None and self._note is not None:
+                self._note(stray)
             self._hooks.emit(TrainingEnded(self.steps, reason))
 
     def _seen_forward(self) -> None:
@@ -170,6 +184,7 @@ class TorchSteps:
             self.steps += 1
             return
         if not self._optimizers.counts(optimizer) or _skips(optimizer):
+            self._pass_over()
             return
         present, self._present = self._present, None
         self.steps += 1
@@ -186,6 +201,14 @@ class TorchSteps:
             self._forward.disarm()
         if is_next and (self._note is not None and self._clearing.is_curious and not self._forward.is_compiled):
             self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
+
+    def _pass_over(self) -> None:
+        """Count a step that is none of the module's, and see whether the module has gradients that nobody takes."""
+        if self._started:
+            return
+        self._foreign += 1
+        if self._foreign <= FIRST_FOREIGN and not self._wants_to_learn:
+            self._wants_to_learn = any(is_nonzero(each.grad) for each in self._module.parameters())
 
     def _wants_forward(self) -> bool:
         """Tell whether anybody wants to see the forward pass of the next step."""
@@ -207,7 +230,7 @@ class TorchSteps:
             )
         )
 
-    def _start(self, optimizer: Optimizer) -> None:
+    def _start(self, optimizer: Optimizer | None) -> None:
         """Say that a training starts: before its first update, when batch size and optimizer are known."""
         self._started, self._forward.is_first = True, False
         self._network.learn_from_modules()

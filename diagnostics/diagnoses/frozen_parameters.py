@@ -6,12 +6,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
-from gradvitals.diagnostics.gradient_notes import MissingGradients, StaleGradients
-from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.gate import Arm, Gate
+from gradvitals.diagnostics.gradient_notes import ForeignSteps, MissingGradients, StaleGradients, StrayParameters
+from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Movement, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.scoring import SURE
+
+SHOWN = 4
+"""Stray parameters that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,11 @@ class FrozenParameters:
     gradients before they are used, or takes them of a loss that is cut off from the parameters.
     Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
     Info: never.
-    Warning: a layer that no optimizer holds has gradients. Or gradients are not cleared: at 3 steps in a row that were
-    looked at, the first backward pass after a step added to what that step had taken.
-    Error: an optimizer holds it. Or no parameter that it holds has a gradient at all, at 3 steps in a row looked at.
+    Warning: a layer that no optimizer holds has gradients; or what the model keeps outside of its parameters has, as
+    layers in a plain list. Or gradients are not cleared: at 3 steps in a row that were looked at, the first backward
+    pass after a step added to what that step had taken.
+    Error: an optimizer holds it, or the network learns nothing. Or no parameter that it holds has a gradient at all,
+    at 3 steps in a row looked at. Or all steps are of optimizers that hold no parameter of the model.
     Clear: it moved by a bit.
     Needs: gradients layer by layer, a whole epoch and at least 20 updates, and 3 steps looked at whose gradient
     and rate were large enough to change the float.
@@ -42,16 +49,21 @@ class FrozenParameters:
     updates: int = 20
     looks: int = 3
 
-    def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
+    def judge(self, record: Record, gate: Gate) -> Judgement:
         """Judge every layer of which an array had not moved at some look."""
+        ruined = learns_nothing(record, gate, self.looks)
+        foreign = [self._of_others(note) for note in record.notes(ForeignSteps)]
+        if foreign:
+            return judged(self, foreign)
         stale, missing = self._judge_clearing(record.notes(StaleGradients)), self._judge_missing(record)
-        findings = [finding for finding in (missing, stale) if finding is not None]
-        movement = self._judge_movement(record)
+        strays = [self._of_strays(note, ruined=ruined) for note in record.notes(StrayParameters)]
+        findings = [*(finding for finding in (missing, stale) if finding is not None), *strays]
+        movement = self._judge_movement(record, ruined=ruined)
         if any(finding.standing for finding in findings):
             return judged(self, [*findings, *movement.findings])
         return replace(movement, findings=(*findings, *movement.findings))
 
-    def _judge_movement(self, record: Record) -> Judgement:
+    def _judge_movement(self, record: Record, *, ruined: bool) -> Judgement:
         context, notes = record.context, record.notes(Movement)
         if context is None:
             return not_judged(self, "not recorded")
@@ -63,7 +75,13 @@ class FrozenParameters:
         due = [note for note in notes if note.step - note.since >= needed]
         if not due and notes[-1].unmoved:
             return not_judged(self, f"{notes[-1].step - notes[-1].since} of {needed} updates since the first look")
-        return judged(self, [self._judge_layer(context, record, due, name) for name in context.layer_names()])
+        return judged(
+            self,
+            [
+                self._judge_layer(record, due, name, held=name not in context.unheld, ruined=ruined)
+                for name in context.layer_names()
+            ],
+        )
 
     def _judge_clearing(self, notes: Sequence[StaleGradients]) -> Finding | None:
         """Judge whether what a step has taken is taken again by the next."""
@@ -133,26 +151,74 @@ class FrozenParameters:
             ),
         )
 
-    def _judge_layer(self, context: Context, record: Record, notes: Sequence[Movement], layer: str) -> Finding | None:
-        severity = Severity.WARNING if layer in context.unheld else Severity.ERROR
+    def _of_others(self, note: ForeignSteps) -> Finding:
+        """Say that the steps are of optimizers of something else."""
+        return finding_of(
+            self,
+            Standing(Severity.ERROR, 0, note.step, cleared=False, value=float(note.taken)),
+            threshold=1.0,
+            evidence=(
+                f"optimizers took {note.taken} steps, and none of them holds a parameter of this model, which has"
+                " gradients"
+            ),
+            explanation=(
+                "Nothing of the model can learn: its gradients are computed, and no step takes them. The optimizer was"
+                " made of the parameters of another model, or of this one before it was made anew, copied, or had its"
+                " layers replaced."
+            ),
+            defect="no optimizer holds any parameter of the model",
+            prescriptions=(
+                Prescription(
+                    "make the optimizer of this model's parameters, once the model is complete: the last thing"
+                    " before the loop"
+                ),
+            ),
+        )
+
+    def _of_strays(self, note: StrayParameters, *, ruined: bool) -> Finding:
+        """Say what the model computes with and does not count among its parameters."""
+        severity = Severity.ERROR if ruined else Severity.WARNING
+        shown = ", ".join(note.names[:SHOWN]) + (", …" if len(note.names) > SHOWN else "")
+        return finding_of(
+            self,
+            Standing(severity, 0, note.step, cleared=False, value=float(len(note.names))),
+            threshold=1.0,
+            evidence=(
+                f"{shown}: used by the model, not among its parameters(), and after {note.step} updates the same to the"
+                " bit, although they have gradients"
+            ),
+            explanation=(
+                "What is kept in a plain list or dictionary, or is a tensor and no nn.Parameter, is not found by"
+                " parameters(), .to(), train() and state_dict(). No optimizer got it, so it keeps the values that it"
+                " started with."
+            ),
+            defect="parts of the model are not registered, and cannot learn",
+            prescriptions=(
+                Prescription("keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential, tensors in nn.Parameter"),
+            ),
+        )
+
+    def _judge_layer(
+        self, record: Record, notes: Sequence[Movement], layer: str, *, held: bool, ruined: bool
+    ) -> Finding | None:
+        severity = Severity.ERROR if held or ruined else Severity.WARNING
         counts = [(note.step, len(self._frozen(note, layer))) for note in notes]
         checks = [Check(step, severity if count else None, float(count)) for step, count in counts]
         standing = settle(checks, 1)
         if standing is None:
             return None
         note = next(note for note in reversed(notes) if note.step <= standing.last_step)
-        return self._finding(record, note, layer, standing)
+        return self._finding(record, note, layer, standing, held=held)
 
     def _frozen(self, note: Movement, layer: str) -> list[str]:
         """Name the arrays that should have moved often enough."""
         return [name for name, pushes in note.unmoved.get(layer, {}).items() if pushes >= self.looks]
 
-    def _finding(self, record: Record, note: Movement, layer: str, standing: Standing) -> Finding:
+    def _finding(self, record: Record, note: Movement, layer: str, standing: Standing, *, held: bool) -> Finding:
         arrays = self._frozen(note, layer)
         named = " and ".join([", ".join(arrays[:-1]), arrays[-1]] if len(arrays) > 1 else arrays).replace("_", " ")
         pushes = max(note.unmoved[layer][name] for name in arrays)
         have = "have" if len(arrays) > 1 else "has"
-        held = standing.severity is not Severity.WARNING
         return finding_of(
             self,
             standing,
@@ -177,6 +243,14 @@ class FrozenParameters:
             defect=f"the {named} of {layer} cannot learn",
             prescriptions=_cures(record, held=held),
         )
+
+
+def learns_nothing(record: Record, gate: Gate, looks: int) -> bool:
+    """Tell whether the network learned nothing up to its end, where simple models do find signal in the data."""
+    last = gate.checks[-1:] if gate.checks and gate.checks[-1].final else gate.checks[-looks:]
+    stopped = {Arm.NOT_LEARNING, Arm.NO_GRADIENT}
+    enough = len(last) == looks or any(check.final for check in last)
+    return enough and all(check.arms & stopped for check in last) and not shows_no_signal(record, SURE)
 
 
 def _has_gradients(probes: Sequence[Probe]) -> bool:

@@ -1,0 +1,240 @@
+"""Programs of the kind that people ask about, each beside its answer: the fault is named, and the answer is silent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.diagnostics.adapters.torch_models import blobs
+
+from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.watch import watch
+
+torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
+nn: Any = torch.nn
+
+STEPS = 300
+BATCH = 32
+
+
+@dataclass
+class Program:
+    """A loop as somebody wrote it: what is watched, what `watch` is given besides, and what a step does."""
+
+    module: Any
+    optimizer: Any
+    criterion: Any = None
+    data: Any = None
+    loss: Any = None
+    after_step: Callable[[], None] = lambda: None
+    steps: int = STEPS
+
+    def run(self) -> Monitor:
+        """Train, watched."""
+        inputs, targets = self.data or blobs()
+        criterion = self.criterion or nn.CrossEntropyLoss()
+        with watch(self.module, data=(inputs, targets), loss=self.loss or criterion, total_steps=self.steps) as monitor:
+            for _ in range(self.steps):
+                rows = torch.randint(0, len(inputs), (BATCH,))
+                self.optimizer.zero_grad()
+                criterion(self.module(inputs[rows]), targets[rows]).backward()
+                self.optimizer.step()
+                self.after_step()
+        return monitor
+
+
+def mlp(outputs: int = 4) -> Any:
+    return nn.Sequential(nn.Linear(10, 24), nn.Tanh(), nn.Linear(24, outputs))
+
+
+def adam(module: Any, lr: float = 0.01) -> Any:
+    return torch.optim.Adam(module.parameters(), lr=lr)
+
+
+def yes_or_no() -> tuple[Any, Any]:
+    inputs, labels = blobs(classes=2)
+    return inputs, labels.float()
+
+
+def many_classes() -> tuple[Any, Any]:
+    return blobs(classes=12)
+
+
+def rings() -> tuple[Any, Any]:
+    """Make samples that no straight line parts."""
+    inputs = torch.randn(600, 2, generator=torch.Generator().manual_seed(3))
+    return inputs, (inputs.norm(dim=1) > 1.2).long()
+
+
+class Hidden(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """A network that keeps its hidden layers in a list."""
+
+    def __init__(self, keep: Callable[[list[Any]], Any]) -> None:
+        super().__init__()
+        self.hidden = keep([nn.Linear(2, 6), nn.Linear(6, 2)])
+        self.last = nn.Linear(2, 2)
+
+    def forward(self, x: Any) -> Any:
+        """Give the logits."""
+        for layer in self.hidden:
+            x = torch.tanh(layer(x))
+        return self.last(x)
+
+
+def in_a_list(keep: Callable[[list[Any]], Any]) -> Program:
+    module = Hidden(keep)
+    return Program(module, adam(module), data=rings())
+
+
+def with_a_schedule(steps: int) -> Program:
+    module = mlp(12)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.2, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=steps, gamma=0.1)
+    return Program(module, optimizer, data=many_classes(), after_step=schedule.step)
+
+
+def of_another_model() -> Program:
+    optimizer = adam(mlp())
+    return Program(mlp(), optimizer)
+
+
+def with_a_new_head(*, before: bool) -> Program:
+    module = mlp(7)
+    optimizer = adam(module[2]) if before else None
+    for parameter in module.parameters():
+        parameter.requires_grad = False
+    module[2] = nn.Linear(24, 4)
+    return Program(module, optimizer or adam(module[2]))
+
+
+def without_its_features(*, spread: float) -> Program:
+    """Train a head on features that say next to nothing, and no optimizer holds."""
+    module = nn.Sequential(nn.Linear(10, 8), nn.Sigmoid(), nn.Linear(8, 8), nn.Sigmoid(), nn.Linear(8, 4))
+    for layer in (module[0], module[2]):
+        nn.init.normal_(layer.weight, std=spread)
+    return Program(module, torch.optim.SGD(module[4].parameters(), lr=0.1))
+
+
+def standing(monitor: Monitor) -> dict[str, Finding]:
+    return {finding.key: finding for finding in monitor.verdict.standing if finding.severity > Severity.INFO}
+
+
+def seeded(make: Callable[[], Program]) -> Monitor:
+    torch.manual_seed(0)
+    return make().run()
+
+
+@pytest.mark.parametrize(
+    ("make", "says", "severity", "asks"),
+    [
+        (lambda: in_a_list(list), "hidden[0].weight, hidden[0].bias", Severity.WARNING, "nn.ModuleList"),
+        (lambda: in_a_list(tuple), "hidden[1].weight, hidden[1].bias", Severity.WARNING, "nn.ModuleList"),
+        (of_another_model, f"optimizers took {STEPS} steps", Severity.ERROR, "this model's parameters"),
+        (lambda: with_a_new_head(before=True), "none of them holds a parameter", Severity.ERROR, "once the model is"),
+    ],
+    ids=["layers in a list", "layers in a tuple", "the optimizer of another model", "a head replaced afterwards"],
+)
+def test_parameters_that_no_optimizer_gets_are_named(
+    make: Callable[[], Program], says: str, severity: Severity, asks: str
+) -> None:
+    found = standing(seeded(make))
+    frozen = found["frozen_parameters"]
+    assert (frozen.severity, frozen.explained_by) == (severity, None)
+    assert says in frozen.evidence
+    assert asks in frozen.prescriptions[0].why
+    assert all(finding.explained_by == frozen.key for finding in found.values() if finding is not frozen)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: in_a_list(nn.ModuleList), lambda: with_a_new_head(before=False)],
+    ids=["layers in a ModuleList", "a head replaced before"],
+)
+def test_parameters_that_the_optimizer_gets_are_not_spoken_of(make: Callable[[], Program]) -> None:
+    assert standing(seeded(make)) == {}
+
+
+def test_what_is_kept_in_a_list_and_trained_or_left_alone_on_purpose_is_not_spoken_of() -> None:
+    def trained_by_hand() -> Program:
+        module = Hidden(list)
+        others = [each for layer in module.hidden for each in layer.parameters()]
+        return Program(module, torch.optim.Adam([*module.parameters(), *others], lr=0.01), data=rings())
+
+    def without_gradients() -> Program:
+        module = Hidden(lambda layers: [layer.requires_grad_(requires_grad=False) for layer in layers])
+        return Program(module, adam(module), data=rings())
+
+    assert standing(seeded(trained_by_hand)) == {}
+    assert "frozen_parameters" not in standing(seeded(without_gradients))
+
+
+def test_a_model_that_has_no_gradients_is_not_said_to_be_left_out_of_other_steps() -> None:
+    torch.manual_seed(0)
+    watched, other, (inputs, labels) = mlp(), mlp(), blobs()
+    optimizer = adam(other)
+    with watch(watched, data=(inputs, labels), loss=nn.CrossEntropyLoss()) as monitor:
+        for _ in range(5):
+            optimizer.zero_grad()
+            nn.CrossEntropyLoss()(other(inputs) + watched(inputs).detach(), labels).backward()
+            optimizer.step()
+    assert monitor.verdict.standing == ()
+    assert monitor.record.context is None
+
+
+def test_layers_that_no_optimizer_holds_are_an_error_where_nothing_is_learned_and_else_a_warning() -> None:
+    ruined = standing(seeded(lambda: without_its_features(spread=1e-3)))
+    assert ruined["frozen_parameters@0"].severity is Severity.ERROR
+    assert ruined["no_learning"].explained_by == "frozen_parameters@0"
+    harmless = standing(seeded(lambda: without_its_features(spread=1.0)))
+    assert harmless["frozen_parameters@0"].severity is Severity.WARNING
+    assert {finding.severity for finding in harmless.values()} == {Severity.WARNING}
+
+
+def test_a_rate_that_falls_to_nothing_too_soon_leaves_a_network_behind_simple_models() -> None:
+    monitor = seeded(lambda: with_a_schedule(3))
+    found = standing(monitor)["no_learning"]
+    assert (found.severity, found.explained_by) == (Severity.WARNING, None)
+    assert "learns no more" in found.evidence
+    assert "schedule" in found.prescriptions[0].why
+    assert standing(seeded(lambda: with_a_schedule(1000))) == {}
+
+
+def test_a_network_that_is_behind_simple_models_and_still_learns_is_left_alone() -> None:
+    def slow() -> Program:
+        module = mlp(12)
+        return Program(module, torch.optim.SGD(module.parameters(), lr=0.01), data=many_classes())
+
+    monitor = seeded(slow)
+    assert judge_gate(monitor.record).checks[-1].behind
+    assert "no_learning" not in standing(monitor)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda outputs, targets: nn.functional.binary_cross_entropy_with_logits(outputs.squeeze(), targets),
+        lambda outputs, targets: nn.functional.binary_cross_entropy_with_logits(
+            outputs.squeeze(), targets, reduction="sum"
+        ),
+        lambda outputs, targets: nn.functional.binary_cross_entropy_with_logits(
+            outputs.squeeze(), targets, reduction="none"
+        ),
+    ],
+    ids=["mean", "sum", "none"],
+)
+def test_a_loss_that_squeezes_its_batch_is_watched_as_one_that_does_not(loss: Any) -> None:
+    def program(given: Any) -> Program:
+        module = mlp(1)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.001)
+        return Program(module, optimizer, lambda *pair: loss(*pair).mean(), yes_or_no(), loss=given)
+
+    def plain(outputs: Any, targets: Any) -> Any:
+        return nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], targets, reduction="none")
+
+    squeezed, kept = seeded(lambda: program(loss)), seeded(lambda: program(plain))
+    ours, theirs = ([probe.loss for probe in monitor.record.notes(Probe)] for monitor in (squeezed, kept))
+    assert len(ours) > 3
+    assert ours == pytest.approx(theirs, rel=1e-5)
