@@ -12,7 +12,7 @@ from gradvitals.diagnostics.gradient_notes import ForeignSteps, MissingGradients
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.shortfall import Shortfall
-from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, Propagation, TargetFacts
+from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, MixedRows, Propagation, TargetFacts
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
 from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.diagnostics.validation_course import ValidationCourse
@@ -282,6 +282,7 @@ NOTES: dict[str, type[Any]] = {
     "propagation": Propagation,
     "loss_fit": LossFit,
     "targets": TargetFacts,
+    "mixed_rows": MixedRows,
     "outputs": Outputs,
     "rounding": Rounding,
     "activity": Activity,

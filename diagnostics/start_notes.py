@@ -172,3 +172,20 @@ class TargetFacts:
     def are_labels(self) -> bool:
         """Whether they are 0 and 1."""
         return self.levels == 2 and (self.lowest, self.highest) == (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MixedRows:
+    """The output of a sample depends on the other samples of its batch, in eval mode; the note `mixed_rows`.
+
+    Attributes:
+        step: Updates made so far.
+        samples: In the batch that was looked at; every other one was replaced.
+        change: The largest of an output of those that stayed.
+        spread: What outputs differ by at most from sample to sample.
+    """
+
+    step: int
+    samples: int
+    change: float
+    spread: float

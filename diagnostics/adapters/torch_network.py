@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
+from gradvitals.diagnostics.adapters.row_mixing import find_mixing
 from gradvitals.diagnostics.adapters.step_hooks import StepHooks
 from gradvitals.diagnostics.adapters.torch_arrays import as_array, to_tensor
 from gradvitals.diagnostics.adapters.torch_calls import Call
@@ -27,8 +28,9 @@ from gradvitals.diagnostics.adapters.torch_layers import (
     unfollowed_weights,
 )
 from gradvitals.diagnostics.adapters.torch_loss_protocol import LossAdapter
-from gradvitals.diagnostics.adapters.torch_outputs import each_tensor
+from gradvitals.diagnostics.adapters.torch_outputs import each_tensor, main_tensor
 from gradvitals.diagnostics.adapters.torch_trace import Trace
+from gradvitals.diagnostics.start_notes import MixedRows
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
@@ -243,6 +245,25 @@ class TorchNetwork:
         with frozen(self.module, gradients=False, start=self._start):
             calls, _ = self._run(inputs, gradients=False)
             self.emit_forward(calls, observer, step, "probe")
+
+    @UNWARNED
+    def mixing(self, inputs: Array) -> MixedRows | None:
+        """Tell whether the output of a sample depends on the others in its batch; None where not, or not to be told.
+
+        A batch norm without running statistics is made to.
+        """
+        norms = (part for part in self.module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))  # noqa: SLF001 - the base of all
+        if any(norm.running_mean is None for norm in norms):
+            return None
+
+        def answer(samples: Array) -> Array:
+            with frozen(self.module, gradients=False, start=self._start):
+                return as_array(main_tensor(self.module(self._tensor(samples).clone())))
+
+        try:
+            return find_mixing(answer, inputs)
+        except Exception:  # noqa: BLE001 - whatever a module raises that takes batches of one size only
+            return None
 
     def run_again(self, args: Any, kwargs: Any) -> dict[str, list[Call]]:  # noqa: ANN401 - whatever the module takes
         """Run on what a training forward was given, frozen but for the modes, and sort the calls by layer.

@@ -55,6 +55,7 @@ class TorchSteps:
         total_steps: int | None = None,
         note: Callable[[Note], None] | None = None,
         measured: Container[str] | None = None,
+        known: Sequence[Note] = (),
     ) -> None:
         """Hook all optimizers, and the module for its first forward.
 
@@ -66,6 +67,7 @@ class TorchSteps:
             note: Receives notes of gradients that are not cleared or that there are none of, and of steps that a
                 `GradScaler` skips; without it, nobody asks.
             measured: Activations whose training outputs anybody measures, as of `ForwardWatch`.
+            known: Notes of what was known before, sent when the training starts.
         """
         self.steps = 0
         self._network, self._hooks, self._total_steps = network, network.hooks, total_steps
@@ -78,7 +80,7 @@ class TorchSteps:
         self._forward = ForwardWatch(network, module, self._seen_forward, measured)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._module, self._strays = network.module, StrayWatch(network.module)
-        self._foreign, self._wants_to_learn = 0, False
+        self._foreign, self._wants_to_learn, self._known = 0, False, known
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
         self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
             register_optimizer_step_pre_hook(self._before_step),
@@ -243,6 +245,9 @@ class TorchSteps:
                 never_called=self._network.never_called,
             )
         )
+        if self._note is not None:
+            for each in self._known:
+                self._note(each)
         self._send_forward()
 
 

@@ -50,8 +50,15 @@ class TorchMonitor(Monitor):
         """
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
         self._close, self._seen = close, network
+        mixing = None if data is None else network.mixing(data.inputs)
         self._steps = TorchSteps(
-            network, module, optimizers=optimizers, total_steps=total_steps, note=self._add, measured=MEASURED
+            network,
+            module,
+            optimizers=optimizers,
+            total_steps=total_steps,
+            note=self._add,
+            measured=MEASURED,
+            known=[mixing] if mixing is not None else [],
         )
 
     @property

@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Outputs
-from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
+from gradvitals.diagnostics.start_notes import LossFit, MixedRows, TargetFacts
 
 CHECKS = (
     mismatched_targets.across_samples,
@@ -19,6 +19,7 @@ CHECKS = (
     mismatched_targets.labels_beyond,
     mismatched_targets.one_class,
     mismatched_targets.impossible_targets,
+    mismatched_outputs.mixed_rows,
     mismatched_outputs.twice,
     mismatched_outputs.no_probabilities,
     mismatched_outputs.no_log_probabilities,
@@ -30,6 +31,9 @@ CHECKS = (
     mismatched_targets.unused_outputs,
 )
 """What is looked for; of what is equally serious the first is reported first."""
+
+OF_ANY_LOSS = (mismatched_outputs.mixed_rows,)
+"""What is looked for where nobody knows what the loss takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class LossMismatch:
     of the mean. These work where the learning rate suits them.
     Warning: classes whose output a ReLU has silenced; targets, margins or certainty that the activation cannot reach,
     at 5 % of H; several labels, or none, under a loss of one class; outputs above 1 taken for probabilities; several
-    outputs that all learn one target.
+    outputs that all learn one target; outputs that depend on the other samples of the batch, in eval mode.
     Error: these, a squared error of a softmax or a sigmoid, and, under an optimizer whose steps grow with the loss, a
     sum, if the network is impaired. And whatever it does: a softmax or a loss of classes over one output; labels beyond
     the outputs; targets that the loss is not defined for; a softmax or sigmoid under a loss that applies its own;
@@ -81,7 +85,8 @@ class LossMismatch:
         context, fits, targets = record.context, record.notes(LossFit), record.notes(TargetFacts)
         if context is None or not fits:
             return not_judged(self, "not recorded")
-        if fits[0].takes is None:
+        checks = CHECKS if fits[0].takes is not None else OF_ANY_LOSS
+        if fits[0].takes is None and not record.notes(MixedRows):
             return not_judged(self, "what the loss takes is not known")
         meeting = Meeting(
             record=record,
@@ -93,7 +98,7 @@ class LossMismatch:
             warn=self.warn,
             error=self.error,
         )
-        mismatches = filter(None, (check(meeting) for check in CHECKS))
+        mismatches = filter(None, (check(meeting) for check in checks))
         found = [
             (mismatch.impaired if self._explains(mismatch, record, gate) else mismatch.severity, mismatch)
             for mismatch in mismatches

@@ -6,10 +6,11 @@ from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import config_value
 from gradvitals.diagnostics.diagnoses.meeting import AS_SOFTMAX_OR_SIGMOID, Meeting, Mismatch, always
 from gradvitals.diagnostics.diagnoses.update_sizes import SCALE_FREE
-from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.findings import Prescription, Severity
 from gradvitals.diagnostics.gate import Arm
 from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS
 from gradvitals.diagnostics.notes import Scan
+from gradvitals.diagnostics.start_notes import MixedRows
 
 BESIDE = 1e-3
 """Distance from [0, 1], and of a sum from 1, from which on numbers are no probabilities."""
@@ -19,6 +20,25 @@ LOOSE = 1e-2
 
 ROUNDING = 1e-6
 """Share of H that may be no more than the last digits of targets at the edge of the bounds."""
+
+
+def mixed_rows(meeting: Meeting) -> Mismatch | None:
+    """Outputs of a sample that depend on the other samples of its batch: an axis was taken for another."""
+    for seen in meeting.record.notes(MixedRows):
+        return Mismatch(
+            Severity.WARNING,
+            Severity.ERROR,
+            f"of {seen.samples} samples in a batch every other one was replaced, and an output of those that stayed"
+            f" changed by {seen.change:.3g} (from sample to sample outputs differ by up to {seen.spread:.3g})",
+            "the output of a sample depends on the other samples of its batch, and the loss holds it against this"
+            " sample's target alone",
+            Prescription(
+                "keep the first axis for the samples: batch_first=True in recurrent and attention layers, dim=1 or −1"
+                " in softmax, mean and sum, permute and not view to exchange axes"
+            ),
+            value=seen.change,
+        )
+    return None
 
 
 def twice(meeting: Meeting) -> Mismatch | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.diagnostics.adapters.torch_models import blobs
 
@@ -15,6 +16,8 @@ from gradvitals.diagnostics.watch import watch
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = torch.nn
+
+from gradvitals.diagnostics.adapters.torch_network import TorchNetwork  # noqa: E402 - only where there is PyTorch
 
 STEPS = 300
 BATCH = 32
@@ -238,3 +241,119 @@ def test_a_loss_that_squeezes_its_batch_is_watched_as_one_that_does_not(loss: An
     ours, theirs = ([probe.loss for probe in monitor.record.notes(Probe)] for monitor in (squeezed, kept))
     assert len(ours) > 3
     assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+class Last(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """A network that reads series, and answers at their end, or at what it takes for their end."""
+
+    def __init__(self, cell: Any, *, gives_states: bool = True) -> None:
+        super().__init__()
+        self.cell, self.head, self.gives_states = cell, nn.Linear(16, 4), gives_states
+
+    def forward(self, x: Any) -> Any:
+        """Give the logits."""
+        read = self.cell(x)[0] if self.gives_states else self.cell(x)
+        return self.head(read[:, -1])
+
+
+class Turned(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """A network that exchanges two axes, or only writes the numbers down in another shape."""
+
+    def __init__(self, turn: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.first, self.last, self.turn = nn.Linear(5, 8), nn.Linear(8, 4), turn
+
+    def forward(self, x: Any) -> Any:
+        """Give the logits."""
+        return self.last(torch.tanh(self.first(self.turn(x))).mean(dim=0))
+
+
+def series(width: int = 16) -> tuple[Any, Any]:
+    return blobs((5, width))
+
+
+def of_series(cell: Any, **settings: Any) -> Program:
+    module = Last(cell, **settings)
+    return Program(module, adam(module), data=series())
+
+
+def turned(turn: Callable[[Any], Any]) -> Program:
+    module = Turned(turn)
+    return Program(module, adam(module), data=series(5))
+
+
+def ending_in(*parts: Any, criterion: Any = None) -> Program:
+    module = nn.Sequential(*mlp(), *parts)
+    return Program(module, adam(module), criterion)
+
+
+def attention(*, batch_first: bool) -> Any:
+    return nn.TransformerEncoderLayer(16, 2, 16, dropout=0.0, batch_first=batch_first)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (lambda: of_series(nn.LSTM(16, 16)), lambda: of_series(nn.LSTM(16, 16, batch_first=True))),
+        (
+            lambda: of_series(attention(batch_first=False), gives_states=False),
+            lambda: of_series(attention(batch_first=True), gives_states=False),
+        ),
+        (
+            lambda: turned(lambda x: x.reshape(5, len(x), 5)),
+            lambda: turned(lambda x: x.transpose(0, 1)),
+        ),
+        (
+            lambda: ending_in(nn.LogSoftmax(dim=0), criterion=nn.NLLLoss()),
+            lambda: ending_in(nn.LogSoftmax(dim=1), criterion=nn.NLLLoss()),
+        ),
+        (
+            lambda: ending_in(
+                nn.Softmax(dim=0), criterion=lambda ours, labels: -ours.gather(1, labels[:, None]).mean()
+            ),
+            lambda: ending_in(nn.BatchNorm1d(4)),
+        ),
+    ],
+    ids=["an LSTM", "attention", "a view for a transpose", "a log softmax", "a softmax, and a batch norm"],
+)
+def test_a_wrong_axis_that_lets_samples_into_each_other_is_named(
+    wrong: Callable[[], Program], right: Callable[[], Program]
+) -> None:
+    found = standing(seeded(wrong))["loss_mismatch"]
+    assert "every other one was replaced" in found.evidence
+    assert any("batch_first=True" in cure.why and "dim=1" in cure.why for cure in found.prescriptions)
+    assert found.explained_by is None
+    assert "loss_mismatch" not in standing(seeded(right))
+
+
+def test_samples_are_not_said_to_mix_where_that_cannot_be_told() -> None:
+    torch.manual_seed(0)
+    inputs = blobs()[0].numpy()
+    without_statistics = nn.Sequential(nn.Linear(10, 4), nn.BatchNorm1d(4, track_running_stats=False))
+    noisy = nn.Sequential(nn.Linear(10, 4), Noise())
+    of_all = Summary()
+    for module in (mlp(), without_statistics, noisy, of_all):
+        assert TorchNetwork(module).mixing(inputs) is None
+    assert TorchNetwork(nn.Sequential(nn.Linear(10, 4), nn.Softmax(dim=0))).mixing(inputs) is not None
+    assert TorchNetwork(nn.Sequential(nn.Linear(10, 4), nn.Softmax(dim=0))).mixing(inputs[:3]) is None
+    assert TorchNetwork(nn.Sequential(nn.Linear(10, 4), nn.Softmax(dim=0))).mixing(inputs[:4]) is not None
+
+
+class Noise(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """Noise from a generator of its own that nobody can put back."""
+
+    def forward(self, x: Any) -> Any:
+        """Add it."""
+        return x + torch.from_numpy(np.random.default_rng().normal(size=tuple(x.shape))).float()
+
+
+class Summary(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """Outputs that are not one for each sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(10, 8)
+
+    def forward(self, x: Any) -> Any:
+        """Give as many rows as there are columns."""
+        return self.linear(x).T
