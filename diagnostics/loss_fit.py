@@ -5,7 +5,7 @@ import numpy as np
 from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, least_losses
 from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
-from gradvitals.engine.events import Array, Observable
+from gradvitals.engine.events import Array, LayerForward, Observable
 
 SUM_TOLERANCE = 1e-3
 """Distance from 1 at which the targets of a sample count as not summing to 1."""
@@ -28,13 +28,22 @@ def loss_notes(network: Observable, inputs: Array | None, targets: Array | None,
         return [measure_loss_fit(network, None, outputs=width, is_classification=False, step=step)]
     seen = network.probe(inputs[:1], targets[:1], step=step)  # the loss need not get as many as the last layer gives
     outputs, is_classification = seen.outputs.shape[1], seen.scores is not None
-    fit = measure_loss_fit(network, targets, outputs=outputs, is_classification=is_classification, step=step)
+    by_position = _are_of_last_layer(network, inputs[:1], seen.outputs)
+    fit = measure_loss_fit(
+        network, targets, outputs=outputs, is_classification=is_classification, by_position=by_position, step=step
+    )
     facts = measure_targets(targets, outputs=outputs, step=step)
     return [fit] if facts is None else [fit, facts]
 
 
 def measure_loss_fit(
-    network: Observable, targets: Array | None, *, outputs: int, is_classification: bool, step: int
+    network: Observable,
+    targets: Array | None,
+    *,
+    outputs: int,
+    is_classification: bool,
+    by_position: bool = False,
+    step: int,
 ) -> LossFit:
     """Look at the loss and at the activation that feeds it.
 
@@ -43,9 +52,11 @@ def measure_loss_fit(
         targets: Those of the training set, `(samples, columns)`; None without data.
         outputs: How many outputs the loss gets for a sample.
         is_classification: Whether answers are right or wrong.
+        by_position: Whether they are what the last layer gives at every position of a sample.
         step: The step the note carries.
     """
-    info, activation = network.loss_info, output_activation(network, outputs)
+    last = network.layers[-1]
+    info, activation = network.loss_info, last.activation if by_position else output_activation(network, outputs)
     floor = free = None
     bounded = info is not None and info.takes in {"logits", "scores", "values"}
     if bounded and targets is not None and targets.size and np.isfinite(targets).all():
@@ -62,7 +73,23 @@ def measure_loss_fit(
         is_classification=is_classification,
         floor=floor,
         forced=None if floor is None or free is None else floor - free,
+        width=last.fan_out if by_position else outputs,
     )
+
+
+def _are_of_last_layer(network: Observable, inputs: Array, outputs: Array) -> bool:
+    """Tell whether the outputs of a sample are, number by number, what the last layer gives at several positions."""
+    last = network.layers[-1]
+    if outputs.shape[1] <= last.fan_out or outputs.shape[1] % last.fan_out:
+        return False
+    given: list[Array] = []
+
+    def keep(event: object) -> None:
+        if isinstance(event, LayerForward) and event.layer == last.name:
+            given.append(np.sort(event.outputs, axis=None))
+
+    network.observe(inputs, keep)
+    return len(given) == 1 and np.array_equal(given[0], np.sort(outputs, axis=None))
 
 
 def output_activation(network: Observable, outputs: int) -> str:

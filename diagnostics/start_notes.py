@@ -129,6 +129,8 @@ class LossFit:
         is_classification: Whether answers are right or wrong.
         floor: The least mean loss that outputs of this activation can have; None where it is not known.
         forced: By how much that is more than of outputs that may lie anywhere.
+        width: Units of the layer that they come from, where it gives some at every position of a sample; else as many
+            as there are outputs. None in earlier records.
     """
 
     step: int
@@ -140,6 +142,7 @@ class LossFit:
     is_classification: bool
     floor: float | None
     forced: float | None
+    width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

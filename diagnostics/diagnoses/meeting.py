@@ -47,8 +47,15 @@ class Meeting:
 
     @property
     def is_softmax_of_one(self) -> bool:
-        """Whether the outputs are a softmax over a single one."""
-        return self.fit.outputs == 1 and self.fit.activation == "softmax"
+        """Whether the outputs are a softmax over a single one, be it at every position."""
+        width = self.fit.outputs if self.fit.width is None else self.fit.width
+        return width == 1 and self.fit.activation == "softmax"
+
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether targets are labels 0 and 1 of which an example may have several, or none."""
+        targets = self.targets
+        return targets is not None and targets.are_labels and targets.columns > 1 and targets.unshared > 0.0
 
     @property
     def forced_ratio(self) -> float:

@@ -112,7 +112,7 @@ def no_log_probabilities(meeting: Meeting) -> Mismatch | None:
 def out_of_reach(meeting: Meeting) -> Mismatch | None:
     """Targets that no output of this activation can meet, or margins, or certainty."""
     fit, targets, ratio = meeting.fit, meeting.targets, meeting.forced_ratio
-    if targets is None or not ratio > ROUNDING or twice(meeting) is not None:
+    if targets is None or not ratio > ROUNDING or twice(meeting) is not None or meeting.is_softmax_of_one:
         return None
     bounds = BOUNDS.get(fit.activation, ANYWHERE)
     where = f"{bounds.low:g} or more" if bounds.high == ANYWHERE.high else f"from {bounds.low:g} to {bounds.high:g}"
@@ -127,6 +127,9 @@ def out_of_reach(meeting: Meeting) -> Mismatch | None:
         evidence = f"{outputs}, taken for logits{meeting.floor}"
         defect = "the logits are kept within bounds, so the probabilities are kept from 0 and 1"
     cure = meeting.cure("end in a linear layer, which can go anywhere", {"model.output": "linear"})
+    if fit.activation == "softmax" and meeting.has_several_labels:
+        evidence += "; an example may have several labels, and a softmax chooses one"
+        cure = meeting.cure_by_loss("binary_cross_entropy")
     by_itself, impaired = Severity.INFO, Severity.INFO
     if ratio >= meeting.warn:
         by_itself, impaired = Severity.WARNING, Severity.ERROR
@@ -142,12 +145,15 @@ def squared_probabilities(meeting: Meeting) -> Mismatch | None:
     right = AS_SOFTMAX_OR_SIGMOID.get(fit.activation)
     if fit.takes != "values" or targets is None or not targets.are_labels or right is None or meeting.is_softmax_of_one:
         return None
+    cure = meeting.cure(f"use {right}, in which that factor cancels", {"training.loss": right})
+    if fit.activation == "softmax" and meeting.has_several_labels:
+        cure = meeting.cure_by_loss("binary_cross_entropy")
     return Mismatch(
         Severity.INFO,
         Severity.ERROR,
         f"{meeting.loss} of a {fit.activation}, on labels 0 and 1",
         f"the slope of the {fit.activation} is a factor of the gradient, nearly 0 where an output is surely wrong",
-        meeting.cure(f"use {right}, in which that factor cancels", {"training.loss": right}),
+        cure,
         arms=frozenset({Arm.NOT_LEARNING, Arm.NO_GRADIENT}),
     )
 

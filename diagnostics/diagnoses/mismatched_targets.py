@@ -56,10 +56,12 @@ def labels_beyond(meeting: Meeting) -> Mismatch | None:
 def one_class(meeting: Meeting) -> Mismatch | None:
     """A softmax, or a loss of one class out of several, over a single output: nothing to choose from."""
     fit, targets, loss = meeting.fit, meeting.targets, meeting.loss
-    of_one = loss in OF_ONE_CLASS
-    if fit.outputs != 1 or not (of_one or fit.activation == "softmax") or (targets is not None and targets.beyond):
+    of_one = loss in OF_ONE_CLASS and fit.outputs == 1
+    if not (of_one or meeting.is_softmax_of_one) or (targets is not None and targets.beyond):
         return None
-    if not of_one:
+    if not of_one and fit.takes == "values" and targets is not None and targets.are_labels:
+        cure = meeting.cure_by_loss("binary_cross_entropy")
+    elif not of_one:
         right = "sigmoid" if loss in OF_YES_OR_NO and fit.takes == "probabilities" else "linear"
         cure = meeting.cure(f"end in a {right} layer", {"model.output": right})
     else:

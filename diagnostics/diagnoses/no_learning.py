@@ -69,8 +69,9 @@ class NoLearning:
         """Judge the gate's *not learning* arm."""
         if gate.reason:
             return not_judged(self, gate.reason)
-        lag = find_lag(record.notes(Probe)[-1], record) if gate.checks[-1].behind and self._stalled(record) else None
-        behind = [] if lag is None else [self._behind(record, lag)]
+        lag = find_lag(record.notes(Probe)[-1], record) if gate.checks[-1].behind else None
+        left = self._left(record)
+        behind = [] if lag is None or not left > self.halted else [self._behind(record, lag, left)]
         considered = [check for check in gate.checks if check.judged]
         checks = [
             Check(check.step, Severity.ERROR if check.arms & SPOKEN_OF else None, 0.0, final=check.final)
@@ -87,14 +88,17 @@ class NoLearning:
             return not_judged(self, reason)
         return judged(self, [self._finding(record, standing, without_gradient=without_gradient)])
 
-    def _stalled(self, record: Record) -> bool:
-        """Tell whether the loss has hardly fallen in the last third of the training: one that falls may go on to."""
+    def _left(self, record: Record) -> float:
+        """Give what the last third of the training left of the least loss before; NaN where too little of it is known.
+
+        A loss that still falls may go on to.
+        """
         probes = record.notes(Probe)
         before = [probe.loss for probe in probes if 3 * probe.step <= 2 * probes[-1].step]
         after = [probe.loss for probe in probes if 3 * probe.step > 2 * probes[-1].step]
-        return bool(before) and len(after) >= LEAST_LATE and not min(after) < self.halted * min(before)
+        return min(after) / min(before) if before and min(before) > 0.0 and len(after) >= LEAST_LATE else math.nan
 
-    def _behind(self, record: Record, lag: Lag) -> Finding:
+    def _behind(self, record: Record, lag: Lag, left: float) -> Finding:
         probe = record.notes(Probe)[-1]
         standing = Standing(Severity.WARNING, probe.step, probe.step, cleared=False, value=lag.value)
         compared = beside(lag, by_answers=probe.majority_accuracy is not None)
@@ -104,7 +108,8 @@ class NoLearning:
             threshold=least_lag(probe),
             evidence=(
                 f"after {probe.step} updates a linear fit or nearest neighbours"
-                f"{'' if lag.new else ', fitted to others,'} {compared}, and learns no more"
+                f"{'' if lag.new else ', fitted to others,'} {compared}; in the last third of the training its loss"
+                f" {f'fell by {100 * (1.0 - left):.2g} %' if left < 1.0 else 'did not fall'}"
             ),
             explanation=(
                 "The network has learned less than there is to learn at sight. Its cause is the root finding, or, where"
