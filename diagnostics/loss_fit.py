@@ -74,6 +74,7 @@ def measure_loss_fit(
         floor=floor,
         forced=None if floor is None or free is None else floor - free,
         width=last.fan_out if by_position else outputs,
+        cut_labels=0.0 if info is None else info.cut_labels,
     )
 
 

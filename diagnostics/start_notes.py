@@ -131,6 +131,7 @@ class LossFit:
         forced: By how much that is more than of outputs that may lie anywhere.
         width: Units of the layer that they come from, where it gives some at every position of a sample; else as many
             as there are outputs. None in earlier records.
+        cut_labels: Share of class labels that are no whole numbers, and are cut to such.
     """
 
     step: int
@@ -143,6 +144,7 @@ class LossFit:
     floor: float | None
     forced: float | None
     width: int | None = None
+    cut_labels: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
 """The validation set that a user hands over: what is wrong with it is said of it, and not of the training set."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PREAMBLE = "Exception encountered when calling"
-"""How Keras begins; what is wrong comes behind it, in bold."""
+from gradvitals.diagnostics.wording import telling_line
 
 
 @contextmanager
@@ -19,8 +17,6 @@ def of_validation_set() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
-        telling = next((line for line in lines if not line.startswith(PREAMBLE)), type(error).__name__)
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        msg = f"the validation set does not fit: {telling}"
+        msg = f"the validation set does not fit: {telling_line(error)}"
         raise kind(msg) from error

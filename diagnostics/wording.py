@@ -1,6 +1,10 @@
-"""Numbers in sentences, where not every number makes one."""
+"""Numbers and errors in sentences, where not every one of them makes one."""
 
 import math
+import re
+
+PREAMBLE = "Exception encountered when calling"
+"""How Keras begins."""
 
 
 def times(value: float, what: str) -> str:
@@ -10,3 +14,9 @@ def times(value: float, what: str) -> str:
     ('12.3 times the usual', 'infinite')
     """
     return "infinite" if math.isinf(value) else f"{value:.3g} times {what}"
+
+
+def telling_line(error: Exception) -> str:
+    """Give the first line of an error that says what is wrong; Keras has it in bold, behind where it was."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]
+    return next((line for line in lines if line and not line.startswith(PREAMBLE)), type(error).__name__)

@@ -39,12 +39,14 @@ class LossInfo:
         reduction: Whether a batch's loss is the mean or the sum of those of its samples.
         clip: ε of probabilities that are clipped to [ε, 1 − ε]; None where none are.
         across_samples: Whether every output meets the targets of all samples, as `(batch, 1)` against `(batch,)` does.
+        cut_labels: Share of class labels that are no whole numbers, and are cut to such.
     """
 
     takes: Takes
     reduction: Literal["mean", "sum"] = "mean"
     clip: float | None = None
     across_samples: bool = False
+    cut_labels: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A Keras loss as our diagnostics need it: sample by sample, by name, and on targets a row per sample."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -80,7 +80,9 @@ class KerasLoss:
         if family == "cross_entropy" and len(outputs) != 2:
             self.name, self.info = f"{family} of every position", None
         elif family == "cross_entropy" and _is_sparse(self._loss) and targets.shape[1:] in {(), (1,)}:
-            self.coding = TargetCoding((), outputs[-1])
+            cut = _share_cut(targets)
+            self.coding = TargetCoding((), outputs[-1], cuts=cut > 0.0)
+            self.info = None if self.info is None else replace(self.info, cut_labels=cut)
         elif family == "binary_hinge" and (targets < 0).any():
             self.coding = SignCoding(targets.shape[1:])
         self._unweighted = self.name
@@ -203,6 +205,11 @@ def _info(loss: Any, family: str) -> LossInfo | None:  # noqa: ANN401 - as above
     if getattr(loss, "from_logits", False):
         return LossInfo("logits", reduction)  # type: ignore[arg-type]
     return LossInfo("probabilities", reduction, clip=float(keras.config.epsilon()))  # type: ignore[arg-type]
+
+
+def _share_cut(labels: Array) -> float:
+    """Give the share of class labels that are no whole numbers."""
+    return 0.0 if labels.dtype.kind != "f" else float((labels != np.trunc(labels)).mean())
 
 
 def _is_sparse(loss: Any) -> bool:  # noqa: ANN401 - as above

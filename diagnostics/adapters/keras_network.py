@@ -13,6 +13,7 @@ from gradvitals.diagnostics.adapters.keras_passes import FrozenPasses, Look, Pas
 from gradvitals.diagnostics.adapters.keras_trace import Call, Trace, layer_names, operations_of
 from gradvitals.diagnostics.adapters.keras_unused import is_trained_by_keras, unused_parts
 from gradvitals.diagnostics.adapters.step_hooks import StepHooks
+from gradvitals.diagnostics.wording import telling_line
 from gradvitals.engine.events import (
     Array,
     LayerArrays,
@@ -112,8 +113,8 @@ class KerasNetwork:
         try:
             look = self._passes.look(examples)
         except Exception as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            msg = f"{type(self.model).__name__} fails on the data's inputs, of shape {examples.shape}: {first}"
+            what = f"{type(self.model).__name__} fails on the data's inputs, of shape {examples.shape}"
+            msg = f"{what}: {telling_line(error)}"
             raise ValueError(msg) from error
         if not keras.ops.is_tensor(look.outputs):
             msg = f"a model of several outputs cannot be probed: watch this {type(self.model).__name__} without data"

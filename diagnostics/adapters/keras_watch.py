@@ -19,6 +19,7 @@ from gradvitals.diagnostics.probing import Prober, WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.validation_set import of_validation_set
+from gradvitals.diagnostics.wording import telling_line
 
 FEW = 8
 """Samples from whose outputs it is told how outputs, targets and loss belong together."""
@@ -200,10 +201,9 @@ def _prepare(network: KerasNetwork, given: WatchedData, loss: object) -> Watched
             network.take_loss(adapted)
             network.check(inputs[:FEW], rows[:FEW])
         except Exception as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
             msg = (
-                f"the loss fails on outputs of shape {outputs} and targets of shape {few.shape} ({first}):"
-                " give data as fit takes them"
+                f"the loss fails on outputs of shape {outputs} and targets of shape {few.shape}"
+                f" ({telling_line(error)}): give data as fit takes them; if these are, fit fails on them as well"
             )
             raise ValueError(msg) from error
     validation = given.validation_inputs

@@ -19,11 +19,13 @@ class TargetCoding:
         shape: Of one sample's targets.
         classes: How many columns a class index becomes, at least; None where targets stay the numbers they are.
         truths: Whether they are true or false, which rows have as 1 and 0.
+        cuts: Whether class indices are cut to whole numbers, as Keras does.
     """
 
     shape: tuple[int, ...]
     classes: int | None = None
     truths: bool = False
+    cuts: bool = False
 
     def encode(self, targets: Array) -> Array:
         """Write targets as rows; class indices `(samples,)` become one-hot ones.
@@ -34,7 +36,7 @@ class TargetCoding:
         if self.classes is None:
             flat = targets.reshape(len(targets), math.prod(self.shape))
             return flat.astype(np.float32) if flat.dtype in (np.bool_, np.float16) else flat
-        numbers = targets.reshape(-1)
+        numbers = np.trunc(targets.reshape(-1)) if self.cuts else targets.reshape(-1)
         inside = (numbers >= 0) & (numbers < self.classes + MOST_BEYOND) & (numbers == np.rint(numbers))
         if not inside.all():
             found = f"{numbers.min():g} to {numbers.max():g}"

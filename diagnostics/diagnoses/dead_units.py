@@ -43,8 +43,8 @@ class DeadUnits:
     Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
     Info: any dead unit. Without the training set: units silent on all inputs that were observed in the later half of
     the training, which is not to be judged by.
-    Warning: half of a layer, or a share that rose by 25 points since step 0 while most of the loss is still there; a
-    quarter of one if the network ended behind simple models.
+    Warning: while most of the loss is still there, half of a layer, or a share that rose by 25 points since step 0; at
+    any time half of one if the network is likely to have ended behind simple models, a quarter if it surely did.
     Error: a whole layer; half of one if the network is impaired.
     Clear: no dead unit left.
     Needs: a ReLU layer, and exact scans of the training set.
@@ -52,7 +52,8 @@ class DeadUnits:
     set is scanned.
 
     Attributes:
-        warn: Share of a layer's units from which it is a warning.
+        warn: Share of a layer's units from which it is a warning. Not once most of the loss is gone: what is silent
+            then is width to spare (of 20 such networks, twins with leaky_relu were no better).
         costly: Share from which it is a warning if the network ended behind simple models.
         error: Share from which it is an error if the network is impaired; a whole layer always is.
         rise: Rise of the share since step 0 from which it is a warning, as a sign of worse to come: not once most of
@@ -124,6 +125,7 @@ class DeadUnits:
                     rise=0.0 if gate.learned_at(scan.step) else share - shares[0],
                     impaired=gate.impaired_at(scan.step),
                     behind=gate.behind_at(scan.step),
+                    learned=gate.learned_at(scan.step) and not gate.likely_behind_at(scan.step),
                 ),
                 share,
                 final=scan is scans[-1],
@@ -137,10 +139,11 @@ class DeadUnits:
             standing = replace(standing, first_step=_since(checks))
         return self._finding(record, scans, layer, units, standing)
 
-    def _severity(self, share: float, *, rise: float, impaired: bool, behind: bool) -> Severity | None:
+    def _severity(self, share: float, *, rise: float, impaired: bool, behind: bool, learned: bool) -> Severity | None:
         if share == 1.0 or (share >= self.error and impaired):
             return Severity.ERROR
-        if share >= (min(self.costly, self.warn) if behind else self.warn) or rise >= self.rise:
+        enough = self.warn if not behind else min(self.costly, self.warn)
+        if (share >= enough and (behind or not learned)) or rise >= self.rise:
             return Severity.WARNING
         return Severity.INFO if share > 0.0 else None
 

@@ -17,11 +17,13 @@ CHECKS = (
     mismatched_targets.across_samples,
     mismatched_targets.different_widths,
     mismatched_targets.labels_beyond,
+    mismatched_targets.cut_labels,
     mismatched_targets.one_class,
     mismatched_targets.impossible_targets,
     mismatched_outputs.mixed_rows,
     mismatched_outputs.twice,
     mismatched_outputs.no_probabilities,
+    mismatched_outputs.each_for_itself,
     mismatched_outputs.no_log_probabilities,
     mismatched_outputs.out_of_reach,
     mismatched_outputs.squared_probabilities,
@@ -45,17 +47,18 @@ class LossMismatch:
     Cure: the matching pair: a linear output under a loss of logits or of quantities, with an output for each class or
     quantity.
     Info: more outputs than labels; class numbers under a squared error; logits cut off by a ReLU; what an activation
-    cannot reach, at a cost below 5 % of H; a squared error of a softmax or a sigmoid on labels 0 and 1; a sum in place
-    of the mean. These work where the learning rate suits them.
+    cannot reach, at a cost below 5 % of H; a squared error of a softmax or a sigmoid on labels 0 and 1; a sigmoid for
+    each of several classes, a warning if the network is impaired; a sum in place of the mean. These work where the
+    learning rate suits them.
     Warning: classes whose output a ReLU has silenced; targets, margins or certainty that the activation cannot reach,
     at 5 % of H; several labels, or none, under a loss of one class; outputs above 1 taken for probabilities; several
     outputs that all learn one target; outputs that depend on the other samples of the batch, in eval mode.
     Error: these, a squared error of a softmax or a sigmoid, and, under an optimizer whose steps grow with the loss, a
     sum, if the network is impaired. And whatever it does: a softmax or a loss of classes over one output; labels beyond
-    the outputs; targets that the loss is not defined for; a softmax or sigmoid under a loss that applies its own;
-    outputs taken for probabilities, or for their logarithms, that are none; targets that the activation cannot reach,
-    or scores that are all of one sign, at 25 % of H; one output for several targets; outputs that meet the targets of
-    all samples.
+    the outputs, or that are no whole numbers; targets that the loss is not defined for; a softmax or sigmoid under a
+    loss that applies its own; outputs taken for probabilities, or for their logarithms, that are none; targets that the
+    activation cannot reach, or scores that are all of one sign, at 25 % of H; one output for several targets; outputs
+    that meet the targets of all samples.
     Clear: never: it is how the program is written. What depends on the network is judged at its end.
     Needs: a loss that is known; for most of it targets.
     Source: Karpathy 2019, "A recipe for training neural networks"; Humbatova et al. 2020, "Taxonomy of real faults in

@@ -86,6 +86,22 @@ def no_probabilities(meeting: Meeting) -> Mismatch | None:
     return None
 
 
+def each_for_itself(meeting: Meeting) -> Mismatch | None:
+    """Sigmoids taken for the shares of several classes, of which one excludes the others."""
+    fit = meeting.fit
+    if fit.takes != "probabilities" or fit.activation != "sigmoid" or meeting.loss not in OF_ONE_CLASS:
+        return None
+    if fit.outputs == 1 or meeting.has_several_labels:
+        return None
+    return Mismatch(
+        Severity.INFO,
+        Severity.WARNING,
+        f"outputs of a sigmoid, each by itself, taken for the probabilities of {fit.outputs} classes",
+        f"{meeting.loss} is of one class out of several, and sigmoids need not sum to 1",
+        meeting.cure("end in a softmax, whose outputs do", {"model.output": "softmax"}),
+    )
+
+
 def no_log_probabilities(meeting: Meeting) -> Mismatch | None:
     """Outputs taken for logarithms of probabilities that are none."""
     if meeting.fit.takes != "log_probabilities":

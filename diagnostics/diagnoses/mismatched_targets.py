@@ -53,6 +53,21 @@ def labels_beyond(meeting: Meeting) -> Mismatch | None:
     )
 
 
+def cut_labels(meeting: Meeting) -> Mismatch | None:
+    """Class labels that are no whole numbers, of which only what is before the point counts."""
+    fit, targets = meeting.fit, meeting.targets
+    if not fit.cut_labels or targets is None:
+        return None
+    left = fit.outputs - targets.unused
+    return always(
+        Severity.ERROR,
+        f"{100 * fit.cut_labels:.3g} % of the class labels are no whole numbers; cut to such, they name {left} of the"
+        f" {fit.outputs} classes that there are outputs for",
+        "a label is the number of its class: what is behind its point is cut off, and with it what it says",
+        Prescription(f"give labels as whole numbers from 0 to {fit.outputs - 1}: scale inputs, and not labels"),
+    )
+
+
 def one_class(meeting: Meeting) -> Mismatch | None:
     """A softmax, or a loss of one class out of several, over a single output: nothing to choose from."""
     fit, targets, loss = meeting.fit, meeting.targets, meeting.loss

@@ -198,6 +198,56 @@ def test_a_watched_training_is_bit_identical(*, built: bool) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def watched_to_its_end(model: Any, data: tuple[Array, Array], loss: str) -> Monitor:
+    model.compile("adam", loss)
+    monitor: Monitor = watch(model, data=data)
+    fit(model, data, monitor)
+    return monitor
+
+
+def mismatch_of(monitor: Monitor) -> tuple[Severity, str]:
+    """Give severity and words of what is said of the loss; of a pair that fits nothing."""
+    said = [finding for finding in monitor.verdict.standing if finding.id == "loss_mismatch"]
+    return (said[0].severity, said[0].evidence) if said else (Severity.INFO, "")
+
+
+def ending_in(units: int, activation: str, shape: tuple[int, ...] = (7,)) -> Any:
+    return keras.Sequential([layers.Input(shape), layers.Dense(16, "relu"), layers.Dense(units, activation)])
+
+
+def test_labels_that_are_no_whole_numbers_are_told_and_the_training_goes_on() -> None:
+    inputs, labels = make_classes()
+    severity, evidence = mismatch_of(
+        watched_to_its_end(ending_in(3, "softmax"), (inputs, labels / 255), "sparse_categorical_crossentropy")
+    )
+    assert severity is Severity.ERROR
+    share = 100 * (labels != 0).mean()
+    assert f"{share:.3g} % of the class labels are no whole numbers; cut to such, they name 1 of the 3" in evidence
+    whole = watched_to_its_end(
+        ending_in(3, "softmax"), (inputs, labels.astype(np.float32)), "sparse_categorical_crossentropy"
+    )
+    assert mismatch_of(whole) == (Severity.INFO, "")
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning")  # Keras's own word
+def test_a_softmax_over_one_unit_at_every_position_is_told_and_a_sigmoid_is_not() -> None:
+    generator = np.random.default_rng(4)
+    inputs = generator.random((400, 5, 1)).astype(np.float32)
+    data = inputs, (inputs > 0.5).astype(np.float32)
+    told = mismatch_of(watched_to_its_end(ending_in(1, "softmax", (5, 1)), data, "binary_crossentropy"))
+    assert told == (Severity.ERROR, "a softmax over a single output")
+    fitting = watched_to_its_end(ending_in(1, "sigmoid", (5, 1)), data, "binary_crossentropy")
+    assert mismatch_of(fitting) == (Severity.INFO, "")
+
+
+def test_a_sigmoid_for_each_of_several_classes_is_told_as_info_where_it_learns() -> None:
+    inputs, labels = make_classes()
+    monitor = watched_to_its_end(ending_in(3, "sigmoid"), (inputs, labels), "sparse_categorical_crossentropy")
+    severity, evidence = mismatch_of(monitor)
+    assert severity is Severity.INFO
+    assert "outputs of a sigmoid, each by itself, taken for the probabilities of 3 classes" in evidence
+
+
 def test_a_healthy_fit_has_no_finding_worse_than_info() -> None:
     data, model = make_classes(), make_classifier()
     with watch(model, data=data) as monitor:
@@ -777,7 +827,7 @@ def test_what_cannot_be_watched_is_said_in_a_sentence() -> None:
     ):
         with pytest.raises(ValueError, match=f"^the validation set does not fit: (?!Exception encountered){said}"):
             watch(make_classifier(), data=(inputs, labels), validation=validation)
-    with pytest.raises(ValueError, match=r"fails on the data's inputs, of shape \(8, 5\)"):
+    with pytest.raises(ValueError, match=r"fails on the data's inputs, of shape \(8, 5\): (?!Exception encountered)\S"):
         watch(make_classifier(), data=(inputs[:, :5], labels))
     with pytest.raises(ValueError, match="the loss fails on outputs"):
         watch(make_classifier(), data=(inputs, np.zeros((400, 2, 2))))
