@@ -12,7 +12,15 @@ from gradvitals.diagnostics.gradient_notes import ForeignSteps, MissingGradients
 from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.shortfall import Shortfall
-from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts, LossFit, MixedRows, Propagation, TargetFacts
+from gradvitals.diagnostics.start_notes import (
+    AcrossSamples,
+    BatchLabels,
+    DataFacts,
+    LossFit,
+    MixedRows,
+    Propagation,
+    TargetFacts,
+)
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
 from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.diagnostics.validation_course import ValidationCourse
@@ -283,6 +291,7 @@ NOTES: dict[str, type[Any]] = {
     "loss_fit": LossFit,
     "targets": TargetFacts,
     "mixed_rows": MixedRows,
+    "across_samples": AcrossSamples,
     "outputs": Outputs,
     "rounding": Rounding,
     "activity": Activity,

@@ -194,3 +194,16 @@ class MixedRows:
     samples: int
     change: float
     spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class AcrossSamples:
+    """In batches one after the other all outputs were pulled to one number; the note `across_samples`.
+
+    Attributes:
+        step: Of the last of them.
+        samples: In its batch.
+    """
+
+    step: int
+    samples: int

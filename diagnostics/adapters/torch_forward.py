@@ -35,6 +35,7 @@ class ForwardWatch:
         module: nn.Module,
         seen: Callable[[], None],
         measured: Container[str] | None = None,
+        listen: Callable[[Any], bool] | None = None,
     ) -> None:
         """Hook the module for its first forward.
 
@@ -44,11 +45,13 @@ class ForwardWatch:
             seen: Is called after a pass that was watched.
             measured: Activations whose outputs anybody measures: of a network without any, a glance at a pass does.
                 All are, by default.
+            listen: Is given what the first passes watched returned, until it gives False.
         """
         self.calls: Mapping[str, Sequence[Call]] | None = None
         self.samples = 0
         self.is_first = True
         self._network, self._module, self._seen, self._measured = network, module, seen, measured
+        self._listen = listen
         self._glance: Glance | None = None
         self._begins_finite = True
         self.is_compiled = is_compiled(module)
@@ -109,6 +112,8 @@ class ForwardWatch:
     def _after(self, _: nn.Module, __: Any, outputs: Any) -> None:  # noqa: ANN401 - torch's own
         """Sort what was seen by layer."""
         trace, self._trace = self._trace, None
+        if self._listen is not None and self._module.training and not self._listen(outputs):
+            self._listen = None
         if trace is None:
             if self._glance is not None and (found := self._glance.end(outputs)) is not None:
                 self.calls = found

@@ -25,6 +25,7 @@ from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
 from gradvitals.diagnostics.adapters.torch_missing import MissingWatch
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers, Share
+from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
 from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
 from gradvitals.diagnostics.adapters.torch_updates import UpdateMeter
@@ -56,6 +57,7 @@ class TorchSteps:
         note: Callable[[Note], None] | None = None,
         measured: Container[str] | None = None,
         known: Sequence[Note] = (),
+        pull: PullWatch | None = None,
     ) -> None:
         """Hook all optimizers, and the module for its first forward.
 
@@ -68,6 +70,7 @@ class TorchSteps:
                 `GradScaler` skips; without it, nobody asks.
             measured: Activations whose training outputs anybody measures, as of `ForwardWatch`.
             known: Notes of what was known before, sent when the training starts.
+            pull: Is asked to listen to the gradient on the outputs.
         """
         self.steps = 0
         self._network, self._hooks, self._total_steps = network, network.hooks, total_steps
@@ -77,9 +80,11 @@ class TorchSteps:
         self._wanted: Due | None = None
         self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
-        self._forward = ForwardWatch(network, module, self._seen_forward, measured)
+        listen = None if pull is None else (lambda outputs: pull.listen(outputs, self.steps + 1))
+        self._forward = ForwardWatch(network, module, self._seen_forward, measured, listen)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._module, self._strays = network.module, StrayWatch(network.module)
+        self._pull = pull
         self._foreign, self._wants_to_learn, self._known = 0, False, known
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
         self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
@@ -168,6 +173,8 @@ class TorchSteps:
         self._wanted = due
         self._optimizers.look(optimizer, anew=wanted is not None)
         if self._note is not None:
+            if self._pull is not None and (across := self._pull.take()) is not None:
+                self._note(across)
             missing = self._missing.look(self._optimizers.trained_by(optimizer), self.steps + 1)
             if missing is not None:
                 self._note(missing)

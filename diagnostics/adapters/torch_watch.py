@@ -11,6 +11,7 @@ from torch.optim.optimizer import Optimizer
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
 from gradvitals.diagnostics.adapters.torch_watched import FEW, prepare
 from gradvitals.diagnostics.monitor import Monitor
@@ -51,6 +52,9 @@ class TorchMonitor(Monitor):
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
         self._close, self._seen = close, network
         mixing = None if data is None else network.mixing(data.inputs)
+        pull = None
+        if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
+            pull = PullWatch(data.targets)
         self._steps = TorchSteps(
             network,
             module,
@@ -59,6 +63,7 @@ class TorchMonitor(Monitor):
             note=self._add,
             measured=MEASURED,
             known=[mixing] if mixing is not None else [],
+            pull=pull,
         )
 
     @property

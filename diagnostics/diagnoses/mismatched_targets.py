@@ -4,7 +4,7 @@ from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import config_value
 from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch, always
 from gradvitals.diagnostics.findings import Prescription, Severity
-from gradvitals.diagnostics.start_notes import TargetFacts
+from gradvitals.diagnostics.start_notes import AcrossSamples, TargetFacts
 
 MOST_CLASSES = 50
 """Different whole numbers that may be classes; more are quantities."""
@@ -12,7 +12,7 @@ MOST_CLASSES = 50
 
 def across_samples(meeting: Meeting) -> Mismatch | None:
     """Outputs (batch, 1) against targets (batch,): every output meets the targets of all samples."""
-    if not meeting.fit.across_samples:
+    if not (meeting.fit.across_samples or meeting.record.notes(AcrossSamples)):
         return None
     return always(
         Severity.ERROR,

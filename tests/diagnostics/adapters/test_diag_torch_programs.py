@@ -357,3 +357,44 @@ class Summary(nn.Module):  # type: ignore[misc]  # torch has no types for us
     def forward(self, x: Any) -> Any:
         """Give as many rows as there are columns."""
         return self.linear(x).T
+
+
+def quantities(*, sort: bool = False) -> tuple[Any, Any]:
+    """Make a regression with targets `(rows,)`, in two levels where they are sorted."""
+    inputs = torch.randn(400, 10, generator=torch.Generator().manual_seed(7))
+    targets = inputs[:, 0] - inputs[:, 1] * inputs[:, 2]
+    return (inputs, (targets > 0).float().sort().values) if sort else (inputs, targets)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")  # PyTorch's own word
+@pytest.mark.parametrize("loss", [nn.functional.mse_loss, nn.MSELoss()], ids=["a function", "another of its kind"])
+@pytest.mark.parametrize("squeezes", [False, True], ids=["broadcast", "squeezed"])
+def test_a_squared_error_broadcast_over_the_batch_is_told_by_its_gradient(loss: Any, *, squeezes: bool) -> None:
+    def program() -> Program:
+        module = mlp(1)
+
+        def criterion(outputs: Any, targets: Any) -> Any:
+            return nn.functional.mse_loss(outputs.squeeze(1) if squeezes else outputs, targets)
+
+        return Program(module, adam(module), criterion, quantities(), loss=loss)
+
+    found = standing(seeded(program))
+    if squeezes:
+        assert "loss_mismatch" not in found
+        return
+    assert "broadcasts to (batch, batch)" in found["loss_mismatch"].evidence
+    assert found["loss_mismatch"].explained_by is None
+
+
+def test_batches_whose_targets_are_all_the_same_are_not_taken_for_broadcast() -> None:
+    torch.manual_seed(0)
+    module, (inputs, targets) = mlp(1), quantities(sort=True)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
+    with watch(module, data=(inputs, targets), loss=nn.functional.mse_loss, total_steps=120) as monitor:
+        for step in range(120):
+            rows = slice(20 * (step % 10), 20 * (step % 10) + 20)
+            optimizer.zero_grad()
+            nn.functional.mse_loss(module(inputs[rows]).squeeze(1), targets[rows]).backward()
+            optimizer.step()
+    assert len(set(targets[:200].tolist())) == 1
+    assert "loss_mismatch" not in standing(monitor)
