@@ -17,6 +17,10 @@ def times(value: float, what: str) -> str:
 
 
 def telling_line(error: Exception) -> str:
-    """Give the first line of an error that says what is wrong; Keras has it in bold, behind where it was."""
+    r"""Give the first line of an error that says what is wrong; Keras has it in bold, behind where it was.
+
+    >>> telling_line(ValueError("Exception encountered when calling Dense.call().\n\n\x1b[1mno such axis\x1b[0m"))
+    'no such axis'
+    """
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]
     return next((line for line in lines if line and not line.startswith(PREAMBLE)), type(error).__name__)

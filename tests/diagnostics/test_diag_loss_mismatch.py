@@ -14,7 +14,7 @@ from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Outputs, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
-from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
+from gradvitals.diagnostics.start_notes import AcrossSamples, LossFit, MixedRows, TargetFacts
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.optimizers import Sgd
@@ -79,6 +79,9 @@ def bounded(fit: LossFit, activation: str, cost: float, entropy: float = 0.0) ->
 
 VALUES = replace(FIT, takes="values")
 SQUARED = replace(VALUES, activation="softmax")
+PROBS = replace(FIT, takes="probabilities")
+ONE = replace(ONE_HOT, columns=1, levels=400, highest=7.0, whole=False)
+MIXED = MixedRows(0, 8, 0.3, 2.0)
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "all in order": ({}, "clear", "clear"),
     "every output meets all targets": (
@@ -105,6 +108,29 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         {"targets": replace(ONE_HOT, lowest=-1.0, columns=1), "fit": replace(FIT, outputs=1), "loss": "binary_hinge"},
         "error",
         "error",
+    ),
+    "labels cut to whole numbers": ({"fit": replace(FIT, cut_labels=0.9)}, "error", "error"),
+    "outputs that depend on the other samples": ({"notes": (SIGNAL, MIXED)}, "warning", "error"),
+    "the same under an unknown loss": (
+        {"notes": (SIGNAL, MIXED), "fit": replace(FIT, takes=None), "loss": "custom"},
+        "warning",
+        "error",
+    ),
+    "outputs pulled to one number": (
+        {"notes": (SIGNAL, AcrossSamples(3, 32)), "fit": replace(VALUES, outputs=1), "targets": ONE, "loss": "mse"},
+        "error",
+        "error",
+    ),
+    "a softmax over one unit at three positions": (
+        {"fit": replace(PROBS, activation="softmax", width=1), "loss": "binary_cross_entropy"},
+        "error",
+        "error",
+    ),
+    "a sigmoid for each of three classes": ({"fit": replace(PROBS, activation="sigmoid")}, "info", "warning"),
+    "a sigmoid for each of several labels": (
+        {"fit": replace(PROBS, activation="sigmoid"), "loss": "binary_cross_entropy"},
+        "clear",
+        "clear",
     ),
     "a softmax twice": ({"fit": replace(FIT, activation="softmax")}, "error", "error"),
     "a softmax twice, of unknown targets": (
@@ -280,6 +306,17 @@ def test_the_worst_is_said_first_and_the_rest_with_it(record: Callable[..., Reco
         {"model.output": "linear"},
         {"training.reduction": "mean"},
     ]
+
+
+@pytest.mark.parametrize(("unshared", "cure"), [(0.3, "binary_cross_entropy"), (0.0, "cross_entropy")])
+def test_several_labels_under_a_softmax_are_sent_to_a_loss_of_each(
+    unshared: float, cure: str, record: Callable[..., Record]
+) -> None:
+    targets = replace(ONE_HOT, unshared=unshared)
+    finding = said(record(bounded(SQUARED, "softmax", 0.3), targets, loss="mse"))
+    assert finding is not None
+    assert any(each.why.startswith(f"use {cure}") for each in finding.prescriptions)
+    assert ("a softmax chooses one" in finding.evidence) == (unshared > 0.0)
 
 
 def test_cures_that_are_the_same_are_given_once(record: Callable[..., Record]) -> None:
