@@ -43,11 +43,11 @@ def measure_harm(probe: Probe, constant_loss: float | None, lag: Lag | None = No
         )
     if lag is not None:
         fitted = "" if lag.new else ", fitted to others,"
-        text += f"; a linear fit or nearest neighbours{fitted} {beside(lag, by_answers=majority is not None)}"
+        text += f"; a linear fit or nearest neighbours{fitted} {_beside(lag, by_answers=majority is not None)}"
     return Harm(share, error_of_share, text)
 
 
-def beside(lag: Lag, *, by_answers: bool) -> str:
+def _beside(lag: Lag, *, by_answers: bool) -> str:
     """Say what simple models do on samples that they were not fitted to, and the network on the same."""
     which = f"{lag.samples} new samples" if lag.new else f"the same {lag.samples}"
     if by_answers:

@@ -82,7 +82,9 @@ class Underfitting:
             evidence=f"{found}; {others}; the loss {'has come to rest' if at_rest else 'still falls'}",
             explanation=(
                 "What simple models find in new samples was there to be learned, and the network has not learned it"
-                " from the very samples that it was shown. Where another finding stands, that is why."
+                " from the very samples that it was shown. Where no other finding says why, it is what none can see:"
+                " too few units or updates, a rate that falls too soon, too much dropout or weight decay, parts that"
+                " are not trained."
             ),
             prescriptions=(*_cures(record, at_rest=at_rest),),
         )
@@ -104,6 +106,7 @@ def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
     if config_value(record, "training.optimizer.kind") not in {None, "adam"}:
         yield set_key(record, "let Adam find the size of the steps", "training.optimizer", ADAM)
     yield Prescription("give the hidden layers more units")
+    yield Prescription("try to overfit 20 examples, without dropout, weight decay and schedule")
 
 
 def _train_on(record: Record) -> Prescription:

@@ -146,13 +146,13 @@ def test_the_evidence_is_in_answers_or_in_loss(noted: Noted) -> None:
 @pytest.mark.parametrize(
     ("hidden", "config", "expected"),
     [
-        (("relu",), {}, [None]),
-        (("linear", "linear"), {}, [{"model.activation": "relu"}, None]),
-        (("linear", "relu"), {}, [None]),
-        ((), {}, [{"model.hidden": [32]}, None]),
-        (("relu",), {"model.dropout": 0.5}, [{"model.dropout": 0.0}, None]),
-        (("relu",), {"training.l2": 0.1}, [{"training.l2": 0.0}, None]),
-        (("relu",), {"training.optimizer.kind": "sgd"}, [{"training.optimizer": ADAM}, None]),
+        (("relu",), {}, [None, None]),
+        (("linear", "linear"), {}, [{"model.activation": "relu"}, None, None]),
+        (("linear", "relu"), {}, [None, None]),
+        ((), {}, [{"model.hidden": [32]}, None, None]),
+        (("relu",), {"model.dropout": 0.5}, [{"model.dropout": 0.0}, None, None]),
+        (("relu",), {"training.l2": 0.1}, [{"training.l2": 0.0}, None, None]),
+        (("relu",), {"training.optimizer.kind": "sgd"}, [{"training.optimizer": ADAM}, None, None]),
     ],
     ids=["nothing else", "straight", "bent once", "no layer", "dropout", "l2", "sgd"],
 )
@@ -165,7 +165,7 @@ def test_it_prescribes_what_may_hold_the_network_back(
 
 
 def test_a_loss_that_still_falls_wants_time(noted: Noted) -> None:
-    assert [cure.set for cure in only(noted(1.0, 0.9, 0.8)).prescriptions] == [{"training.epochs": 30}, None]
+    assert [cure.set for cure in only(noted(1.0, 0.9, 0.8)).prescriptions] == [{"training.epochs": 30}, None, None]
 
 
 def test_without_a_config_it_says_so_in_words(noted: Noted) -> None:
@@ -175,6 +175,7 @@ def test_without_a_config_it_says_so_in_words(noted: Noted) -> None:
     assert [cure.why for cure in only(record).prescriptions] == [
         "train three times as long",
         "give the hidden layers more units",
+        "try to overfit 20 examples, without dropout, weight decay and schedule",
     ]
 
 
