@@ -105,7 +105,8 @@ def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
         yield set_key(record, "leave the weights their size: no L2 penalty", "training.l2", 0.0)
     if config_value(record, "training.optimizer.kind") not in {None, "adam"}:
         yield set_key(record, "let Adam find the size of the steps", "training.optimizer", ADAM)
-    yield Prescription("give the hidden layers more units")
+    if hidden:
+        yield Prescription("give the hidden layers more units")
     yield Prescription("try to overfit 20 examples, without dropout, weight decay and schedule")
 
 

@@ -149,7 +149,7 @@ def test_the_evidence_is_in_answers_or_in_loss(noted: Noted) -> None:
         (("relu",), {}, [None, None]),
         (("linear", "linear"), {}, [{"model.activation": "relu"}, None, None]),
         (("linear", "relu"), {}, [None, None]),
-        ((), {}, [{"model.hidden": [32]}, None, None]),
+        ((), {}, [{"model.hidden": [32]}, None]),
         (("relu",), {"model.dropout": 0.5}, [{"model.dropout": 0.0}, None, None]),
         (("relu",), {"training.l2": 0.1}, [{"training.l2": 0.0}, None, None]),
         (("relu",), {"training.optimizer.kind": "sgd"}, [{"training.optimizer": ADAM}, None, None]),
