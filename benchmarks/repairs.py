@@ -99,10 +99,9 @@ def judge_case(case: Case) -> Result:
             arms["cured"] = concluded.cure.arm
         scores: dict[str, dict[int, RowScores]] = {name: {} for name in arms}
         with tempfile.TemporaryDirectory() as folder:
-            lab = Laboratory(sick, Path(folder), Path(folder))
+            lab = Laboratory(sick, Path(folder))
             for name, arm in arms.items():
                 lab.loaded = twin if name == "twin" else sick
-                lab.scratch = Path(folder) / name
                 for trial in lab.run([(arm, seed) for seed in JUDGING_SEEDS]):
                     scores[name][trial.seed] = trial.scores
     harm = compare_arms(scores["twin"], scores["sick"], same_rows=found.same_rows)

@@ -9,30 +9,19 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import connection
 from types import FrameType
 from typing import NoReturn
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from gradvitals.experiments.blocks import Run, cut_into_blocks
 from gradvitals.experiments.errors import sentence_of
 from gradvitals.experiments.exits import Exit
-from gradvitals.experiments.plan import PlannedRun
-from gradvitals.experiments.run_folder import RunSummary
-from gradvitals.experiments.runner import run_one
+from gradvitals.experiments.runner import Outcome, run_alone
 from gradvitals.experiments.shared_data import SharedData, by_data
 from gradvitals.experiments.stacked_runner import run_stacked
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one run of many went: its summary, or the sentence that says why there is none."""
-
-    planned: PlannedRun
-    summary: RunSummary | None
-    error: str = ""
 
 
 def allowed_cores() -> list[int]:
@@ -45,8 +34,14 @@ def allowed_cores() -> list[int]:
 @contextmanager
 def limited_blas(threads: int | None) -> Iterator[None]:
     """Limit BLAS to some threads, one by default: more only pay from networks of MNIST's size on."""
-    with threadpool_limits(threads or 1):
+    with _blas().limit(limits=threads or 1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    """Find the libraries with threads, once: that takes as long as a short training."""
+    return ThreadpoolController()
 
 
 def run_many(
@@ -64,7 +59,7 @@ def run_many(
     """
     blocks = cut_into_blocks(runs, max(workers, 1))
     if workers <= 1 or len(blocks) <= 1:
-        with threadpool_limits(1):
+        with limited_blas(None):
             for block in blocks:
                 yield from _attempt(block)
         return
@@ -131,12 +126,11 @@ def _attempt_in_worker(block: Sequence[Run]) -> list[Outcome]:
 
 def _attempt(block: Sequence[Run]) -> list[Outcome]:
     try:
-        results = run_stacked(block) if len(block) > 1 else [(run_one(*block[0])[0], "")]
+        return run_stacked(block) if len(block) > 1 else [run_alone(*block[0]).outcome]
     except Exception as error:  # noqa: BLE001 - a run that fails must not take the sweep with it
         return [Outcome(planned, None, sentence_of(error)) for planned, _ in block]
     except _WorkerEnded:
         os._exit(Exit.TERMINATED)  # the pool would hand this worker its next run
-    return [Outcome(planned, summary, error) for (planned, _), (summary, error) in zip(block, results, strict=True)]
 
 
 def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequence[int]) -> None:
@@ -151,7 +145,7 @@ def _settle(turns: "multiprocessing.sharedctypes.Synchronized[int]", cores: Sequ
         turns.value += 1
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cores[turn % len(cores)]})
-    threadpool_limits(1)
+    _blas().limit(limits=1)
 
 
 class _WorkerEnded(SystemExit):

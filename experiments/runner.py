@@ -27,7 +27,7 @@ from gradvitals.experiments.data.load import load_data
 from gradvitals.experiments.data.mapped import as_trained, read_mapped
 from gradvitals.experiments.files import write_json, write_text
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.intervention.yardstick import score_rows, write_scores
+from gradvitals.experiments.intervention.yardstick import RowScores, score_rows
 from gradvitals.experiments.network_graph import network_nodes
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.rules import configured
@@ -46,8 +46,8 @@ class Place:
         base_dir: What relative paths in the config are relative to.
         axes: All values of every swept key, for the hyperparameter table.
         mapped: The folder of its data set, where that is in files for several processes (`data.mapped`).
-        scored: Whether the score of every validation row is written, too (`intervention.yardstick`).
-        watched: Whether it is watched and judged; if not, nothing but those scores is written.
+        scored: Whether the score of every validation row is wanted, too (`intervention.yardstick`).
+        watched: Whether it is watched and judged; if not, nothing is written, and there is no folder.
     """
 
     folder: Path
@@ -59,12 +59,31 @@ class Place:
     watched: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run of many went.
+
+    Attributes:
+        planned: The run.
+        summary: Of what became of it; None where it failed.
+        error: The sentence that says why.
+        row_scores: The score of every validation row, where that was wanted and the training came to an end.
+    """
+
+    planned: PlannedRun
+    summary: RunSummary | None
+    error: str = ""
+    row_scores: RowScores | None = None
+
+
 class OpenRun:
     """A run: begin its folder, train its experiment, then close it, whatever has happened.
 
     Attributes:
         experiment: With its initial weights.
         history: What its training fills.
+        validated: Whether the validation set is scored after every epoch; where nobody watches, early stopping alone
+            reads that.
     """
 
     def __init__(self, planned: PlannedRun, place: Place, *, at_once: int = 1, pace: LivePace | None = None) -> None:
@@ -82,12 +101,14 @@ class OpenRun:
         self.planned, self._place, self._at_once, self._pace = planned, place, at_once, pace
         config, dataset = planned.config, load_dataset(planned, place)
         self._dataset = dataset if place.scored else None
+        self.validated = place.watched or config.training.early_stopping is not None
         self._classifies = dataset.task != "regression"
         fit = check_fit(config, dataset, origin=place.origin)
         self.experiment, self.history = assemble(config, dataset, fit), History()
         self._diagnoses = configured(config.diagnostics.rules, origin=place.origin)
         self._monitor: Monitor | None = None
         self._result: tuple[RunSummary, Verdict] | None = None
+        self._row_scores: RowScores | None = None
         self._error = ""
         self._writer: RunWriter | None = None
         versions = {"gradvitals": __version__, "numpy": np.__version__, "python": platform.python_version()}
@@ -98,9 +119,9 @@ class OpenRun:
     def begin(self) -> None:
         """Make the folder, write what TensorBoard wants to know at the start, and put the monitor on the experiment."""
         self._started, folder, config = time.perf_counter(), self._place.folder, self.planned.config
-        folder.mkdir(parents=True, exist_ok=True)
         if not self._place.watched:
             return
+        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG_FILE, dump(config))
         write_summary(folder, self._summary)
         self._writer = RunWriter(folder)
@@ -132,7 +153,7 @@ class OpenRun:
             end_session(writer, self.planned, history.steps, history.reason)
             writer.close()
         if finished and self._dataset is not None:
-            write_scores(folder, score_rows(self.experiment, self._dataset))
+            self._row_scores = score_rows(self.experiment, self._dataset)
         verdict = judge(Record(), self._diagnoses) if self._monitor is None else self._monitor.verdict
         summary = replace(
             self._summary,
@@ -151,6 +172,11 @@ class OpenRun:
         self._result = summary, verdict
         return self._result
 
+    @property
+    def outcome(self) -> Outcome:
+        """How it went, once it has ended."""
+        return Outcome(self.planned, self.close()[0], "", self._row_scores)
+
 
 def run_one(
     planned: PlannedRun, place: Place, on_epoch: Callable[[EpochEnded], None] | None = None
@@ -160,18 +186,23 @@ def run_one(
     Raises:
         UserError: If data and config do not fit; nothing is written then.
     """
+    return run_alone(planned, place, on_epoch).close()
+
+
+def run_alone(planned: PlannedRun, place: Place, on_epoch: Callable[[EpochEnded], None] | None = None) -> OpenRun:
+    """Do the same, watched or not, and give the run, closed."""
     run = OpenRun(planned, place)
     try:
         run.begin()
         if on_epoch is not None:
             run.experiment.network.hooks.on(EpochEnded, on_epoch)
-        train_experiment(planned.config, run.experiment, history=run.history)
+        train_experiment(planned.config, run.experiment, history=run.history, validated=run.validated)
     except BaseException as problem:
         run.fail(problem)
         raise
     finally:
-        result = run.close()
-    return result
+        run.close()
+    return run
 
 
 def load_dataset(planned: PlannedRun, place: Place) -> Dataset:

@@ -9,14 +9,11 @@ from gradvitals.engine.stacked_optimizer import NotStackableError
 from gradvitals.engine.train_many import train_many
 from gradvitals.experiments.errors import sentence_of
 from gradvitals.experiments.plan import PlannedRun
-from gradvitals.experiments.run_folder import RunSummary
-from gradvitals.experiments.runner import OpenRun, Place
+from gradvitals.experiments.runner import OpenRun, Outcome, Place
 from gradvitals.experiments.watched_training import as_training, train_experiment
 
 
-def run_stacked(
-    runs: Sequence[tuple[PlannedRun, Place]], pace: LivePace | None = None
-) -> list[tuple[RunSummary | None, str]]:
+def run_stacked(runs: Sequence[tuple[PlannedRun, Place]], pace: LivePace | None = None) -> list[Outcome]:
     """Train runs that are alike at once; see `train_many`. What stops one does not stop the others.
 
     Should they not fit into one stack after all, they are trained one after the other.
@@ -26,7 +23,7 @@ def run_stacked(
         pace: How often they get a verdict meanwhile.
 
     Returns:
-        For each run its summary, or none and the sentence that says why.
+        How each of them went.
     """
     opened: dict[int, OpenRun] = {}
     pace = pace or LivePace()
@@ -51,18 +48,23 @@ def run_stacked(
                     run.fail(errors[index])
                 closing.callback(run.close)
     return [
-        (None, sentence_of(errors[index])) if index in errors else (opened[index].close()[0], "")
-        for index in range(len(runs))
+        Outcome(planned, None, sentence_of(errors[index])) if index in errors else opened[index].outcome
+        for index, (planned, _) in enumerate(runs)
     ]
 
 
 def _train(runs: dict[int, OpenRun], errors: dict[int, Exception]) -> None:
     try:
-        train_many([as_training(run.planned.config, run.experiment, run.history) for run in runs.values()])
+        train_many(
+            [
+                as_training(run.planned.config, run.experiment, run.history, validated=run.validated)
+                for run in runs.values()
+            ]
+        )
     except NotStackableError:
         for index, run in runs.items():
             with _told(errors, index):
-                train_experiment(run.planned.config, run.experiment, history=run.history)
+                train_experiment(run.planned.config, run.experiment, history=run.history, validated=run.validated)
     errors |= {index: run.history.error for index, run in runs.items() if run.history.error is not None}
 
 

@@ -10,7 +10,7 @@ from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.config.root import MOST_SEED
 from gradvitals.experiments.config.sweep import axis_values
 from gradvitals.experiments.errors import UserError
-from gradvitals.experiments.executor import Outcome, run_many
+from gradvitals.experiments.executor import run_many
 from gradvitals.experiments.files import write_json
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.map_log import log_map
@@ -26,7 +26,7 @@ from gradvitals.experiments.run_folder import (
     choose_folder,
     read_summary,
 )
-from gradvitals.experiments.runner import Place, load_dataset
+from gradvitals.experiments.runner import Outcome, Place, load_dataset
 from gradvitals.experiments.shared_data import by_data
 from gradvitals.experiments.sweep_map import draw_map
 

@@ -48,8 +48,14 @@ def watch_experiment(
     )
 
 
-def as_training(config: Config, experiment: Experiment, history: History) -> Training:
+def as_training(config: Config, experiment: Experiment, history: History, *, validated: bool = True) -> Training:
     """Give an experiment as one of many trainings, as its config says.
+
+    Args:
+        config: A run's config.
+        experiment: Assembled from it.
+        history: Is filled.
+        validated: Whether the validation set is scored after every epoch.
 
     Raises:
         NotStackableError: If it does not step by backpropagation.
@@ -64,7 +70,7 @@ def as_training(config: Config, experiment: Experiment, history: History) -> Tra
         config.training.epochs,
         config.training.batch_size,
         experiment.generator,
-        experiment.validation,
+        experiment.validation if validated else None,
         experiment.early_stopping,
         experiment.clip,
         experiment.schedule,
@@ -74,7 +80,12 @@ def as_training(config: Config, experiment: Experiment, history: History) -> Tra
 
 
 def train_experiment(
-    config: Config, experiment: Experiment, *, epochs: int | None = None, history: History | None = None
+    config: Config,
+    experiment: Experiment,
+    *,
+    epochs: int | None = None,
+    history: History | None = None,
+    validated: bool = True,
 ) -> History:
     """Train an experiment as its config says.
 
@@ -83,6 +94,7 @@ def train_experiment(
         experiment: Assembled from it.
         epochs: Passes over the training set, where they are not the config's.
         history: Is filled and returned; hand one in to keep it should the training be interrupted.
+        validated: Whether the validation set is scored after every epoch.
     """
     return train(
         experiment.network,
@@ -91,7 +103,7 @@ def train_experiment(
         epochs=config.training.epochs if epochs is None else epochs,
         batch_size=config.training.batch_size,
         generator=experiment.generator,
-        validation=experiment.validation,
+        validation=experiment.validation if validated else None,
         early_stopping=experiment.early_stopping,
         clip=experiment.clip,
         schedule=experiment.schedule,

@@ -24,10 +24,10 @@ from gradvitals.experiments.cli.options import (
     worker_count,
     workers_option,
 )
-from gradvitals.experiments.executor import Outcome
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.map_terminal import terminal_map
 from gradvitals.experiments.run_folder import MAP_FILE, RunSummary
+from gradvitals.experiments.runner import Outcome
 from gradvitals.experiments.sweep import Plan, make_plan, run_sweep
 from gradvitals.experiments.sweep_map import best_run, draw_map
 

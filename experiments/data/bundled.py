@@ -1,5 +1,6 @@
 """The data sets that come with scikit-learn, and so need no download."""
 
+from functools import lru_cache
 from typing import assert_never
 
 import numpy as np
@@ -8,8 +9,9 @@ from gradvitals.experiments.config.data import Bundled
 from gradvitals.experiments.data.dataset import Table
 
 
+@lru_cache(maxsize=1)
 def load_bundled(name: Bundled) -> Table:
-    """Return one of scikit-learn's data sets, which is imported only now."""
+    """Return one of scikit-learn's data sets, which is imported only now; read once for all seeds that split it."""
     from sklearn import datasets
 
     match name:
@@ -26,7 +28,7 @@ def load_bundled(name: Bundled) -> Table:
         case _:
             assert_never(name)
     classes = getattr(bunch, "target_names", None)
-    return Table(
+    table = Table(
         inputs=np.asarray(bunch.data, dtype=np.float64),
         labels=np.asarray(bunch.target),
         feature_names=tuple(str(feature) for feature in bunch.feature_names),
@@ -34,3 +36,4 @@ def load_bundled(name: Bundled) -> Table:
         class_names=None if classes is None else tuple(str(one) for one in classes),
         description=f"{name}: {about}",
     )
+    return table.freeze()

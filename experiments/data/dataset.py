@@ -1,7 +1,7 @@
 """A data set as read (a table) and as the training wants it (split, encoded and scaled)."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,12 @@ class Table:
     task: Task | None = None
     class_names: tuple[str, ...] | None = None
     description: str = ""
+
+    def freeze(self) -> Self:
+        """Make all arrays read-only, and give the table, which several data sets may be made of."""
+        for array in (self.inputs, self.labels, *(self.validation or ())):
+            array.flags.writeable = False
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)

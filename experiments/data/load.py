@@ -1,5 +1,6 @@
 """From the [data] table to a data set: found, read, checked, split and scaled."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from gradvitals.experiments.data.columns import scales_by_index
 from gradvitals.experiments.data.csv_table import read_csv
 from gradvitals.experiments.data.dataset import Dataset, Floats, Table, Targets
 from gradvitals.experiments.data.idx import read_idx_folder
+from gradvitals.experiments.data.mapped import LARGE
 from gradvitals.experiments.data.scale import fit_scaler, fit_scaler_by_column, scale_held_out
 from gradvitals.experiments.data.sequences import make_sequences
 from gradvitals.experiments.data.split import split_rows
@@ -74,7 +76,7 @@ def _read(
         case source:
             path = _find(source, base_dir, origin)
     try:
-        return str(path), _read_path(path, data.target, origin)
+        return str(path), _read_once(path, data.target, origin)
     except OSError as error:
         sentence = f"{path}: cannot be read: {error.strerror}"
         raise UserError(sentence) from error
@@ -92,9 +94,23 @@ def _find(source: str, base_dir: Path, origin: str) -> Path:
     raise UserError(sentence)
 
 
-def _read_path(path: Path, target: str | None, origin: str) -> Table:
+def _read_once(path: Path, target: str | None, origin: str) -> Table:
+    """Read a file again only where it has changed, or is large: memory would have to hold it twice."""
     if is_folder(path):
         return read_idx_folder(path)
+    about = path.stat()
+    table = _remembered(path, target, origin, (about.st_ino, about.st_mtime_ns, about.st_size))
+    if table.inputs.size >= LARGE:
+        _remembered.cache_clear()
+    return table
+
+
+@lru_cache(maxsize=1)
+def _remembered(path: Path, target: str | None, origin: str, version: tuple[int, ...]) -> Table:  # noqa: ARG001
+    return _read_path(path, target, origin).freeze()
+
+
+def _read_path(path: Path, target: str | None, origin: str) -> Table:
     match path.suffix.lower():
         case ".csv":
             return read_csv(path, target)

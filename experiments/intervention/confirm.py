@@ -47,7 +47,7 @@ def try_on(
     dataset = load_dataset(config, Place(Path(), loaded.origin, loaded.base_dir, {}))
     check_fit(config.config, dataset, origin=loaded.origin)
     with tempfile.TemporaryDirectory(prefix="gradvitals-") as scratch:
-        lab = Laboratory(loaded, folder or Path(scratch) / "watched", Path(scratch), workers, pin, told=told)
+        lab = Laboratory(loaded, folder or Path(scratch), workers, pin, told=told)
         return intervene(lab, config.config, dataset, seeds, BUDGET)
 
 

@@ -16,7 +16,7 @@ from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.config.root import MOST_SEED, Config
 from gradvitals.experiments.executor import run_many
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.yardstick import RowScores, read_scores
+from gradvitals.experiments.intervention.yardstick import RowScores
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.run_folder import RunSummary, choose_folder
 from gradvitals.experiments.run_report import subject
@@ -79,7 +79,6 @@ class Laboratory:
     Attributes:
         loaded: Where the sick config came from.
         folder: For the runs that are watched.
-        scratch: For those that are only scored.
         workers: Processes.
         pin: Whether each keeps to a core.
         rows: Of the training set.
@@ -94,7 +93,6 @@ class Laboratory:
 
     loaded: LoadedConfig
     folder: Path
-    scratch: Path
     workers: int = 1
     pin: bool = True
     rows: int = 1
@@ -126,7 +124,7 @@ class Laboratory:
             config = self.shortened(arm.config, share).model_copy(update={"seed": seed})
             is_watched = arm in watched
             name = f"{arm.role},seed={seed}-{config_hash(config, 12)}{'' if is_watched else '-scored'}"
-            folder = choose_folder(self.folder if is_watched else self.scratch, name, "new") or self.scratch / name
+            folder = (choose_folder(self.folder, name, "new") if is_watched else None) or self.folder / name
             place = Place(folder, self.loaded.origin, self.loaded.base_dir, {}, scored=True, watched=is_watched)
             planned[name] = arm, seed, place
             runs.append((PlannedRun(config, {}, name), place))
@@ -137,10 +135,10 @@ class Laboratory:
             self.runs += 1
             if self.told is not None:
                 self.told(self.runs)
-            if outcome.summary is None:
+            if outcome.summary is None or outcome.row_scores is None:
                 self.failures.append(f"{arm.name} with seed {seed}: {outcome.error}")
             else:
-                trials.append(_read(arm, seed, place, outcome.summary))
+                trials.append(_read(arm, seed, place, outcome.summary, outcome.row_scores))
         self.spent += time.perf_counter() - started
         self.cost += sum(
             1.0 if place.watched else self.scored * self.trained(arm, share) for arm, _, place in planned.values()
@@ -160,9 +158,9 @@ class Laboratory:
         return config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
 
 
-def _read(arm: Arm, seed: int, place: Place, summary: RunSummary) -> Trial:
+def _read(arm: Arm, seed: int, place: Place, summary: RunSummary, scores: RowScores) -> Trial:
     started = time.perf_counter()
-    scores, broke_off = read_scores(place.folder), summary.status == "non_finite"
+    broke_off = summary.status == "non_finite"
     if not place.watched:
         return Trial(arm, seed, scores, None, None, summary.seconds, broke_off)
     checked = check_path(place.folder, {}, "all").runs[0]

@@ -6,7 +6,6 @@ those of `data.scale_targets`; and unlike a loss it compares networks that minim
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from gradvitals.engine.network import Network
 from gradvitals.experiments.assemble import Experiment
 from gradvitals.experiments.config.data import Task
 from gradvitals.experiments.data.dataset import Dataset
-
-SCORES_FILE = "yardstick.npz"
 
 YARDSTICK: dict[Task, str] = {
     "classification": "accuracy",
@@ -103,15 +100,3 @@ def _explained(outputs: Array, targets: Array, centre: Array) -> Array:
 
 def _as_share(right: Array) -> Array:
     return np.asarray(right, np.float64)
-
-
-def write_scores(folder: Path, scores: RowScores) -> None:
-    """Write the scores beside a run."""
-    with (folder / SCORES_FILE).open("wb") as file:
-        np.savez(file, rows=scores.rows, trivial=scores.trivial, subset=scores.subset, broken=scores.broken)
-
-
-def read_scores(folder: Path) -> RowScores:
-    """Read the scores that were written beside a run."""
-    with np.load(folder / SCORES_FILE, allow_pickle=False) as data:
-        return RowScores(data["rows"], data["trivial"], str(data["subset"]), bool(data["broken"]))

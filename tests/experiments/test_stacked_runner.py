@@ -120,9 +120,9 @@ def test_every_run_leaves_what_it_leaves_alone(name: str, plan: Plan) -> None:
     stacked = plan(SWEEPS[name], "stacked")
     assert [len(block) for block in cut_into_blocks(stacked, 1)] == [len(stacked)]
     results = run_stacked(stacked)
-    for together, single, (summary, error) in zip(stacked, plan(SWEEPS[name], "alone"), results, strict=True):
-        alone, _ = run_one(*single)
-        assert error == ""
+    for together, single, outcome in zip(stacked, plan(SWEEPS[name], "alone"), results, strict=True):
+        (alone, _), summary = run_one(*single), outcome.summary
+        assert outcome.error == ""
         assert summary is not None
         assert (summary.status, summary.verdict, summary.findings) == (alone.status, alone.verdict, alone.findings)
         assert contents(together) == contents(single)
@@ -185,7 +185,7 @@ def test_a_run_whose_monitor_fails_says_so_and_the_others_go_on(
 
     monkeypatch.setattr(Monitor, where, fail)
     results = run_stacked(runs)
-    assert [error for _, error in results] == ["", "ValueError: no luck", ""]
+    assert [outcome.error for outcome in results] == ["", "ValueError: no luck", ""]
     assert statuses(runs) == ["completed", "failed", "completed"]
     failed = json.loads((runs[1][1].folder / "run.json").read_text("utf-8"))
     assert (failed["error"], failed["verdict"]) == ("ValueError: no luck", "not_judged")

@@ -27,7 +27,7 @@ CURE = {"model.bias_init": "zeros"}
 
 def begun(folder: Path, *, budget: float = 20.0) -> Search:
     """Begin a search: the sick run is judged, and the control scored."""
-    lab = Laboratory(LoadedConfig(CONFIG, "test", Path()), folder / "watched", folder / "scored", rows=240)
+    lab = Laboratory(LoadedConfig(CONFIG, "test", Path()), folder, rows=240)
     control = Arm(CONFIG, {}, "control")
     (sick,) = lab.run([(control, CONFIG.seed)], watched=[control])
     found = Intervention(sick, DATASET.task, Tried(control), None, [], (1, 2, 3, 4, 5), 1.0)

@@ -22,7 +22,7 @@ def small(epochs: int, hidden: int = 8) -> Config:
 
 
 def laboratory(config: Config, folder: Path) -> Laboratory:
-    return Laboratory(LoadedConfig(config, "test", Path()), folder / "watched", folder / "scored", rows=120)
+    return Laboratory(LoadedConfig(config, "test", Path()), folder, rows=120)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from gradvitals.experiments.assemble import Experiment, assemble
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.fit import check_fit
-from gradvitals.experiments.intervention.yardstick import SCORES_FILE, read_scores, score_rows, write_scores
+from gradvitals.experiments.intervention.yardstick import score_rows
 from gradvitals.experiments.plan import PlannedRun
-from gradvitals.experiments.runner import Place, load_dataset, run_one
+from gradvitals.experiments.runner import Place, load_dataset, run_alone
 from gradvitals.experiments.watched_training import train_experiment
 
 
@@ -85,19 +85,12 @@ def test_a_regression_far_worse_than_the_mean_is_not_counted_as_worse() -> None:
     assert scores.mean == pytest.approx(0.0, abs=1e-12)
 
 
-def test_scores_are_read_back_as_written(tmp_path: Path) -> None:
-    experiment, dataset = trained("iris", epochs=2)
-    scores = score_rows(experiment, dataset)
-    write_scores(tmp_path, scores)
-    again = read_scores(tmp_path)
-    assert np.array_equal(again.rows, scores.rows)
-    assert np.array_equal(again.trivial, scores.trivial)
-    assert (again.subset, again.broken) == (scores.subset, scores.broken)
-
-
-def test_a_run_that_is_only_scored_leaves_its_scores_and_nothing_else(tmp_path: Path) -> None:
+def test_a_run_that_is_only_scored_gives_its_scores_and_writes_nothing(tmp_path: Path) -> None:
     config = parse_config({"data": {"source": "iris"}, "training": {"epochs": 2}}, "test", [])
     place = Place(tmp_path / "run", "test", Path(), {}, scored=True, watched=False)
-    summary, _ = run_one(PlannedRun(config, {}, "test"), place)
-    assert (summary.status, summary.steps > 0) == ("completed", True)
-    assert [path.name for path in place.folder.iterdir()] == [SCORES_FILE]
+    outcome = run_alone(PlannedRun(config, {}, "test"), place).outcome
+    assert outcome.summary is not None
+    assert (outcome.summary.status, outcome.summary.steps > 0) == ("completed", True)
+    assert outcome.row_scores is not None
+    assert len(outcome.row_scores.rows) == len(load_dataset(outcome.planned, place).validation_targets)
+    assert not list(tmp_path.iterdir())
