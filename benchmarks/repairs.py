@@ -25,8 +25,11 @@ from gradvitals.experiments.intervention.arms import Arm
 from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.confirm import BUDGET, try_on
 from gradvitals.experiments.intervention.effects import compare_arms
+from gradvitals.experiments.intervention.prices import prices_of
 from gradvitals.experiments.intervention.trials import Laboratory
 from gradvitals.experiments.intervention.yardstick import RowScores
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.runner import Place, load_dataset
 
 JUDGING_SEEDS = tuple(range(101, 106))
 """Seeds that no repair has seen."""
@@ -86,6 +89,13 @@ def load_case(source: str | Table, overrides: tuple[str, ...]) -> LoadedConfig:
     return LoadedConfig(parse_config(source, "base", overrides), "base", Path())
 
 
+def laboratory(loaded: LoadedConfig, folder: Path) -> Laboratory:
+    """Make a laboratory for a config and what differs from it in numbers."""
+    place = Place(Path(), loaded.origin, loaded.base_dir, {})
+    dataset = load_dataset(PlannedRun(loaded.config, {}, "sick"), place)
+    return Laboratory(loaded, folder, prices_of(loaded.config, dataset, place))
+
+
 def judge_case(case: Case) -> Result:
     """Repair a case and compare the outcome with its twin."""
     with threadpool_limits(1):
@@ -99,7 +109,7 @@ def judge_case(case: Case) -> Result:
             arms["cured"] = concluded.cure.arm
         scores: dict[str, dict[int, RowScores]] = {name: {} for name in arms}
         with tempfile.TemporaryDirectory() as folder:
-            lab = Laboratory(sick, Path(folder))
+            lab = laboratory(sick, Path(folder))
             for name, arm in arms.items():
                 lab.loaded = twin if name == "twin" else sick
                 for trial in lab.run([(arm, seed) for seed in JUDGING_SEEDS]):

@@ -28,7 +28,10 @@ from gradvitals.engine.training import Samples, score, scores_over
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """One of many trainings: what `train` is given, and the history that it fills."""
+    """One of many trainings: what `train` is given, and the history that it fills.
+
+    The right answers of a stack are counted where any of its trainings wants them (`accuracy`).
+    """
 
     network: Network
     samples: Samples
@@ -42,6 +45,7 @@ class Training:
     schedule: Schedule | None = None
     penalty: Penalty | None = None
     history: History = field(default_factory=History)
+    accuracy: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class StackStep:
     Attributes:
         losses: Of the batch, before the update, `(R,)`.
         mean_losses: The same as a mean over the samples, also where their sum is minimised, `(R,)` float64.
-        correct: Samples (or labels) that were right before the update, `(R,)`; None for a regression.
+        correct: Samples (or labels) that were right before the update, `(R,)`; None for a regression, or where nobody
+            wants to know.
         errors: What an observer of a run raised, by its place in the stack.
     """
 
@@ -85,6 +90,7 @@ class Stack:
             raise NotStackableError(msg)
         self._trainings, self._schedules = list(trainings), list(rate_factors)
         self._optimizer = StackedOptimizer([training.optimizer for training in trainings])
+        self._accuracy = any(training.accuracy for training in trainings)
         self.steps = 0
         self._pile()
 
@@ -95,7 +101,7 @@ class Stack:
         circuit.forward()
         losses = circuit.values["loss"].astype(np.float64)
         gate = loss_gate(circuit)
-        correct = gate.count_correct(likeliest)
+        correct = gate.count_correct(likeliest) if self._accuracy else None
         mean = losses if gate.reduction == "mean" else gate.sample_losses.mean(axis=-1).astype(np.float64)
         circuit.backward()
         for run, penalty in self._penalties:

@@ -65,6 +65,7 @@ class Trainer:
         penalty: Penalty | None = None,
         strategy: Strategy | None = None,
         rate_factor: Callable[[int], float] | None = None,
+        accuracy: bool = True,
     ) -> None:
         """Put the parts together; see `train`.
 
@@ -76,12 +77,13 @@ class Trainer:
             penalty: Is added to the loss that is minimised, not to the one that is reported.
             strategy: Computes the gradient; by default backpropagation.
             rate_factor: Gives, for each step, its learning rate in units of the one that the optimizer has now.
+            accuracy: Whether the right answers of a batch are counted.
 
         Raises:
             ValueError: If there is no gradient, but something that needs one.
         """
         self.network, self.optimizer, self.average, self.clip = network, optimizer, average, clip
-        self.penalty, self.rate_factor = penalty, rate_factor
+        self.penalty, self.rate_factor, self._accuracy = penalty, rate_factor, accuracy
         self.strategy: Strategy = Backprop() if strategy is None else strategy
         searching = isinstance(optimizer, RandomSearch) or not self.strategy.by_parameter
         if searching and (id(optimizer) != id(strategy) or average or clip):
@@ -92,7 +94,7 @@ class Trainer:
         self._update = np.zeros_like(network.parameters)
         self._seen_update = network.readonly_views(self._update)
         self.correct: int | None = None
-        """Samples of the last batch that were classified rightly before its update; None for a regression."""
+        """Samples of the last batch that were classified rightly before its update; None where that is not counted."""
         self.mean_loss = math.nan
         """Mean loss of the last batch's samples, also where the loss that is minimised is their sum."""
 
@@ -105,7 +107,7 @@ class Trainer:
         circuit.forward()
         loss = float(circuit.values["loss"])
         gate = loss_gate(circuit)
-        correct = gate.count_correct()
+        correct = gate.count_correct() if self._accuracy else None
         self.correct = None if correct is None else int(correct)
         self.mean_loss = loss if gate.reduction == "mean" else float(gate.sample_losses.mean())
         if self.rate_factor is not None:
@@ -160,6 +162,7 @@ def train(
     penalty: Penalty | None = None,
     strategy: Strategy | None = None,
     history: History | None = None,
+    accuracy: bool = True,
 ) -> History:
     """Train for some epochs of mini-batches, each epoch a fresh permutation of the rows; the last batch may be smaller.
 
@@ -181,6 +184,7 @@ def train(
         penalty: Is added to the loss that is minimised, not to the one that is reported.
         strategy: Computes the gradient; by default backpropagation.
         history: Is filled and returned; hand one in to keep it should the training be interrupted.
+        accuracy: Whether the right answers of every batch are counted, for the scores of the epochs.
 
     Returns:
         The scores of every epoch, the number of steps, and why the training ended.
@@ -195,7 +199,14 @@ def train(
     total_steps = epochs * math.ceil(len(samples) / batch_size)
     rate_factor = None if schedule is None else partial(schedule, total_steps=total_steps)
     trainer = Trainer(
-        network, optimizer, average=average, clip=clip, penalty=penalty, strategy=strategy, rate_factor=rate_factor
+        network,
+        optimizer,
+        average=average,
+        clip=clip,
+        penalty=penalty,
+        strategy=strategy,
+        rate_factor=rate_factor,
+        accuracy=accuracy,
     )
     history = History() if history is None else history
     hooks = network.hooks

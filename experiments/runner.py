@@ -82,8 +82,7 @@ class OpenRun:
     Attributes:
         experiment: With its initial weights.
         history: What its training fills.
-        validated: Whether the validation set is scored after every epoch; where nobody watches, early stopping alone
-            reads that.
+        watched: Whether it is watched.
     """
 
     def __init__(self, planned: PlannedRun, place: Place, *, at_once: int = 1, pace: LivePace | None = None) -> None:
@@ -101,7 +100,7 @@ class OpenRun:
         self.planned, self._place, self._at_once, self._pace = planned, place, at_once, pace
         config, dataset = planned.config, load_dataset(planned, place)
         self._dataset = dataset if place.scored else None
-        self.validated = place.watched or config.training.early_stopping is not None
+        self.watched = place.watched
         self._classifies = dataset.task != "regression"
         fit = check_fit(config, dataset, origin=place.origin)
         self.experiment, self.history = assemble(config, dataset, fit), History()
@@ -119,7 +118,7 @@ class OpenRun:
     def begin(self) -> None:
         """Make the folder, write what TensorBoard wants to know at the start, and put the monitor on the experiment."""
         self._started, folder, config = time.perf_counter(), self._place.folder, self.planned.config
-        if not self._place.watched:
+        if not self.watched:
             return
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG_FILE, dump(config))
@@ -166,7 +165,7 @@ class OpenRun:
             findings=tuple(finding.key for finding in verdict.standing if finding.severity > Severity.INFO),
             error=self._error,
         )
-        if self._started is not None and self._place.watched:
+        if self._started is not None and self.watched:
             write_json(folder / FINDINGS_FILE, {"version": 1, "run": summary.name, **verdict.to_json()})
             write_summary(folder, summary)
         self._result = summary, verdict
@@ -196,7 +195,7 @@ def run_alone(planned: PlannedRun, place: Place, on_epoch: Callable[[EpochEnded]
         run.begin()
         if on_epoch is not None:
             run.experiment.network.hooks.on(EpochEnded, on_epoch)
-        train_experiment(planned.config, run.experiment, history=run.history, validated=run.validated)
+        train_experiment(planned.config, run.experiment, history=run.history, watched=run.watched)
     except BaseException as problem:
         run.fail(problem)
         raise

@@ -56,15 +56,12 @@ def run_stacked(runs: Sequence[tuple[PlannedRun, Place]], pace: LivePace | None 
 def _train(runs: dict[int, OpenRun], errors: dict[int, Exception]) -> None:
     try:
         train_many(
-            [
-                as_training(run.planned.config, run.experiment, run.history, validated=run.validated)
-                for run in runs.values()
-            ]
+            [as_training(run.planned.config, run.experiment, run.history, watched=run.watched) for run in runs.values()]
         )
     except NotStackableError:
         for index, run in runs.items():
             with _told(errors, index):
-                train_experiment(run.planned.config, run.experiment, history=run.history, validated=run.validated)
+                train_experiment(run.planned.config, run.experiment, history=run.history, watched=run.watched)
     errors |= {index: run.history.error for index, run in runs.items() if run.history.error is not None}
 
 

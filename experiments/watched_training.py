@@ -10,7 +10,7 @@ from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.history import History
 from gradvitals.engine.stack import Training
 from gradvitals.engine.stacked_optimizer import NotStackableError
-from gradvitals.engine.training import train
+from gradvitals.engine.training import Samples, train
 from gradvitals.experiments.assemble import Experiment
 from gradvitals.experiments.config.dump import as_plain, flatten
 from gradvitals.experiments.config.root import Config
@@ -48,14 +48,14 @@ def watch_experiment(
     )
 
 
-def as_training(config: Config, experiment: Experiment, history: History, *, validated: bool = True) -> Training:
+def as_training(config: Config, experiment: Experiment, history: History, *, watched: bool = True) -> Training:
     """Give an experiment as one of many trainings, as its config says.
 
     Args:
         config: A run's config.
         experiment: Assembled from it.
         history: Is filled.
-        validated: Whether the validation set is scored after every epoch.
+        watched: Whether anybody reads the scores of its epochs.
 
     Raises:
         NotStackableError: If it does not step by backpropagation.
@@ -70,12 +70,13 @@ def as_training(config: Config, experiment: Experiment, history: History, *, val
         config.training.epochs,
         config.training.batch_size,
         experiment.generator,
-        experiment.validation if validated else None,
+        _validation(experiment, watched=watched),
         experiment.early_stopping,
         experiment.clip,
         experiment.schedule,
         experiment.penalty,
         history,
+        accuracy=watched,
     )
 
 
@@ -85,7 +86,7 @@ def train_experiment(
     *,
     epochs: int | None = None,
     history: History | None = None,
-    validated: bool = True,
+    watched: bool = True,
 ) -> History:
     """Train an experiment as its config says.
 
@@ -94,7 +95,7 @@ def train_experiment(
         experiment: Assembled from it.
         epochs: Passes over the training set, where they are not the config's.
         history: Is filled and returned; hand one in to keep it should the training be interrupted.
-        validated: Whether the validation set is scored after every epoch.
+        watched: Whether anybody reads the scores of its epochs.
     """
     return train(
         experiment.network,
@@ -103,11 +104,17 @@ def train_experiment(
         epochs=config.training.epochs if epochs is None else epochs,
         batch_size=config.training.batch_size,
         generator=experiment.generator,
-        validation=experiment.validation if validated else None,
+        validation=_validation(experiment, watched=watched),
         early_stopping=experiment.early_stopping,
         clip=experiment.clip,
         schedule=experiment.schedule,
         penalty=experiment.penalty,
         strategy=experiment.strategy,
         history=history,
+        accuracy=watched,
     )
+
+
+def _validation(experiment: Experiment, *, watched: bool) -> Samples | None:
+    """Give what is scored after every epoch; where nobody reads that, early stopping alone may need it."""
+    return experiment.validation if watched or experiment.early_stopping is not None else None

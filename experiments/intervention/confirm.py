@@ -12,13 +12,14 @@ from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.intervene import intervene
+from gradvitals.experiments.intervention.prices import prices_of
 from gradvitals.experiments.intervention.show import how_lines, intervention_lines, to_json
 from gradvitals.experiments.intervention.trials import Laboratory
 from gradvitals.experiments.plan import expand
 from gradvitals.experiments.runner import Place, load_dataset
 
 BUDGET = 20.0
-"""Watched trainings that an intervention may cost."""
+"""Trainings of the sick config, watched, that an intervention may cost."""
 
 
 def try_on(
@@ -44,10 +45,12 @@ def try_on(
         UserError: If it does not fit its data.
     """
     config = expand(loaded.config, origin=loaded.origin)[0]
-    dataset = load_dataset(config, Place(Path(), loaded.origin, loaded.base_dir, {}))
+    place = Place(Path(), loaded.origin, loaded.base_dir, {})
+    dataset = load_dataset(config, place)
     check_fit(config.config, dataset, origin=loaded.origin)
     with tempfile.TemporaryDirectory(prefix="gradvitals-") as scratch:
-        lab = Laboratory(loaded, folder or Path(scratch), workers, pin, told=told)
+        prices = prices_of(config.config, dataset, place)
+        lab = Laboratory(loaded, folder or Path(scratch), prices, workers, pin, told=told)
         return intervene(lab, config.config, dataset, seeds, BUDGET)
 
 

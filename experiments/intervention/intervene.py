@@ -25,13 +25,12 @@ def intervene(lab: Laboratory, config: Config, dataset: Dataset, seeds: int, bud
         config: The sick one.
         dataset: Its data, by its own seed.
         seeds: How many fresh seeds.
-        budget: Watched trainings that it may all cost; one that is only scored counts as `SCORED`. It is no time, so
-            that what is found does not depend on the machine.
+        budget: What it may all cost, by the laboratory's prices. It is no time, so that what is found does not depend
+            on the machine.
 
     Raises:
         UserError: If the sick config could not be run.
     """
-    lab.rows = len(dataset.inputs)
     control = Arm(config, {}, "control")
     trials = lab.run([(control, config.seed)], watched=[control])
     if not trials:

@@ -1,14 +1,12 @@
 """How arms are tried, from cheap to dear: screened, probed, scored, watched; and what may still be spent on it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.intervention.evidence import Intervention
-from gradvitals.experiments.intervention.trials import Laboratory, cost_of_scoring, fresh_seeds
+from gradvitals.experiments.intervention.trials import Laboratory, fresh_seeds
 from gradvitals.experiments.intervention.tried import Tried
-from gradvitals.experiments.runner import Place
 
 SCREENED_SHARE = 0.5
 """Of the epochs that are trained to screen."""
@@ -37,12 +35,11 @@ class Rounds:
             config: The sick one.
             dataset: Its data.
             found: Its run, judged.
-            budget: Watched trainings that everything may cost.
+            budget: What everything may cost.
         """
         self.lab, self.config, self.found, self.budget = lab, config, found, budget
         rows = len(dataset.validation_inputs) or len(dataset.inputs)
         slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
-        lab.scored = cost_of_scoring(config, Place(Path(), lab.loaded.origin, lab.loaded.base_dir, {}))
         found.share = SCREENED_SHARE / 2.0 if slow else SCREENED_SHARE
         self.probing_seeds = (config.seed, *self._fresh(len(found.seeds), 1))
         self.screening_seeds = self.probing_seeds[: 1 if rows >= SCREENED_ROWS or slow else 2]
@@ -133,7 +130,7 @@ class Rounds:
         unsure = [each for each in tried if found.is_unsure(found.compare(each.scores, beside.scores))]
         seeds = self._further(unsure)
         arms = [*unsure, beside]
-        cost = self.lab.scored * sum(seed not in each.scores for each in arms for seed in seeds)
+        cost = sum(self.scored(each) for each in arms for seed in seeds if seed not in each.scores)
         if not seeds or cost + self.costs(watched=1) > self.left:
             return False
         found.more_seeds = tuple(sorted({*found.more_seeds, *seeds}))
@@ -149,26 +146,42 @@ class Rounds:
         blocks = (self._fresh(start, count) for start in starts)
         return next((block for block in blocks if any(not each.scores.keys() >= {*block} for each in unsure)), ())
 
-    def costs(self, *, scored: int = 0, watched: int = 0) -> float:
+    def scored(self, tried: Tried | None = None) -> float:
+        """Give what one training costs that is only scored: of an arm, or of the sick config."""
+        return self.lab.prices.scored((tried or self.found.control).arm.config)
+
+    def costs(self, *, scored: int = 0, watched: int = 0, of: Tried | None = None) -> float:
         """Give what arms cost that are scored on the fresh seeds, and watched on most of them.
 
         Where an arm is both, it is scored on the others alone.
+
+        Args:
+            scored: Arms.
+            watched: Arms.
+            of: The first of them, where it is known; the others are taken to cost what the sick config does.
         """
         both = min(scored, watched)
-        return (len(self.found.seeds) * scored - self.most * both) * self.lab.scored + self.most * watched
+        cost = (len(self.found.seeds) * scored - self.most * both) * self.scored() + self.most * watched
+        if of is None:
+            return cost
+        return cost + (self.costs(scored=min(scored, 1), watched=min(watched, 1)) * (self._work(of) - 1.0))
+
+    def _work(self, tried: Tried) -> float:
+        """Give how many times what the sick config costs an arm does: smaller batches are more updates."""
+        return max(self.scored(tried) / self.scored(), self.lab.prices.watched(tried.arm.config))
 
     @property
     def left(self) -> float:
         """What of the budget is left."""
         return self.budget - self.lab.cost
 
-    def is_affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
-        """Tell whether more arms, on the fresh seeds, fit into the budget."""
-        return self.costs(scored=scored, watched=watched) <= self.left
+    def is_affordable(self, *, scored: int = 0, watched: int = 0, of: Tried | None = None) -> bool:
+        """Tell whether more arms, on the fresh seeds, fit into the budget; see `costs`."""
+        return self.costs(scored=scored, watched=watched, of=of) <= self.left
 
-    def affordable(self, *, scored: int = 0, watched: int = 0) -> bool:
+    def affordable(self, *, scored: int = 0, watched: int = 0, of: Tried | None = None) -> bool:
         """Tell the same, and take down that the search ends where they do not."""
-        fits = self.is_affordable(scored=scored, watched=watched)
+        fits = self.is_affordable(scored=scored, watched=watched, of=of)
         note = f"stopped: more trials would cost more than {self.budget:g} trainings"
         if not fits and note not in self.found.notes:
             self.found.notes.append(note)

@@ -51,7 +51,7 @@ class Search:
             config: The sick one.
             dataset: Its data.
             found: Its run, judged; what is tried is added to it.
-            budget: Watched trainings that everything may cost.
+            budget: What everything may cost.
         """
         self.lab, self.config, self.dataset, self.found = lab, config, dataset, found
         self.rounds = Rounds(lab, config, dataset, found, budget)
@@ -108,12 +108,12 @@ class Search:
             return True
         several = [each for each in self.found.tried if each.arm.keys > 1 and not each.trials]
         best = max(filter(self.found.may_cure, several), key=lambda each: each.mean, default=None)
-        return best is not None and self.rounds.affordable(watched=1) and self.is_cure(best)
+        return best is not None and self.rounds.affordable(watched=1, of=best) and self.is_cure(best)
 
     def screened_pairs(self, choice: Choice, some: Callable[[int], list[Tried]]) -> list[Tried]:
         """Screen as many pairs as can be paid for besides a cure; give all so far, and what else has several keys."""
         share = self.lab.trained(self.found.control.arm, self.found.share)
-        paid = self.rounds.paid(len(self.rounds.screening_seeds) * share * self.lab.scored, scored=1, watched=1)
+        paid = self.rounds.paid(len(self.rounds.screening_seeds) * share * self.rounds.scored(), scored=1, watched=1)
         pairs = some(min(paid, MOST_PAIRS)) if paid >= LEAST_PAIRS else []
         if pairs:
             self.rounds.screen(pairs)
@@ -147,9 +147,9 @@ class Search:
         """
         for count in range(MOST_TRIED):
             each = next(iter(Choice.worth_trying(self.found, choice)), None)  # chosen anew: the last one's trials tell
-            if each is None or not self.rounds.affordable(scored=1, watched=1):
+            if each is None or not self.rounds.affordable(scored=1, watched=1, of=each):
                 break
-            if count and not self.rounds.is_affordable(scored=1 + pairs, watched=1 + pairs):
+            if count and not self.rounds.is_affordable(scored=1 + pairs, watched=1 + pairs, of=each):
                 break
             self.rounds.score([each], self.found.seeds[:FIRST])
             if self.found.is_hopeless(each):
@@ -176,7 +176,8 @@ class Search:
 
         What leaves an error on one seed is hardly a cure on most of them.
         """
-        missing = len({*self.rounds.watched_seeds} - tried.trials.keys())
+        seeds = {*self.rounds.watched_seeds} - tried.trials.keys()
+        missing = len(seeds) * self.lab.prices.watched(tried.arm.config)
         if not self.found.may_cure(tried) or missing > self.rounds.left or self.fails_at_once(tried):
             return False
         self.rounds.watch_most(tried)
@@ -193,7 +194,8 @@ class Search:
         As much as so many pairs cost is kept for them.
         """
         found = self.found
-        if not found.may_be_as_good(tried) or not self.rounds.is_affordable(scored=2 + pairs, watched=1 + pairs):
+        affordable = self.rounds.is_affordable(scored=2 + pairs, watched=1 + pairs, of=tried)
+        if not found.may_be_as_good(tried) or not affordable:
             return False
         if self.fails_at_once(tried):
             return False
@@ -221,7 +223,7 @@ class Search:
         if any(self.surpasses(each, best) for each in choice.pressing(best)[:MOST_RIVALS]):
             return True
         rivals = choice.improvements(best)
-        paid = self.rounds.paid(self.lab.scored, scored=1, watched=1) - PROBED_BESIDES
+        paid = self.rounds.paid(self.rounds.scored(), scored=1, watched=1) - PROBED_BESIDES
         better = self.rounds.probe(best, rivals[:paid]) if paid > 0 and rivals else []
         self.take_down(rivals[: max(paid, 0)])
         return any(self.surpasses(each, best) for each in better[:MOST_RIVALS])
@@ -236,14 +238,14 @@ class Search:
         What does not even lead on the first seeds is tried no further.
         """
         found, rounds = self.found, self.rounds
-        if not rounds.is_affordable(scored=1, watched=1):
+        if not rounds.is_affordable(scored=1, watched=1, of=rival):
             return False
         self.take_down([rival])
         rounds.score([rival], found.seeds[:FIRST])
         first = found.compare(rival.scores, best.scores)
         if first is None or first.mean <= 0.0:
             return False
-        if rounds.left < (len(found.seeds) - FIRST) * self.lab.scored + rounds.costs(watched=1):
+        if rounds.left < (len(found.seeds) - FIRST) * rounds.scored(rival) + rounds.costs(watched=1, of=rival):
             self.score_or_watch(rival)  # what is left does not pay for looking at the scores before it is watched
         rounds.score([rival])
         while rounds.be_surer([rival], best):
@@ -253,7 +255,7 @@ class Search:
     def watch_best(self) -> None:
         """Watch what tells most of the root where nothing cures."""
         best = Choice.most_telling(self.found)
-        if best is not None and self.rounds.affordable(watched=1):
+        if best is not None and self.rounds.affordable(watched=1, of=best):
             self.rounds.score([best])
             self.rounds.watch_most(best)
 
@@ -268,5 +270,5 @@ class Search:
         rounds.score(new[: max(paid, 0)])
         for each in prescribed:
             scored = each.scores.keys() >= seeds
-            if scored and self.found.may_lift(each) and self.lab.cost + rounds.costs(watched=1) <= budget:
+            if scored and self.found.may_lift(each) and self.lab.cost + rounds.costs(watched=1, of=each) <= budget:
                 rounds.watch_most(each)

@@ -9,13 +9,13 @@ from pathlib import Path
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.tensorboard.run_record import read_record
-from gradvitals.experiments.blocks import most_at_once
 from gradvitals.experiments.checking import CheckedRun, check_path
 from gradvitals.experiments.config.dump import config_hash
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.config.root import MOST_SEED, Config
 from gradvitals.experiments.executor import run_many
 from gradvitals.experiments.intervention.arms import Arm
+from gradvitals.experiments.intervention.prices import Prices
 from gradvitals.experiments.intervention.yardstick import RowScores
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.run_folder import RunSummary, choose_folder
@@ -24,13 +24,6 @@ from gradvitals.experiments.runner import Place
 
 LEAST_UPDATES = 150
 """Updates below which no training is shortened: the impairment gate speaks from 100 on."""
-
-SCORED, SCORED_LARGE = 0.25, 0.4
-"""What a training costs that is only scored, in units of one that is watched: of a network of which many make a stack,
-where Python's share is large and is shared, and of one of which few do."""
-
-SCORED_BY_STACK = ((30, SCORED), (10, 0.3), (0, SCORED_LARGE))
-"""How many trainings make a stack at least, and what one of them costs."""
 
 WORTH_A_POOL = 8.0
 """Seconds of training from which on several processes are worth the second that they take to start."""
@@ -79,28 +72,26 @@ class Laboratory:
     Attributes:
         loaded: Where the sick config came from.
         folder: For the runs that are watched.
+        prices: What trainings cost, in units of the sick run.
         workers: Processes.
         pin: Whether each keeps to a core.
-        rows: Of the training set.
         unit: Seconds that the sick run took.
         spent: Seconds that trials took so far.
         runs: Trainings made so far.
-        cost: The same in units of a full training that is watched.
-        scored: What a full training costs in these units that is only scored.
+        cost: What they cost by their prices.
         failures: Why trainings did not come to an end, a sentence each.
         told: Is called with the number of trainings made, whenever one ends.
     """
 
     loaded: LoadedConfig
     folder: Path
+    prices: Prices
     workers: int = 1
     pin: bool = True
-    rows: int = 1
     unit: float = 0.0
     spent: float = 0.0
     runs: int = 0
     cost: float = 0.0
-    scored: float = SCORED
     failures: list[str] = field(default_factory=list)
     told: Callable[[int], None] | None = None
 
@@ -140,10 +131,12 @@ class Laboratory:
             else:
                 trials.append(_read(arm, seed, place, outcome.summary, outcome.row_scores))
         self.spent += time.perf_counter() - started
-        self.cost += sum(
-            1.0 if place.watched else self.scored * self.trained(arm, share) for arm, _, place in planned.values()
-        )
+        self.cost += sum(self._price(arm, share, watched=place.watched) for arm, _, place in planned.values())
         return trials
+
+    def _price(self, arm: Arm, share: float, *, watched: bool) -> float:
+        price = self.prices.watched(arm.config) if watched else self.prices.scored(arm.config)
+        return price * self.trained(arm, share)
 
     def trained(self, arm: Arm, share: float) -> float:
         """Give the share of an arm's epochs that is trained when this share is wanted."""
@@ -151,7 +144,7 @@ class Laboratory:
 
     def shortened(self, config: Config, share: float) -> Config:
         """Give a config with fewer epochs, but with updates enough to tell learning from not learning."""
-        steps = math.ceil(self.rows / min(config.training.batch_size, self.rows))
+        steps = math.ceil(self.prices.rows / min(config.training.batch_size, self.prices.rows))
         epochs = max(math.ceil(config.training.epochs * share), math.ceil(LEAST_UPDATES / steps))
         if epochs >= config.training.epochs:
             return config
@@ -168,14 +161,6 @@ def _read(arm: Arm, seed: int, place: Place, summary: RunSummary, scores: RowSco
     impaired = judged[-1].impaired if judged else None
     seconds = summary.seconds + time.perf_counter() - started
     return Trial(arm, seed, scores, checked, impaired, seconds, broke_off)
-
-
-def cost_of_scoring(config: Config, place: Place) -> float:
-    """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked."""
-    if config.training.gradient != "backprop":
-        return 1.0
-    stacked = most_at_once(PlannedRun(config, {}, "sick"), place)
-    return next(cost for least, cost in SCORED_BY_STACK if stacked >= least)
 
 
 def fresh_seeds(seed: int, count: int) -> tuple[int, ...]:

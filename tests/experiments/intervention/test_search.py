@@ -10,6 +10,7 @@ from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.intervention.arms import Arm, Changes, make_arm
 from gradvitals.experiments.intervention.effects import Effect
 from gradvitals.experiments.intervention.evidence import Intervention
+from gradvitals.experiments.intervention.prices import prices_of
 from gradvitals.experiments.intervention.search import Search
 from gradvitals.experiments.intervention.trials import Laboratory
 from gradvitals.experiments.intervention.tried import Tried
@@ -21,13 +22,14 @@ CONFIG = loads(
     "model = {hidden = [12], bias_init = {kind = 'constant', value = -100.0}}\n"
     "training = {optimizer = {kind = 'sgd', learning_rate = 0.3}, batch_size = 32, epochs = 20}"
 )
-DATASET = load_dataset(PlannedRun(CONFIG, {}, "test"), Place(Path(), "test", Path(), {}))
+PLACE = Place(Path(), "test", Path(), {})
+DATASET = load_dataset(PlannedRun(CONFIG, {}, "test"), PLACE)
 CURE = {"model.bias_init": "zeros"}
 
 
 def begun(folder: Path, *, budget: float = 20.0) -> Search:
     """Begin a search: the sick run is judged, and the control scored."""
-    lab = Laboratory(LoadedConfig(CONFIG, "test", Path()), folder, rows=240)
+    lab = Laboratory(LoadedConfig(CONFIG, "test", Path()), folder, prices_of(CONFIG, DATASET, PLACE))
     control = Arm(CONFIG, {}, "control")
     (sick,) = lab.run([(control, CONFIG.seed)], watched=[control])
     found = Intervention(sick, DATASET.task, Tried(control), None, [], (1, 2, 3, 4, 5), 1.0)
@@ -72,7 +74,7 @@ def test_rivals_are_probed_in_full_and_what_is_behind_on_the_first_seed_on_no_ot
     assert search.rounds.probe(best, [dead, same]) == [same]
     assert sorted(best.probed) == sorted(same.probed) == [0, 6]  # neither is among the fresh seeds
     assert sorted(dead.probed) == [0]
-    assert search.lab.cost == pytest.approx(1.0 + (5 + 5) * search.lab.scored)
+    assert search.lab.cost == pytest.approx(1.0 + (5 + 5) * search.rounds.scored())
 
 
 @pytest.mark.parametrize(("budget", "blocks"), [(20.0, 2), (9.0, 1), (7.0, 0)])
@@ -100,7 +102,7 @@ def test_what_may_cure_by_the_first_seeds_is_scored_by_being_watched_on_the_othe
     assert search.cure_with([helps])
     assert sorted(helps.scores) == [1, 2, 3, 4, 5]
     assert sorted(helps.trials) == [3, 4, 5]
-    assert search.lab.cost - cost == pytest.approx(2 * search.lab.scored + 3.0)
+    assert search.lab.cost - cost == pytest.approx(2 * search.rounds.scored() + 3.0)
     assert search.lab.cost - cost == pytest.approx(search.rounds.costs(scored=1, watched=1))
     alone = arm(CURE)
     search.rounds.score([alone])

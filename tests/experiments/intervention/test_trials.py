@@ -7,8 +7,8 @@ import pytest
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.trials import SCORED, SCORED_LARGE, Laboratory, cost_of_scoring
-from gradvitals.experiments.runner import Place
+from gradvitals.experiments.intervention.prices import Prices
+from gradvitals.experiments.intervention.trials import Laboratory
 
 CONFIG = """
 data = {{source = "iris"}}
@@ -22,7 +22,7 @@ def small(epochs: int, hidden: int = 8) -> Config:
 
 
 def laboratory(config: Config, folder: Path) -> Laboratory:
-    return Laboratory(LoadedConfig(config, "test", Path()), folder, rows=120)
+    return Laboratory(LoadedConfig(config, "test", Path()), folder, Prices(config, 4, 3, 120, most=100))
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_a_short_training_is_not_shortened_below_what_can_be_judged(epochs: int,
     lab = laboratory(arm.config, tmp_path)
     assert lab.trained(arm, 0.5) == share
     lab.run([(arm, 1), (arm, 2)], share=0.5)
-    assert lab.cost == pytest.approx(2 * share * lab.scored)
+    assert lab.cost == pytest.approx(2 * share * lab.prices.scored(arm.config))
     lab.run([(arm, 1)], watched=[arm])
-    assert lab.cost == pytest.approx(2 * share * lab.scored + 1.0)
+    assert lab.cost == pytest.approx(2 * share * lab.prices.scored(arm.config) + 1.0)
 
 
 def test_every_training_is_told_of_as_it_ends(tmp_path: Path) -> None:
@@ -45,10 +45,3 @@ def test_every_training_is_told_of_as_it_ends(tmp_path: Path) -> None:
     lab.run([(arm, seed) for seed in range(3)])
     assert told == [1, 2, 3]
     assert lab.runs == 3
-
-
-def test_trainings_of_which_few_fit_into_a_stack_cost_more() -> None:
-    place = Place(Path(), "test", Path(), {})
-    assert [cost_of_scoring(small(2, hidden), place) for hidden in (8, 2000)] == [SCORED, SCORED_LARGE]
-    slow = small(2).model_copy(update={"training": small(2).training.model_copy(update={"gradient": "numeric"})})
-    assert cost_of_scoring(slow, place) == 1.0

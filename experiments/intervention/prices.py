@@ -1,0 +1,94 @@
+"""What trainings cost, in units of the sick run: reckoned from their sizes, and so the same on every machine."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gradvitals.experiments.blocks import most_at_once
+from gradvitals.experiments.config.root import Config
+from gradvitals.experiments.data.dataset import Dataset
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.runner import Place
+
+LEAST_SCORED = 0.25
+"""What a training costs at least that is only scored: of small ones what is done besides weighs more than reckoned."""
+
+TOGETHER = 3
+"""Trainings that are alike, as most that are only scored: one arm with two or three seeds."""
+
+SET_UP = 1.6
+ALONE, ALONE_PER_LAYER = 0.016, 0.005
+STACKED, STACKED_PER_LAYER = 0.025, 0.0075
+PER_PRODUCT, PER_PARAMETER, PER_VALUE = 5e-8, 6.5e-7, 1.6e-6
+"""Milliseconds of a training and of a step, alone or stacked, by `benchmarks/repair_prices.py`; their ratios count."""
+
+WATCHING, WATCHING_PER_LAYER, WATCHING_PER_PARAMETER, WATCHING_PER_CHECK = 5.2, 2.5, 3.7e-4, 0.27
+"""Milliseconds of being watched and judged."""
+
+LEAST_CHECKS, STEPS_PER_CHECK = 100, 50
+"""Checks of a training, and steps between two of a long one (`diagnostics.every`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What trainings on one data set cost.
+
+    Attributes:
+        sick: The config whose run, watched, costs 1.
+        features: Columns of the inputs.
+        outputs: Columns of the outputs.
+        rows: Of the training set.
+        most: Trainings that make a stack.
+    """
+
+    sick: Config
+    features: int
+    outputs: int
+    rows: int
+    most: int
+
+    def scored(self, config: Config) -> float:
+        """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked."""
+        if self.sick.training.gradient != "backprop":
+            return 1.0
+        own = self._training(self.sick, self._together)
+        return max(LEAST_SCORED, own / self._watched(self.sick)) * self._training(config, self._together) / own
+
+    def watched(self, config: Config) -> float:
+        """Give what one costs that is watched."""
+        return self._watched(config) / self._watched(self.sick)
+
+    @property
+    def _together(self) -> int:
+        return min(TOGETHER, self.most)
+
+    def _watched(self, config: Config) -> float:
+        layers, parameters, _ = self._size(config)
+        checks = min(self._steps(config), max(LEAST_CHECKS, self._steps(config) / STEPS_PER_CHECK))
+        watching = WATCHING + WATCHING_PER_LAYER * layers + WATCHING_PER_PARAMETER * parameters
+        return self._training(config, 1) + watching + WATCHING_PER_CHECK * checks
+
+    def _training(self, config: Config, together: int) -> float:
+        """Give the milliseconds of each of so many trainings that are stacked."""
+        layers, parameters, values = self._size(config)
+        batch = min(config.training.batch_size, self.rows)
+        calls = ALONE + ALONE_PER_LAYER * layers if together == 1 else STACKED + STACKED_PER_LAYER * layers
+        sums = batch * (PER_PRODUCT * parameters + PER_VALUE * values) + PER_PARAMETER * parameters
+        return SET_UP + self._steps(config) * (calls / together + sums)
+
+    def _steps(self, config: Config) -> int:
+        return config.training.epochs * math.ceil(self.rows / min(config.training.batch_size, self.rows))
+
+    def _size(self, config: Config) -> tuple[int, int, int]:
+        """Give layers, weights and values of a sample; of a recurrent network those of all time steps together."""
+        model = config.model
+        widths = (self.features, *model.hidden, self.outputs)
+        times = model.sequence_length or 1 if model.kind == "rnn" else 1
+        parameters = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
+        return times * (len(widths) - 1), times * parameters, times * sum(widths)
+
+
+def prices_of(sick: Config, dataset: Dataset, place: Place) -> Prices:
+    """Give what trainings cost on a data set."""
+    most = most_at_once(PlannedRun(sick, {}, "sick"), place)
+    return Prices(sick, dataset.inputs.shape[1], dataset.outputs, len(dataset.inputs), most)
