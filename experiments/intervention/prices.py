@@ -13,8 +13,8 @@ from gradvitals.experiments.runner import Place
 LEAST_SCORED = 0.25
 """What a training costs at least that is only scored: of small ones what is done besides weighs more than reckoned."""
 
-TOGETHER = 3
-"""Trainings that are alike, as most that are only scored: one arm with two or three seeds."""
+TOGETHER = 4
+"""Trainings that are only scored are stacked with so many in the mean: seeds of one arm, or arms of one seed."""
 
 SET_UP = 1.6
 ALONE, ALONE_PER_LAYER = 0.016, 0.005
@@ -51,16 +51,16 @@ class Prices:
         """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked."""
         if self.sick.training.gradient != "backprop":
             return 1.0
-        own = self._training(self.sick, self._together)
-        return max(LEAST_SCORED, own / self._watched(self.sick)) * self._training(config, self._together) / own
+        own = self._training(self.sick, self._together(self.sick))
+        work = self._training(config, self._together(config)) / own
+        return max(LEAST_SCORED, own / self._watched(self.sick)) * work
 
     def watched(self, config: Config) -> float:
         """Give what one costs that is watched."""
         return self._watched(config) / self._watched(self.sick)
 
-    @property
-    def _together(self) -> int:
-        return min(TOGETHER, self.most)
+    def _together(self, config: Config) -> int:
+        return 1 if config.training.frozen else min(TOGETHER, self.most)  # what is partly frozen makes no stack
 
     def _watched(self, config: Config) -> float:
         layers, parameters, _ = self._size(config)
