@@ -28,10 +28,7 @@ from gradvitals.engine.training import Samples, score, scores_over
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """One of many trainings: what `train` is given, and the history that it fills.
-
-    The right answers of a stack are counted where any of its trainings wants them (`accuracy`).
-    """
+    """One of many trainings: what `train` is given, and the history that it fills."""
 
     network: Network
     samples: Samples

@@ -153,7 +153,7 @@ class _Loop:
     def _end_epoch(self, place: int, epoch: int, seen: int, validated: Scores | None, *, classified: bool) -> None:
         run = self._runs[place]
         if not run.ended:
-            correct = int(self._correct[place]) if classified else None
+            correct = int(self._correct[place]) if classified and run.training.accuracy else None
             scores = scores_over(run.training.network, float(self._loss_sums[place]), correct, seen)
             self._attempt(run, partial(run.end_epoch, epoch, self._stack.steps, scores, validated))
 

@@ -59,33 +59,34 @@ class Prices:
         """Give what one costs that is watched."""
         return self._watched(config) / self._watched(self.sick)
 
-    def _together(self, config: Config) -> int:
-        return 1 if config.training.frozen else min(TOGETHER, self.most)  # what is partly frozen makes no stack
-
-    def _watched(self, config: Config) -> float:
-        layers, parameters, _ = self._size(config)
-        checks = min(self._steps(config), max(LEAST_CHECKS, self._steps(config) / STEPS_PER_CHECK))
-        watching = WATCHING + WATCHING_PER_LAYER * layers + WATCHING_PER_PARAMETER * parameters
-        return self._training(config, 1) + watching + WATCHING_PER_CHECK * checks
-
-    def _training(self, config: Config, together: int) -> float:
-        """Give the milliseconds of each of so many trainings that are stacked."""
-        layers, parameters, values = self._size(config)
-        batch = min(config.training.batch_size, self.rows)
-        calls = ALONE + ALONE_PER_LAYER * layers if together == 1 else STACKED + STACKED_PER_LAYER * layers
-        sums = batch * (PER_PRODUCT * parameters + PER_VALUE * values) + PER_PARAMETER * parameters
-        return SET_UP + self._steps(config) * (calls / together + sums)
-
-    def _steps(self, config: Config) -> int:
+    def steps(self, config: Config) -> int:
+        """Give the updates of a training."""
         return config.training.epochs * math.ceil(self.rows / min(config.training.batch_size, self.rows))
 
-    def _size(self, config: Config) -> tuple[int, int, int]:
+    def size(self, config: Config) -> tuple[int, int, int]:
         """Give layers, weights and values of a sample; of a recurrent network those of all time steps together."""
         model = config.model
         widths = (self.features, *model.hidden, self.outputs)
         times = model.sequence_length or 1 if model.kind == "rnn" else 1
         parameters = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
         return times * (len(widths) - 1), times * parameters, times * sum(widths)
+
+    def _together(self, config: Config) -> int:
+        return 1 if config.training.frozen else min(TOGETHER, self.most)  # what is partly frozen makes no stack
+
+    def _watched(self, config: Config) -> float:
+        layers, parameters, _ = self.size(config)
+        checks = min(self.steps(config), max(LEAST_CHECKS, self.steps(config) / STEPS_PER_CHECK))
+        watching = WATCHING + WATCHING_PER_LAYER * layers + WATCHING_PER_PARAMETER * parameters
+        return self._training(config, 1) + watching + WATCHING_PER_CHECK * checks
+
+    def _training(self, config: Config, together: int) -> float:
+        """Give the milliseconds of each of so many trainings that are stacked."""
+        layers, parameters, values = self.size(config)
+        batch = min(config.training.batch_size, self.rows)
+        calls = ALONE + ALONE_PER_LAYER * layers if together == 1 else STACKED + STACKED_PER_LAYER * layers
+        sums = batch * (PER_PRODUCT * parameters + PER_VALUE * values) + PER_PARAMETER * parameters
+        return SET_UP + self.steps(config) * (calls / together + sums)
 
 
 def prices_of(sick: Config, dataset: Dataset, place: Place) -> Prices:

@@ -182,10 +182,21 @@ class Rounds:
     def affordable(self, *, scored: int = 0, watched: int = 0, of: Tried | None = None) -> bool:
         """Tell the same, and take down that the search ends where they do not."""
         fits = self.is_affordable(scored=scored, watched=watched, of=of)
-        note = f"stopped: more trials would cost more than {self.budget:g} trainings"
-        if not fits and note not in self.found.notes:
-            self.found.notes.append(note)
+        if not fits:
+            self._take_down_the_end()
         return fits
+
+    def payable(self, tried: Sequence[Tried]) -> list[Tried]:
+        """Give those arms that can be scored and watched; where none of them can, take down that the search ends."""
+        fit = [each for each in tried if self.is_affordable(scored=1, watched=1, of=each)]
+        if tried and not fit:
+            self._take_down_the_end()
+        return fit
+
+    def _take_down_the_end(self) -> None:
+        note = f"stopped: more trials would cost more than {self.budget:g} trainings"
+        if note not in self.found.notes:
+            self.found.notes.append(note)
 
     def paid(self, cost: float, *, scored: int = 0, watched: int = 0) -> int:
         """Give how many trials of a cost can be paid for besides arms that are scored and watched."""

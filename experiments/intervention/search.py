@@ -146,8 +146,9 @@ class Search:
             level: Whether to leave it at the first that is behind the sane defaults, and has no rate to go on with.
         """
         for count in range(MOST_TRIED):
-            each = next(iter(Choice.worth_trying(self.found, choice)), None)  # chosen anew: the last one's trials tell
-            if each is None or not self.rounds.affordable(scored=1, watched=1, of=each):
+            worth = Choice.worth_trying(self.found, choice)  # chosen anew: the last one's trials tell
+            each = next(iter(self.rounds.payable(worth)), None)
+            if each is None:
                 break
             if count and not self.rounds.is_affordable(scored=1 + pairs, watched=1 + pairs, of=each):
                 break

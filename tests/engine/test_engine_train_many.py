@@ -223,6 +223,18 @@ def test_validation_sets_may_differ_in_size_and_be_left_out() -> None:
     compare(Case(options={1: {"validation": smaller}, 2: {"validation": None}}))
 
 
+@pytest.mark.parametrize("wanting", [(), (1,)])
+def test_right_answers_are_counted_for_those_that_want_them_and_change_no_training(wanting: tuple[int, ...]) -> None:
+    quiet = Case(options={run: {"accuracy": run in wanting} for run in range(len(RATES))})
+    trained = compare(quiet)
+    for training, counted in zip(trained, compare(Case()), strict=True):
+        accuracies = [scores.accuracy for scores in training.history.training]
+        expected = [scores.accuracy for scores in counted.history.training]
+        assert accuracies == (expected if training.accuracy else [None] * 3)
+        assert None not in expected
+        assert training.network.parameters.tobytes() == counted.network.parameters.tobytes()
+
+
 def test_who_subscribes_at_the_end_of_an_epoch_is_told_from_then_on() -> None:
     stacked = [make_training(Case(), run) for run in range(3)]
     hooks = stacked[1].network.hooks

@@ -133,3 +133,15 @@ def test_what_errors_prescribe_has_its_outcome_while_a_part_of_the_budget_is_lef
     search.try_prescribed([error, other])
     assert (len(error.scores), len(error.trials)) == (scored, watched)
     assert other.scores == {}
+
+
+def test_what_takes_too_many_updates_to_be_paid_for_is_left_out_and_what_comes_next_is_tried(tmp_path: Path) -> None:
+    search = begun(tmp_path)
+    often, helps = arm({"training.batch_size": 1}), arm({**CURE, "training.clip_norm": 1.0})
+    for each in (often, helps):
+        each.screening = Effect(0.4, 0.01, 0.01, 1, 1)
+        each.screened = {0: search.found.control.scores[1]}
+    search.found.tried = [often, helps]
+    assert search.cure_with([often, helps])
+    assert often.scores == {}
+    assert sorted(helps.trials) == [3, 4, 5]

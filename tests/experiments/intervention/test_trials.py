@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.config.root import Config
+from gradvitals.experiments.config.training import EarlyStopping
 from gradvitals.experiments.intervention.arms import Arm
 from gradvitals.experiments.intervention.prices import Prices
 from gradvitals.experiments.intervention.trials import Laboratory
+from gradvitals.experiments.plan import PlannedRun
+from gradvitals.experiments.runner import OpenRun, Place, run_alone
 
 CONFIG = """
 data = {{source = "iris"}}
@@ -45,3 +49,40 @@ def test_every_training_is_told_of_as_it_ends(tmp_path: Path) -> None:
     lab.run([(arm, seed) for seed in range(3)])
     assert told == [1, 2, 3]
     assert lab.runs == 3
+
+
+def test_what_is_only_scored_is_the_same_training_as_watched_and_leaves_no_trace(tmp_path: Path) -> None:
+    arm = Arm(small(4), {}, "control")
+    lab = laboratory(arm.config, tmp_path)
+    scored = lab.run([(arm, seed) for seed in (1, 2)])
+    assert not list(tmp_path.iterdir())
+    watched = lab.run([(arm, seed) for seed in (1, 2)], watched=[arm])
+    assert len(list(tmp_path.iterdir())) == 2
+    for one, other in zip(scored, watched, strict=True):
+        assert one.verdict is None
+        assert other.verdict is not None
+        assert one.seed == other.seed
+        np.testing.assert_array_equal(one.scores.rows, other.scores.rows)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_validation_is_scored_after_every_epoch_for_those_who_watch_only(*, watched: bool, tmp_path: Path) -> None:
+    run = trained(small(4), tmp_path, watched=watched)
+    assert len(run.history.validation) == (4 if watched else 0)
+    assert [scores.accuracy is not None for scores in run.history.training] == [watched] * 4
+
+
+def test_early_stopping_ends_what_is_only_scored_as_it_ends_what_is_watched(tmp_path: Path) -> None:
+    stopping = EarlyStopping(patience=2)
+    config = small(60).model_copy(
+        update={"training": small(60).training.model_copy(update={"early_stopping": stopping})}
+    )
+    scored, watched = (trained(config, tmp_path / str(each), watched=each) for each in (False, True))
+    assert scored.history.reason == watched.history.reason == "early_stopping"
+    assert scored.history.steps == watched.history.steps
+    assert [each.loss for each in scored.history.validation] == [each.loss for each in watched.history.validation]
+
+
+def trained(config: Config, folder: Path, *, watched: bool) -> OpenRun:
+    place = Place(folder, "test", Path(), {}, scored=True, watched=watched)
+    return run_alone(PlannedRun(config, {}, "test"), place)

@@ -1,0 +1,64 @@
+"""What trainings are reckoned to cost: as much more as they are longer, larger, or cannot be stacked."""
+
+from typing import Any
+
+import pytest
+
+from gradvitals.experiments.config.load import parse_config
+from gradvitals.experiments.config.root import Config
+from gradvitals.experiments.intervention.prices import LEAST_SCORED, Prices
+
+ROWS = 640
+
+
+def config(hidden: int = 8, **training: Any) -> Config:
+    raw = {
+        "data": {"source": "moons", "n": 800},
+        "model": {"hidden": [hidden, hidden]},
+        "training": {"batch_size": 32, "epochs": 20, "optimizer": {"kind": "sgd", "learning_rate": 0.1}, **training},
+    }
+    return parse_config(raw, "test", [])
+
+
+def prices(sick: Config, *, most: int = 100) -> Prices:
+    return Prices(sick, 2, 2, ROWS, most)
+
+
+def test_the_sick_run_watched_is_the_unit() -> None:
+    for sick in (config(), config(500), config(epochs=1000)):
+        assert prices(sick).watched(sick) == 1.0
+
+
+def test_a_small_network_that_is_only_scored_costs_the_least() -> None:
+    assert prices(config()).scored(config()) == LEAST_SCORED
+
+
+@pytest.mark.parametrize("sick", [config(epochs=1000), config(1000)], ids=["long", "large"])
+def test_where_training_outweighs_watching_to_be_only_scored_costs_more(sick: Config) -> None:
+    alone = prices(sick, most=1)
+    assert LEAST_SCORED < prices(sick).scored(sick) <= alone.scored(sick) < 1.0
+    assert alone.scored(sick) > 0.6
+
+
+def test_smaller_batches_cost_as_many_more_updates_as_they_make() -> None:
+    sick, often = config(batch_size=ROWS, epochs=200), config(batch_size=32, epochs=200)
+    whole = prices(sick)
+    assert 3.0 < whole.scored(often) / whole.scored(sick) < ROWS / 32
+    assert 2.0 < whole.watched(often) < ROWS / 32
+    assert whole.scored(config(batch_size=10 * ROWS, epochs=200)) == whole.scored(sick)  # there are no more rows
+
+
+def test_twice_the_epochs_cost_nearly_twice_as_much() -> None:
+    sick = config(epochs=500)
+    assert prices(sick).scored(config(epochs=1000)) == pytest.approx(2.0 * prices(sick).scored(sick), rel=0.02)
+
+
+def test_what_cannot_be_stacked_costs_what_it_costs_alone() -> None:
+    sick, frozen = config(epochs=500), config(epochs=500, frozen=["hidden_1"])
+    assert prices(sick).scored(frozen) == pytest.approx(prices(sick, most=1).scored(sick))
+    assert prices(sick).scored(frozen) > prices(sick).scored(sick)
+
+
+def test_without_backpropagation_all_cost_as_much_as_watched() -> None:
+    slow = config(gradient="numeric")
+    assert prices(slow).scored(slow) == prices(slow).scored(config()) == 1.0
