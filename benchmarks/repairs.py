@@ -107,8 +107,9 @@ def laboratory(loaded: LoadedConfig, folder: Path) -> Laboratory:
 
 def judge_case(case: Case) -> Result:
     """Repair a case and compare the outcome with its twin."""
-    with threadpool_limits(1):
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         sick, twin = load_case(case.config, case.sick), load_case(case.twin, case.twin_sick)
+        lab = laboratory(sick, Path(folder))  # which imports what reads the data
         started = time.process_time()
         found = try_on(sick, 5, 1)
         concluded = conclude(found)
@@ -116,15 +117,12 @@ def judge_case(case: Case) -> Result:
         arms = {"sick": Arm(sick.config, {}, "control"), "twin": Arm(twin.config, {}, "control")}
         if concluded.cure is not None:
             arms["cured"] = concluded.cure.arm
+        unit = time_of_a_run(lab, arms["cured" if found.sick.broke_off and "cured" in arms else "sick"])
         scores: dict[str, dict[int, RowScores]] = {name: {} for name in arms}
-        with tempfile.TemporaryDirectory() as folder:
-            lab = laboratory(sick, Path(folder))
-            for name, arm in arms.items():
-                lab.loaded = twin if name == "twin" else sick
-                for trial in lab.run([(arm, seed) for seed in JUDGING_SEEDS]):
-                    scores[name][trial.seed] = trial.scores
-            lab.loaded = sick
-            unit = time_of_a_run(lab, arms["cured" if found.sick.broke_off and "cured" in arms else "sick"])
+        for name, arm in arms.items():
+            lab.loaded = twin if name == "twin" else sick
+            for trial in lab.run([(arm, seed) for seed in JUDGING_SEEDS]):
+                scores[name][trial.seed] = trial.scores
     harm = compare_arms(scores["twin"], scores["sick"], same_rows=found.same_rows)
     assert harm is not None, "both have the judging seeds"  # noqa: S101 - for the type checker
     gap = compare_arms(scores["cured"], scores["twin"], same_rows=found.same_rows) if "cured" in scores else None

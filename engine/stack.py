@@ -5,6 +5,7 @@ once for all of them, which is most of it where networks are small. The networks
 parameters are a row of the stack's, and it can be watched, probed and evaluated by itself.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -55,12 +56,14 @@ class StackStep:
         correct: Samples (or labels) that were right before the update, `(R,)`; None for a regression, or where nobody
             wants to know.
         errors: What an observer of a run raised, by its place in the stack.
+        finite: Whether so is the sum of the losses, and with it every one.
     """
 
     losses: Array
     mean_losses: Array
     correct: Array | None
     errors: dict[int, Exception]
+    finite: bool
 
 
 class Stack:
@@ -104,12 +107,11 @@ class Stack:
         for run, penalty in self._penalties:
             penalty.add_gradient(self._parameters[run], self._gradients[run])
         self.steps += 1
-        audience = self._show.audience(self.steps, losses)
+        finite = math.isfinite(losses.sum())
+        audience = self._show.audience(self.steps, losses, finite=finite)
         if audience is not None:
             self._show.before_update(self.steps, audience, circuit)
-        factors = np.ones(len(self.networks))
-        for run, clip in self._clips:
-            factors[run] = clip(self._gradients[run])
+        factors = self._clip()
         rates = self._optimizer.step(self._parameters, self._gradients, self._rate_factors())
         if audience is not None:
             targets = circuit.readonly_values["targets"]
@@ -117,7 +119,16 @@ class Stack:
                 self.steps, audience, targets, losses=losses, clip_factors=factors, rates=rates[:, 0]
             )
         errors = {} if audience is None else self._show.errors
-        return StackStep(losses, mean, None if correct is None else np.asarray(correct), errors)
+        return StackStep(losses, mean, None if correct is None else np.asarray(correct), errors, finite)
+
+    def _clip(self) -> Array:
+        """Clip the gradients of those that want it; give the factors, `(R,)`."""
+        if not self._clips:
+            return self._unclipped
+        factors = np.ones(len(self.networks))
+        for run, clip in self._clips:
+            factors[run] = clip(self._gradients[run])
+        return factors
 
     def validate(self) -> list[Scores | None]:
         """Score every network on its validation set, as `score` does, all at once where the sets are of one size."""
@@ -176,6 +187,8 @@ class Stack:
         alike = len(held_out) == len(self.networks) and len({len(one) for one in held_out}) == 1
         self._validation = StackSamples(held_out) if alike else None
         self._penalties = [(run, own.penalty) for run, own in enumerate(self._trainings) if own.penalty is not None]
+        self._unclipped = np.ones(len(self.networks))
+        self._unclipped.flags.writeable = False  # observers are handed it
         self._clips = [(run, own.clip) for run, own in enumerate(self._trainings) if own.clip is not None]
         self._circuits: dict[tuple[int, Purpose], ConnectedCircuit] = {}
 

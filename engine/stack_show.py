@@ -1,6 +1,5 @@
 """Shows what the steps of a stack compute: to those who can see all runs at once, and to every run's own observers."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,9 +66,9 @@ class StackShow:
         """Ask everybody at the next step, whatever they answered last."""
         self._quiet_until = 0.0
 
-    def audience(self, step: int, losses: Array) -> Audience | None:
-        """Ask who wants this step; mostly nobody does, and nobody need be asked."""
-        if math.isfinite(losses.sum()):
+    def audience(self, step: int, losses: Array, *, finite: bool) -> Audience | None:
+        """Ask who wants this step; mostly nobody does, and where the losses are finite nobody need be asked."""
+        if finite:
             if step >= self._quiet_until:
                 self._quiet_until = min(network.hooks.next_wanted for network in self._networks)
             if step < self._quiet_until:

@@ -137,9 +137,8 @@ class _Loop:
                 self._correct += step.correct
             for place, error in step.errors.items():
                 self._runs[place].end("failed", self._stack.steps, error)
-            finite = np.isfinite(step.losses)
-            if step.errors or not finite.all():
-                for place in np.flatnonzero(~finite).tolist():
+            if step.errors or not step.finite:
+                for place in np.flatnonzero(~np.isfinite(step.losses)).tolist():
                     training = self._runs[place].training
                     validated = None if training.validation is None else score(training.network, training.validation)
                     self._end_epoch(place, epoch, seen, validated, classified=step.correct is not None)
