@@ -25,6 +25,9 @@ from gradvitals.experiments.runner import Place
 LEAST_UPDATES = 150
 """Updates below which no training is shortened: the impairment gate speaks from 100 on."""
 
+LEAST_TAKEN = 0.3
+"""Share of its price that a training is charged which broke off at once: it is set up and judged all the same."""
+
 WORTH_A_POOL = 8.0
 """Seconds of training from which on several processes are worth the second that they take to start."""
 
@@ -110,6 +113,7 @@ class Laboratory:
         """
         started = time.perf_counter()
         planned: dict[str, tuple[Arm, int, Place]] = {}
+        costs: dict[str, float] = {}
         runs = []
         for arm, seed in wanted:
             config = self.shortened(arm.config, share).model_copy(update={"seed": seed})
@@ -117,7 +121,7 @@ class Laboratory:
             name = f"{arm.role},seed={seed}-{config_hash(config, 12)}{'' if is_watched else '-scored'}"
             folder = (choose_folder(self.folder, name, "new") if is_watched else None) or self.folder / name
             place = Place(folder, self.loaded.origin, self.loaded.base_dir, {}, scored=True, watched=is_watched)
-            planned[name] = arm, seed, place
+            planned[name], costs[name] = (arm, seed, place), self._price(arm, share, watched=is_watched)
             runs.append((PlannedRun(config, {}, name), place))
         trials = []
         workers = self.workers if len(runs) * self.unit > WORTH_A_POOL else 1
@@ -130,13 +134,20 @@ class Laboratory:
                 self.failures.append(f"{arm.name} with seed {seed}: {outcome.error}")
             else:
                 trials.append(_read(arm, seed, place, outcome.summary, outcome.row_scores))
+                costs[outcome.planned.name] *= self._taken(outcome.planned.config, outcome.summary)
         self.spent += time.perf_counter() - started
-        self.cost += sum(self._price(arm, share, watched=place.watched) for arm, _, place in planned.values())
+        self.cost += sum(costs.values())
         return trials
 
     def _price(self, arm: Arm, share: float, *, watched: bool) -> float:
         price = self.prices.watched(arm.config) if watched else self.prices.scored(arm.config)
         return price * self.trained(arm, share)
+
+    def _taken(self, config: Config, summary: RunSummary) -> float:
+        """Give the share of its price that a training is charged: less where it broke off before its end."""
+        if summary.status != "non_finite":
+            return 1.0
+        return max(LEAST_TAKEN, summary.steps / max(self.prices.steps(config), 1))
 
     def trained(self, arm: Arm, share: float) -> float:
         """Give the share of an arm's epochs that is trained when this share is wanted."""

@@ -10,7 +10,7 @@ from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.config.training import EarlyStopping
 from gradvitals.experiments.intervention.arms import Arm
 from gradvitals.experiments.intervention.prices import Prices
-from gradvitals.experiments.intervention.trials import Laboratory
+from gradvitals.experiments.intervention.trials import LEAST_TAKEN, Laboratory
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import OpenRun, Place, run_alone
 
@@ -49,6 +49,16 @@ def test_every_training_is_told_of_as_it_ends(tmp_path: Path) -> None:
     lab.run([(arm, seed) for seed in range(3)])
     assert told == [1, 2, 3]
     assert lab.runs == 3
+
+
+def test_what_breaks_off_at_once_is_charged_a_part_of_its_price(tmp_path: Path) -> None:
+    rate = {"optimizer": small(100).training.optimizer.model_copy(update={"learning_rate": 1e30})}
+    config = small(100).model_copy(update={"training": small(100).training.model_copy(update=rate)})
+    arm = Arm(config, {}, "control")
+    lab = laboratory(config, tmp_path)
+    (trial,) = lab.run([(arm, 1)])
+    assert trial.broke_off
+    assert lab.cost == pytest.approx(LEAST_TAKEN * lab.prices.scored(config))
 
 
 def test_what_is_only_scored_is_the_same_training_as_watched_and_leaves_no_trace(tmp_path: Path) -> None:
