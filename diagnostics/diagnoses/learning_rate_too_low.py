@@ -121,8 +121,8 @@ class LearningRateTooLow:
             return not_judged(self, reason)
         moves = largest_ratio(record, 0, probes[-1].step) > 0.0
         is_slow = moves and self._is_slow(record, probes, left, size, behind=behind)
-        only_the_rate = _is_scale_free(record) and largest_ratio(record, 0, probes[-1].step) < self.tiny
-        reason = _other_reason(record, gate, Severity.WARNING if only_the_rate else Severity.INFO) if is_slow else ""
+        tiny = largest_ratio(record, 0, probes[-1].step) < self.tiny
+        reason = _other_reason(record, gate, tiny=tiny) if is_slow else ""
         if reason:
             return not_judged(self, reason)
         return judged(self, [self._finding(record, probes[-1], size, large)] if is_slow else [])
@@ -246,13 +246,23 @@ def _is_scale_free(record: Record) -> bool:
     return config_value(record, "training.optimizer.kind") in SCALE_FREE
 
 
-def _other_reason(record: Record, gate: Gate, mild: Severity) -> str:
-    """Say what else, graver than this, may explain a small gradient or a loss that stays; nothing if nothing does."""
+def _other_reason(record: Record, gate: Gate, *, tiny: bool) -> str:
+    """Say what else may explain a small gradient, or a loss that stays; nothing if nothing does.
+
+    Where all updates were tiny, no mild symptom does of an optimizer that rescales them, and nothing that makes errors
+    large does of any.
+    """
     if shows_no_signal(record, SURE):
         return NO_SIGNAL
+    mild = Severity.WARNING if tiny and _is_scale_free(record) else Severity.INFO
     found = (finding for other in _symptoms() for finding in other.judge(record, gate).findings)
-    serious = (finding.key for finding in found if finding.standing and finding.severity > mild)
-    return next((f"{key} stands, and may be the reason" for key in serious), "")
+    serious = (finding for finding in found if finding.standing and finding.severity > mild)
+    reasons = (finding.key for finding in serious if not (tiny and _makes_errors_large(finding)))
+    return next((f"{key} stands, and may be the reason" for key in reasons), "")
+
+
+def _makes_errors_large(finding: Finding) -> bool:
+    return finding.id in {"initialization_scale", "unscaled_targets"} and finding.value > finding.threshold
 
 
 def _symptoms() -> tuple[Diagnosis, ...]:

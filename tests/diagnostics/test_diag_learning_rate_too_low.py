@@ -18,6 +18,7 @@ from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.optimizers import Adam, Optimizer, Sgd
 
 Train = Callable[..., Any]
@@ -201,6 +202,26 @@ def test_no_mild_symptom_makes_steps_tiny_that_do_not_depend_on_the_gradient(
     answers: dict[str, Any] = {"majority_accuracy": 0.1, "accuracy_excess": 0.4, "accuracy_excess_se": 0.03}
     record.notes(Probe)[:] = [replace(probe, **answers) for probe in record.notes(Probe)]
     record.add(Shortfall(1000, 256, 0.5, 0.9, 0.4, 0.03))
+    assert (judgement(record).status == "fired") is speaks
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "size", "speaks"),
+    [(3.0, 1.0, 1e-4, True), (3.0, 1.0, 1.3e-4, False), (0.0, 0.1, 1e-4, False)],
+    ids=["far targets", "larger updates", "narrow targets"],
+)
+def test_what_makes_errors_large_makes_no_steps_tiny(
+    mean: float, deviation: float, size: float, recorded: Recorded, *, speaks: bool
+) -> None:
+    record = recorded(9.0, 8.9, 8.8, 8.7, 8.6, size=size)
+    assert record.context is not None
+    record.context = replace(record.context, loss="mse", classes=None)
+    facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
+    facts |= {"step": 0, "not_finite": {}, "constant_columns": (), "constant_count": 0, "rows": 9, "columns": 2}
+    record.add(DataFacts(**facts | {"target_means": (mean,), "target_deviations": (deviation,)}))
+    start: dict[str, Any] = dict.fromkeys(Propagation.__dataclass_fields__)
+    start |= {"step": 0, "samples": 9, "loss": 9.0, "deviations": {}}
+    record.add(Propagation(**start | {"output_means": (0.0,), "output_deviations": (1.0,)}))
     assert (judgement(record).status == "fired") is speaks
 
 
