@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.font_manager import findfont
+from matplotlib.ft2font import FT2Font
 from rich.console import Console
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
@@ -35,6 +37,11 @@ def test_every_diagnosis_has_a_symbol_and_a_colour_of_its_own() -> None:
     ids = {diagnosis.id for diagnosis in CATALOGUE}
     assert ids <= SYMBOLS.keys() == COLOURS.keys()
     assert len(set(SYMBOLS.values())) == len(SYMBOLS)
+
+
+def test_the_font_of_pictures_has_every_symbol() -> None:
+    font = FT2Font(findfont("DejaVu Sans", fallback_to_default=False))
+    assert [symbol for symbol in SYMBOLS.values() if not all(map(font.get_char_index, map(ord, symbol)))] == []
     assert len(set(COLOURS.values())) == len(COLOURS)
 
 
