@@ -42,8 +42,11 @@ def find_lag(probe: Probe, record: Record, least_steps: int = LEAST_TO_CATCH_UP)
 
 
 def find_own_lag(probe: Probe, record: Record) -> Lag | None:
-    """Say by how much simple models surely and clearly do better on the samples that the network was trained on."""
-    return next((lag for lag in _on_own(probe, record) if _counts(lag, probe, LEVEL / COMPARISONS)), None)
+    """Say by how much simple models surely and clearly do better on the samples that the network was trained on.
+
+    It may have had no time to catch up yet.
+    """
+    return next((lag for lag in _on_own(probe, record) if _counts(lag, probe, LEVEL / COMPARISONS, 0)), None)
 
 
 def find_likely_lag(probe: Probe, record: Record) -> Lag | None:

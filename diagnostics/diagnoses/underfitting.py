@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, find_own_lag, is_done, least_lag
+from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, find_own_lag, has_room, is_done, least_lag
 from gradvitals.diagnostics.diagnoses.base import (
     change_activation,
     config_value,
@@ -18,7 +18,7 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.persistence import Standing
 
 ADAM = {"kind": "adam", "learning_rate": 0.001}
@@ -58,10 +58,14 @@ class Underfitting:
         """Judge how the network ended on its own samples."""
         if gate.reason:
             return not_judged(self, gate.reason)
-        if not is_done(record):
-            return not_judged(self, f"judged at the end of a training of {LEAST_TO_CATCH_UP} updates and more")
         probe = record.notes(Probe)[-1]
-        lag = None if gate.impaired_at(probe.step) else find_own_lag(probe, record)
+        if gate.impaired_at(probe.step) or not has_room(probe):
+            return judged(self, [])
+        endings, lag = record.notes(Ending), find_own_lag(probe, record)
+        if not endings or endings[-1].cut_short:
+            return not_judged(self, "the training is not done")
+        if lag is not None and not is_done(record):
+            return not_judged(self, f"{probe.step} of {LEAST_TO_CATCH_UP} updates; simple models are ahead so far")
         return judged(self, [] if lag is None else [self._finding(record, probe, lag)])
 
     def _finding(self, record: Record, probe: Probe, lag: Lag) -> Finding:

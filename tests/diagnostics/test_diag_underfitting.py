@@ -103,6 +103,19 @@ def test_an_impaired_network_is_told_by_other_findings(noted: Noted) -> None:
     assert judgement(blocked).status == "clear"
 
 
+def test_a_short_training_is_not_judged_only_where_simple_models_are_ahead(noted: Noted) -> None:
+    short = judgement(noted(1.0, 0.8, 0.8, 0.8, 0.8, lag=replace(LAG, step=150)))
+    assert short.reason == "150 of 200 updates; simple models are ahead so far"
+    assert judgement(noted(1.0, 0.8, 0.8, 0.8, 0.8, lag=replace(LAG, step=150, value=0.01))).status == "clear"
+    assert judgement(noted(1.0, 0.8, 0.8, 0.8, 0.8, ending="interrupted")).reason == "the training is not done"
+
+
+@pytest.mark.parametrize("ending", ["completed", "interrupted", None])
+def test_there_is_nothing_to_judge_of_a_network_that_has_learned(ending: str | None, noted: Noted) -> None:
+    record = noted(1.0, 0.3, 0.19, lag=None, ending=ending, accuracy_excess=0.88)
+    assert judgement(record).status == "clear"
+
+
 def test_what_was_never_judged_is_not_judged() -> None:
     assert judgement(Record()).status == "not_judged"
 
