@@ -414,13 +414,25 @@ def test_a_stack_that_starts_to_learn_lets_its_error_sink(
     assert found(judge(record), "vanishing_gradient")[0].severity is Severity.WARNING
 
 
+def resting(first: float, q: float, excess: float, context: Context, make_probe: Callable[..., Probe]) -> Record:
+    """Record a stack that found the best constant at once, and whose layers all get next to no gradient since."""
+    record = Record(context)
+    names = ("hidden_1", "hidden_2", "output")
+    for step in range(1, 1001, 10):
+        sizes = {"hidden_1": first, "hidden_2": 1e-3, "output": 1e-2}
+        moves = {name: size if step == 1 else min(size, 1e-7) for name, size in sizes.items()}
+        record.add_scalars(step, {f"update_ratio/{name}": size for name, size in moves.items()})
+    answers = {"majority_accuracy": 0.3, "accuracy_excess": excess, "accuracy_excess_se": 0.02}
+    for step in (0, 250, 500, 750, 1000):
+        gradients = dict(zip(names, (q, 2e-2, 1.0), strict=True))
+        values = {"loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.001, "relative_slopes": {"hidden_1": 0.9}, **answers}
+        record.add(make_probe(step, preactivation_gradients=gradients, **values))
+    return record
+
+
 @pytest.mark.parametrize(
     ("first", "excess", "severity"),
-    [
-        (9e-4, 0.0, Severity.ERROR),
-        (1.1e-3, 0.0, Severity.INFO),
-        (9e-4, 0.3, Severity.INFO),
-    ],
+    [(9e-4, 0.0, Severity.ERROR), (1.1e-3, 0.0, Severity.INFO), (9e-4, 0.3, Severity.INFO)],
     ids=["never moved", "moved", "not impaired"],
 )
 def test_a_stack_whose_last_layer_came_to_rest_too_is_stuck_if_its_first_never_moved(
@@ -430,20 +442,16 @@ def test_a_stack_whose_last_layer_came_to_rest_too_is_stuck_if_its_first_never_m
     make_context: Callable[..., Context],
     make_probe: Callable[..., Probe],
 ) -> None:
-    """A last layer that has found the best constant gets no gradient any more either."""
-    record = Record(make_context(["sigmoid", "sigmoid"]))
-    names = ("hidden_1", "hidden_2", "output")
-    for step in range(1, 1001, 10):
-        sizes = {"hidden_1": first, "hidden_2": 1e-3, "output": 1e-2}
-        moves = {name: size if step == 1 else min(size, 1e-7) for name, size in sizes.items()}
-        record.add_scalars(step, {f"update_ratio/{name}": size for name, size in moves.items()})
-    answers = {"majority_accuracy": 0.3, "accuracy_excess": excess, "accuracy_excess_se": 0.02}
-    for step in (0, 250, 500, 750, 1000):
-        gradients = dict(zip(names, (5e-4, 2e-2, 1.0), strict=True))
-        slopes = {"hidden_1": 0.9, "hidden_2": 0.9}
-        values = {"loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.001, **answers}
-        record.add(make_probe(step, preactivation_gradients=gradients, relative_slopes=slopes, **values))
+    record = resting(first, 5e-4, excess, make_context(["sigmoid", "sigmoid"]), make_probe)
     assert found(judge(record), "vanishing_gradient")[0].severity is severity
+
+
+@pytest.mark.parametrize(("first", "told"), [(9e-4, ["error"]), (1.1e-3, [])], ids=["never moved", "moved"])
+def test_so_it_is_where_gradients_fade_a_hundredfold_only(
+    first: float, told: list[str], make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = resting(first, 5e-3, 0.0, make_context(["sigmoid", "sigmoid"]), make_probe)
+    assert [str(each.severity) for each in found(judge(record), "vanishing_gradient")] == told
 
 
 @pytest.mark.parametrize(("unheld", "severity"), [((), Severity.ERROR), (("hidden_1",), Severity.INFO)])

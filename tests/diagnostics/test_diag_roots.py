@@ -93,18 +93,21 @@ def test_a_rate_explains_an_error_though_it_is_but_a_warning_itself(rate: str) -
     assert explain([finding("dead_units", "hidden_2", 115), other], None)[0].id == "dead_units"
 
 
+@pytest.mark.parametrize("program", ["frozen_parameters", "numerics"])
 @pytest.mark.parametrize("consequence", ["no_learning", "collapsed_output", "memorising"])
-def test_a_fault_of_the_program_is_a_better_root_than_what_is_always_a_consequence(consequence: str) -> None:
-    cause = replace(finding("frozen_parameters", "hidden_1", 80), severity=Severity.WARNING)
+def test_a_fault_of_the_program_is_a_better_root_than_what_is_always_a_consequence(
+    program: str, consequence: str
+) -> None:
+    cause = replace(finding(program, "hidden_1", 0), severity=Severity.WARNING)
     explained = explain([finding(consequence, None, 100), cause], None)
     assert [(each.id, each.explained_by) for each in explained] == [
-        ("frozen_parameters", None),
-        (consequence, "frozen_parameters@hidden_1"),
+        (program, None),
+        (consequence, f"{program}@hidden_1"),
     ]
 
 
 def test_numbers_that_are_not_finite_and_other_consequences_want_a_cause_as_grave() -> None:
-    mild = replace(finding("dead_units", "hidden_1", 0), severity=Severity.WARNING)
+    mild = replace(finding("frozen_parameters", "hidden_1", 0), severity=Severity.WARNING)
     assert explain([finding("non_finite", "hidden_1", 100), mild], None)[0].id == "non_finite"
     mild = replace(finding("update_ratio", None, 21), severity=Severity.WARNING)
     explained = explain([finding("no_learning", None, 100), mild], None)

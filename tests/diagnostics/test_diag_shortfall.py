@@ -83,6 +83,9 @@ def test_what_has_learned_or_hardly_begun_is_not_measured(train_watched: Train, 
     begun = train_watched(digits, optimizer=Sgd(1e-3), epochs=2).monitor.record
     assert begun.notes(Probe)[-1].loss_ratio > 0.2
     assert learned.notes(Shortfall) == begun.notes(Shortfall) == []
+    under_way = train_watched(digits, optimizer=Sgd(1e-3), epochs=5).monitor.record
+    assert 100 <= under_way.last_step < 200
+    assert len(under_way.notes(Shortfall)) == 1
 
 
 def test_what_leaves_answers_wrong_is_measured_however_little_loss_is_left(

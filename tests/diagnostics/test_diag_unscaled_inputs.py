@@ -211,6 +211,8 @@ def test_the_training_shows_what_it_costs(
     [
         (replace(START, loss=50.0, standardised_loss=1.2), "error"),
         (replace(START, loss=50.0, standardised_loss=40.0), None),
+        (replace(START, loss=50.0, standardised_loss=3.1), "info"),
+        (replace(START, loss=50.0, standardised_loss=2.9), "error"),
         (replace(START, loss=3.1, standardised_loss=1.2), "error"),
         (replace(START, loss=2.9, standardised_loss=1.2), None),
         (replace(START, deviations={"hidden_1": 300.0, "output": 1.0}), "error"),
@@ -229,6 +231,8 @@ def test_the_training_shows_what_it_costs(
     ids=[
         "the first loss",
         "a first loss that stays",
+        "a first loss that stays large",
+        "a first loss that is mended",
         "a first loss just too large",
         "a first loss just not too large",
         "large signals",
