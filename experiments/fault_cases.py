@@ -86,7 +86,7 @@ FAULT_CASES: tuple[FaultCase, ...] = (
         "underfitting",
         "underfitting",
         None,
-        (("model.hidden=[8]",), ("model.hidden=[64, 64, 64]",)),
+        (("model.hidden=[64, 64, 64]",), ('data.source="spiral"',)),
         severity="warning",
     ),
     FaultCase("symmetric_units", "symmetric_units", "hidden_1", (("model.init.value=0.5",), ('model.init="zeros"',))),

@@ -390,6 +390,25 @@ def test_dead_units_count_from_a_quarter_of_a_layer(noted: Noted, dead: int, *, 
         assert said(DeadUnits(), record) == ["warning" if expected else "info"]
 
 
+@pytest.mark.parametrize(
+    ("dead", "lag", "expected"),
+    [
+        (4, LIKELY, "warning"),
+        (3, LIKELY, "info"),
+        (4, replace(LIKELY, shortfall=0.01), "info"),
+    ],
+    ids=["half", "less", "harmless"],
+)
+def test_half_a_layer_counts_in_a_network_that_has_learned_where_it_is_likely_to_cost(
+    dead: int, lag: Generalisation, expected: str, noted: Noted
+) -> None:
+    record = noted(1.0, 0.1, 0.01, lag=None, accuracy_excess=0.9)
+    for step in (0, 500, 1000):
+        record.add(Scan(step, 100, {"hidden_1": tuple(range(dead)), "hidden_2": ()}))
+    record.add(lag)
+    assert said(DeadUnits(), record) == [expected]
+
+
 FADING = {"preactivation_gradients": {"hidden_1": 5e-3, "hidden_2": 1e-1, "output": 1.0}, "activation": "sigmoid"}
 
 

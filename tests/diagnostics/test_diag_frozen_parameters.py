@@ -9,10 +9,10 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.frozen_parameters import FrozenParameters
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Arm, Gate, GateCheck
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import Movement
+from gradvitals.diagnostics.notes import Movement, Signal
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.engine.adaptive_optimizers import AdamW
 from gradvitals.engine.events import Array
@@ -206,6 +206,27 @@ def test_its_thresholds(
     assert [str(finding.severity) for finding in said(record)] == ([severity] if severity else [])
     if severity == "warning":
         assert said(record)[0].prescriptions[0].set == {"training.frozen": []}
+
+
+@pytest.mark.parametrize(
+    ("arms", "gain", "severity"),
+    [
+        ((Arm.NOT_LEARNING,) * 3, 0.3, "error"),
+        ((Arm.NOT_LEARNING,) * 3, 0.0, "warning"),
+        ((Arm.NOT_LEARNING,) * 2, 0.3, "warning"),
+        ((Arm.MEMORISING,) * 3, 0.3, "warning"),
+    ],
+    ids=["nothing learned", "nothing to learn", "two looks", "learned by heart"],
+)
+def test_what_no_optimizer_holds_is_an_error_where_nothing_is_learned_of_what_there_is(
+    arms: tuple[Arm, ...], gain: float, severity: str, make_context: MakeContext
+) -> None:
+    record = Record(replace(make_context(), unheld=("hidden_1",), samples=100))
+    record.add(Movement(100, 1, 50, {"hidden_1": {"weight": 3, "bias": 0}}))
+    record.add(Signal(100, gain, 0.01))
+    checks = tuple(GateCheck(100 + n, True, frozenset({arm}), n == len(arms) - 1) for n, arm in enumerate(arms))  # noqa: FBT003
+    (finding,) = FrozenParameters().judge(record, Gate(checks)).findings
+    assert str(finding.severity) == severity
 
 
 def test_an_epoch_longer_than_20_updates_is_waited_for(make_context: MakeContext) -> None:

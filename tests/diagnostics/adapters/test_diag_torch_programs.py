@@ -174,6 +174,22 @@ def test_what_is_kept_in_a_list_and_trained_or_left_alone_on_purpose_is_not_spok
     assert "frozen_parameters" not in standing(seeded(without_gradients))
 
 
+def test_what_is_kept_in_a_list_and_never_used_is_not_spoken_of() -> None:
+    class Spare(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers, self.spare = mlp(), [nn.Linear(10, 4)]
+
+        def forward(self, inputs: Any) -> Any:
+            return self.layers(inputs)
+
+    def make() -> Program:
+        module = Spare()
+        return Program(module, adam(module), data=blobs())
+
+    assert standing(seeded(make)) == {}
+
+
 def test_a_model_that_has_no_gradients_is_not_said_to_be_left_out_of_other_steps() -> None:
     torch.manual_seed(0)
     watched, other, (inputs, labels) = mlp(), mlp(), blobs()
