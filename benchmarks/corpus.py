@@ -25,7 +25,7 @@ from zoo_training import load_record, record_from_json, record_path
 from gradvitals import __version__
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import NOTES, note_to_json
+from gradvitals.diagnostics.note_kinds import NOTES, note_to_json
 from gradvitals.experiments.config.dump import as_plain
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.files import read_json, write_bytes, write_json

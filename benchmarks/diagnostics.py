@@ -28,11 +28,12 @@ from threadpoolctl import threadpool_limits
 
 from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import PROBE_ROWS, Prober, WatchedData
+from gradvitals.diagnostics.probing import PROBE_ROWS, Prober
 from gradvitals.diagnostics.schedule import FROZEN_COST, Every, StepRhythm, plan_probes
 from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.diagnostics.tensorboard.event_file import EventFile
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array, LayerForward, TrainingEnded, TrainingStarted
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network

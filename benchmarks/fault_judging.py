@@ -8,7 +8,8 @@ from fault_injections import Injection
 from gradvitals.diagnostics.findings import Finding, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import NOTES, Probe
+from gradvitals.diagnostics.note_kinds import NOTES
+from gradvitals.diagnostics.notes import Probe
 
 
 @dataclass(frozen=True, slots=True)

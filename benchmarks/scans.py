@@ -22,7 +22,8 @@ from machine import describe_machine, pin_to_one_core
 from threadpoolctl import threadpool_limits
 
 from gradvitals.diagnostics.dead_unit_scan import CHUNK, DeadUnitScanner
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network

@@ -18,7 +18,7 @@ import gradvitals.diagnostics
 import gradvitals.engine
 import gradvitals.experiments
 from gradvitals.diagnostics.measurements import Record, context_from_json
-from gradvitals.diagnostics.notes import NOTES, note_from_json, note_to_json
+from gradvitals.diagnostics.note_kinds import NOTES, note_from_json, note_to_json
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
 from gradvitals.engine.events import Array
 from gradvitals.experiments.assemble import Experiment, assemble

@@ -8,9 +8,9 @@ import numpy as np
 
 from gradvitals.diagnostics.column_scales import Columns
 from gradvitals.diagnostics.label_order import count_runs, labels_of
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.row_overlap import Overlap, measure_overlap
 from gradvitals.diagnostics.start_notes import DataFacts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Observable
 
 MOST_NAMED = 50

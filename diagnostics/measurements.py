@@ -6,15 +6,17 @@ what is no scalar is a note (see `notes`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gradvitals.diagnostics.call_site import CallSite, call_site_from_json
-from gradvitals.diagnostics.notes import N, Note, kind_of
+from gradvitals.diagnostics.note_kinds import kind_of
+from gradvitals.diagnostics.notes import Note
 from gradvitals.engine.events import Array, LayerInfo
 
+N = TypeVar("N", bound=Note)
 LARGEST = float(np.finfo(np.float32).max)
 
 LATER = frozenset({"unheld", "unobserved", "never_called", "call_site"})

@@ -5,44 +5,38 @@ over the whole training set. It never changes the training: parameters, gradient
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from gradvitals.diagnostics.batch_labels import BatchWatcher
-from gradvitals.diagnostics.behind import has_room, least_lag
 from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
-from gradvitals.diagnostics.data_signal import measure_signal
-from gradvitals.diagnostics.dead_unit_scan import DeadUnitScanner
-from gradvitals.diagnostics.death_watch import DeathWatcher
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
-from gradvitals.diagnostics.faults import Fault
+from gradvitals.diagnostics.exact_scans import ExactScans
 from gradvitals.diagnostics.findings import Verdict
-from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, judge_gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
-from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.metrics import RECTIFIED
+from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.movement import MovementWatcher
-from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Note, Probe, Scan, Signal
+from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
-from gradvitals.diagnostics.probing import SEED, Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.recorder import Recorder
 from gradvitals.diagnostics.recurrence import unseen_recurrence
 from gradvitals.diagnostics.reporting import Reporter
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
+from gradvitals.diagnostics.simple_models import ask_simple_models
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.starting_point import measure_start
 from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import (
     Array,
     EpochEnded,
@@ -54,9 +48,6 @@ from gradvitals.engine.events import (
     TrainingEnded,
     TrainingStarted,
 )
-
-SUSPICIOUS, SUSPICIOUS_RISE = 0.5, 0.25
-"""Shares of a layer silent on the probe, absolute or beyond those known dead, that call for an exact scan at once."""
 
 
 class Monitor:
@@ -96,7 +87,8 @@ class Monitor:
             pace: How often the sinks get a verdict while it runs; one for all trainings that take their steps together.
                 By default as seldom as a loop of the user's own can afford.
         """
-        self.record = Record()
+        self._recorder = Recorder(sinks)
+        self.record = self._recorder.record
         self.requirements, self.asserted = Requirements(), False
         self.call_site: CallSite | None = None
         self._validation_accuracy: float | None = None
@@ -104,18 +96,15 @@ class Monitor:
         self._total_steps, self._every, self._exact = total_steps, every, exact
         self._sinks, self._config = sinks, config
         self._prober = None if data is None else Prober(network, data)
-        rectified = any(info.activation in RECTIFIED for info in network.layers)
-        self._scanner = DeadUnitScanner(network, data.inputs) if data is not None and rectified else None
-        self._deaths = (
-            DeathWatcher(network, data.inputs, self._prober.sample[0])
-            if data is not None and self._prober is not None and rectified
+        self._scans = (
+            ExactScans(network, data.inputs, self._prober.sample[0], self._recorder)
+            if data is not None and self._prober is not None
             else None
         )
         self._silence = SilenceWatcher() if data is None else None  # with data, the scan says it exactly
         self._step_metrics, self._lost_updates = StepMetrics(network, self._silence), LostUpdates()
         self._symmetry, self._movement = SymmetryWatcher(network), MovementWatcher(network)
         self._batches = BatchWatcher(None if data is None else data.targets)
-        self._last_finite_step = 0
         self._live_step = 0
         self._drawer = Drawer(network, sinks)
         self._reporter = Reporter(sinks, pace or LivePace(share=SHARE_OF_LOOPS))
@@ -143,8 +132,7 @@ class Monitor:
         """End every subscription and close the sinks."""
         for handle in self._handles:
             handle.remove()
-        for sink in self._sinks:
-            sink.close()
+        self._recorder.close()
         self._handles = []
 
     def assert_healthy(
@@ -217,7 +205,7 @@ class Monitor:
         inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
         self._drawer.plan(total, self._live_steps, inputs, self._prober)
         constant = None if self._prober is None else self._prober.constant
-        self.record.context = Context(
+        context = Context(
             layers=tuple(self._network.layers),
             loss=self._network.loss_name,
             total_steps=total,
@@ -232,14 +220,13 @@ class Monitor:
             never_called=event.never_called,
             call_site=self.call_site,
         )
-        for sink in self._sinks:
-            sink.context(self.record.context)
+        self._recorder.begin(context)
         for note in loss_notes(self._network, inputs, targets, step=event.step):
-            self._add(note)
+            self._recorder.add(note)
         self._scan(event.step, self._look(event.step))
         if self._prober is not None and self._data is not None:
             for note in measure_start(self._network, self._data, self._prober.sample, step=event.step):
-                self._add(note)
+                self._recorder.add(note)
         self._lost_updates.leave_out(event.unheld)
         hooks, rhythm = self._network.hooks, StepRhythm(self._every, total)
         self._handles += [
@@ -255,18 +242,18 @@ class Monitor:
 
     def _step_ended(self, event: StepEnded) -> None:
         self._movement.ended(event)
-        if self._deaths is not None:
-            self._deaths.keep(event.step, event.step * self._work_per_step)
+        if self._scans is not None:
+            self._scans.keep(event.step, event.step * self._work_per_step)
         self._batches.see(event)
-        self._add_once(self._batches.take())
+        self._recorder.add_once(self._batches.take())
         scalars, fault = self._step_metrics.take()
-        self._add_scalars(event.step, scalars)
-        self._settle_fault(event.step, fault)
+        self._recorder.add_scalars(event.step, scalars)
+        self._recorder.settle_fault(event.step, fault)
 
     def _look_due(self, event: StepEnded) -> None:
         """Look between start and end; the last look belongs to the end of the training."""
         if (rounding := self._lost_updates.ended(event)) is not None:
-            self._add(rounding)
+            self._recorder.add(rounding)
         asked_for = self._looks.next_after(event.step - 1) == event.step  # and not another optimizer's, shown with it
         if not asked_for or event.step == self._looks.total_steps:
             return
@@ -277,119 +264,56 @@ class Monitor:
             if live:
                 self._live_step = event.step
                 self._report(event.step)
-        if self._looks.wants_scan(event.step) or (silent is not None and self._suspects(silent)):
+        suspects = self._scans is not None and silent is not None and self._scans.suspects(silent)
+        if suspects or self._looks.wants_scan(event.step):
             self._scan(event.step, silent)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._validation_accuracy = None if event.validation is None else event.validation.accuracy
-        for sink in self._sinks:
-            sink.epoch(event)
+        self._recorder.tell_epoch(event)
 
     def _ended(self, event: TrainingEnded) -> None:
         """Take the last look, ask what simple models make of the data if little was learned, and judge."""
         if self.record.context is None:
             return  # it ended before it started
         self._scan(event.step, self._look(event.step, ended=True))
-        gate, data = judge_gate(self.record), self._data
-        if data is not None and gate.checks and Arm.NOT_LEARNING in gate.checks[-1].arms:
-            self._add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=event.step))
         ending = Ending(event.step, event.reason)
-        probes = self.record.notes(Probe)
-        if self._prober is not None and probes and event.step >= WARM_UP_STEPS and not ending.cut_short:
-            self._ask_simple_models(self._prober, probes[-1])
-        self._add_once(self._batches.take(ended=True))
-        self._add_once(None if self._silence is None else self._silence.take(event.step))
-        self._add(ending)
+        if self._data is not None and self._prober is not None:
+            ask_simple_models(self._recorder, self._data, self._prober, ending)
+        self._recorder.add_once(self._batches.take(ended=True))
+        self._recorder.add_once(None if self._silence is None else self._silence.take(event.step))
+        self._recorder.add(ending)
         self._final = self.verdict  # nothing is recorded any more
         self._report(event.step, ended=True)
-
-    def _ask_simple_models(self, prober: Prober, probe: Probe) -> None:
-        """Hold the network against simple models wherever its own scores leave them room to be clearly better."""
-        if has_room(probe):
-            self._add_once(prober.shortfall(probe.step))
-        for note in self.record.notes(Generalisation)[-1:]:
-            is_worse = note.training_score - note.score >= least_lag(probe)
-            more = prober.generalisation(note.step) if is_worse else None
-            if more is not None:
-                self._add(more)
 
     def _look(
         self, step: int, *, closely: bool = True, draw: bool = True, ended: bool = False
     ) -> Mapping[str, Array] | None:
         """Take a probe; give the units of every ReLU layer that were silent on it, None without data."""
-        self._add_once(self._symmetry.look(step))
-        self._add_once(self._movement.look(step))
+        self._recorder.add_once(self._symmetry.look(step))
+        self._recorder.add_once(self._movement.look(step))
         if self._prober is None:
             self._drawer.draw_weights(step)
             return None
-        also = None if self._deaths is None else self._deaths.sampler
+        also = None if self._scans is None else self._scans.sampler
         look = self._prober.take(step, draw=draw and bool(self._sinks), closely=closely, also=also)
         probes = self.record.notes(Probe)
         if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
             for note in (look.probe, *look.notes):
-                self._add(note)
-            self._add_scalars(step, look.scalars)
-            self._settle_fault(step, look.fault)
+                self._recorder.add(note)
+            self._recorder.add_scalars(step, look.scalars)
+            self._recorder.settle_fault(step, look.fault)
         if draw:
             self._drawer.draw(step, look.histograms, ended=ended)
         return look.silent
 
-    def _suspects(self, silent: Mapping[str, Array]) -> bool:
-        """Tell whether so many units were silent on the probe that only an exact scan can say what they are."""
-        scans = self.record.notes(Scan)
-        known = dict(self._dead_shares(scans[-1].dead)) if scans else {}
-        shares = {layer: float(units.mean()) for layer, units in silent.items() if units.size}
-        return any(
-            share >= SUSPICIOUS or share - known.get(layer, 0.0) >= SUSPICIOUS_RISE for layer, share in shares.items()
-        )
-
     def _scan(self, step: int, silent: Mapping[str, Array] | None) -> None:
-        scans = self.record.notes(Scan)
-        if self._scanner is None or (scans and scans[-1].step == step):
-            return
-        result = self._scanner.scan(silent)
-        self._looks.scanned(result.cost)
-        scan = Scan(step, result.rows, result.dead)
-        self._add(scan)
-        for death in () if self._deaths is None else self._deaths.describe(scan, step * self._work_per_step):
-            self._add(death)
-        self._add_scalars(step, {f"dead_fraction/{layer}": share for layer, share in self._dead_shares(result.dead)})
-
-    def _settle_fault(self, step: int, fault: Fault | None) -> None:
-        """Record the first fault ever; it names non-finite parameters where they are what it comes from."""
-        if fault is None:
-            self._last_finite_step = step
-        elif not self.record.notes(Incident):
-            self._add(Incident(step, self._last_finite_step, fault.what, fault.layer))
+        if self._scans is not None:
+            self._scans.scan(step, silent, self._looks, step * self._work_per_step)
 
     def _verdict_due(self, event: StepEnded) -> None:
         self._reporter.tell_meanwhile(event.step, self._looks.total_steps, lambda: self.verdict)
 
     def _report(self, step: int, *, ended: bool = False) -> None:
-        scans = self.record.notes(Scan)
-        shares = dict(self._dead_shares(scans[-1].dead)) if scans else None
+        shares = None if self._scans is None else self._scans.shares
         self._reporter.report(step, lambda: self.verdict, shares, ended=ended)
-
-    def _dead_shares(self, dead: Mapping[str, Sequence[int]]) -> list[tuple[str, float]]:
-        units = {info.name: info.fan_out for info in self._network.layers}
-        return [(layer, len(indices) / units[layer]) for layer, indices in dead.items()]
-
-    def _add_scalars(self, step: int, values: Mapping[str, float]) -> None:
-        if values:
-            self.record.add_scalars(step, values)
-            for sink in self._sinks:
-                sink.scalars(step, values)
-
-    def _add_once(self, note: Note | None) -> None:
-        """Add a note, unless there is one of its kind and step: a training may end where it was just looked at."""
-        if note is not None and note.step not in [known.step for known in self.record.notes(type(note))[-1:]]:
-            self._add(note)
-
-    def _add(self, note: Note) -> None:
-        self.record.add(note)
-        for sink in self._sinks:
-            sink.note(note)
-
-
-def _measure_signal(data: WatchedData) -> Signal:
-    return measure_signal(data.inputs, data.targets, np.random.default_rng(SEED), step=0)

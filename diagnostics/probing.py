@@ -1,98 +1,41 @@
 """The probe: a frozen look at a fixed sample of the training set, compared with the best constant predictor."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradvitals.diagnostics import metrics
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
 from gradvitals.diagnostics.data_signal import predict_held_out, predict_simply
-from gradvitals.diagnostics.faults import Fault, forward_fault
+from gradvitals.diagnostics.faults import Fault
 from gradvitals.diagnostics.generalisation import Comparer, compare_on_more
-from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
+from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.layer_activity import ActivityCollector
 from gradvitals.diagnostics.loss_fit import output_activation
 from gradvitals.diagnostics.metrics import mean_and_error
 from gradvitals.diagnostics.notes import Generalisation, Note, Probe
 from gradvitals.diagnostics.output_facts import measure_outputs
-from gradvitals.diagnostics.recurrence import WayBack, last_informative_step, measure_recurrence, way_back
+from gradvitals.diagnostics.probe_collector import ProbeCollector, shown_to_both
+from gradvitals.diagnostics.recurrence import last_informative_step, measure_recurrence
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.scoring import Scorer, gains_over
 from gradvitals.diagnostics.shortfall import Shortfall, measure_shortfall
 from gradvitals.diagnostics.training_sample import draw_rows, probe_in_parts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import (
     Array,
-    LayerArrays,
-    LayerBackward,
-    LayerForward,
     Observable,
     Observer,
     ProbeResult,
-    RecurrentBackward,
 )
 
 PROBE_ROWS, FEWEST_ROWS = 256, 32
 MOST_NUMBERS = 2**23
 """Inputs of a probe: a convolution's outputs, all kept for the way back, are many times as large."""
 
-MOST_DRAWN = 2**12
-"""Activations or gradients in a histogram: it is looked at, not judged, and thirty bins need no more."""
-
-GOLDEN = (5.0**0.5 - 1.0) / 2.0
-"""Multiples of it, modulo 1, are spread evenly and never fall into step with anything."""
-
 PIECEWISE_LINEAR = frozenset({"hinge", "binary_hinge"})
 
 SEED = 20100  # fixed, so that every run of a sweep is probed on the same rows
-
-
-T = TypeVar("T")
-
-
-class Known:
-    """What follows from data alone, measured when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Any] = {}
-
-    def get(self, name: str, measure: Callable[[], T]) -> T:
-        """Give what has this name, measured now if it was not before."""
-        if name not in self._found:
-            self._found[name] = measure()
-        found: T = self._found[name]
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedData:
-    """The training set and perhaps the validation set; the arrays stay as they are while anyone watches.
-
-    Attributes:
-        inputs: `(samples, features)`; another framework's may have more axes, `(samples, …)`.
-        targets: `(samples, outputs)`.
-        validation_inputs: As the inputs; None without a validation set.
-        validation_targets: As the targets.
-        complete: Whether it is the whole training set and not a sample of it.
-        total: Samples of the whole training set; None where that is what is here.
-        discrete: Whether inputs are no quantities but, as token ids are, names: they cannot be rescaled.
-        constant: The best constant output, where it is known otherwise than by the loss's name.
-        overhead: Factor by which a look takes longer than training on as many rows, where the network is run for it.
-        known: What was measured of it; monitors that are given one `WatchedData` measure it once.
-    """
-
-    inputs: Array
-    targets: Array
-    validation_inputs: Array | None = None
-    validation_targets: Array | None = None
-    complete: bool = True
-    total: int | None = None
-    discrete: bool = False
-    constant: ConstantPredictor | None = None
-    overhead: float = 1.0
-    known: Known = field(default_factory=Known, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,51 +57,6 @@ class Look:
     silent: dict[str, Array]
     fault: Fault | None
     notes: tuple[Note, ...] = ()
-
-
-@dataclass(slots=True)
-class _Collector:
-    """Reduces a probe's events to numbers."""
-
-    parameters: LayerArrays
-    activity: ActivityCollector | None
-    draw: bool
-    histograms: dict[str, Histogram] = field(default_factory=dict)
-    slopes: dict[str, float] = field(default_factory=dict)
-    silent: dict[str, Array] = field(default_factory=dict)
-    gradients: dict[str, float] = field(default_factory=dict)
-    scalars: dict[str, float] = field(default_factory=dict)
-    ways: list[WayBack | None] = field(default_factory=list)
-    fault: Fault | None = None
-
-    def __call__(self, event: LayerForward | LayerBackward | RecurrentBackward) -> None:
-        if isinstance(event, RecurrentBackward):
-            weight = self.parameters[event.layer]["recurrent_weight"]
-            self.scalars[f"spectral_radius/{event.layer}"] = metrics.spectral_radius(weight)
-            self.scalars[f"recurrent_gain/{event.layer}"] = metrics.recurrent_gain(event.gains)
-            self.ways.insert(0, way_back(event))  # events come from the last layer to the first
-            return
-        if isinstance(event, LayerBackward):
-            self.gradients[event.layer] = metrics.rms(event.grad_pre_activations)
-            if self.draw:
-                self.histograms[f"gradients/{event.layer}"] = reduce_histogram(_some(event.grad_pre_activations))
-            return
-        if self.draw:
-            self.histograms[f"activations/{event.layer}"] = reduce_histogram(_some(event.outputs))
-            self.histograms[f"weights/{event.layer}"] = reduce_histogram(self.parameters[event.layer]["weight"])
-        if self.activity is not None:
-            self.activity(event)
-        self.fault = self.fault or forward_fault(event, self.parameters)
-        if event.activation in metrics.RECTIFIED:
-            self.silent[event.layer] = metrics.unit_sums(event.outputs) == 0.0
-        elif event.activation in metrics.SLOPED:
-            slopes = metrics.relative_slope(event.outputs, event.activation)
-            self.slopes[event.layer] = float(slopes.mean())
-            self.scalars[f"saturated_fraction/{event.layer}"] = metrics.share_of_flat_units(slopes)
-
-    def activity_notes(self, step: int) -> tuple[Note, ...]:
-        """Give the note of the hidden units, if they were looked at."""
-        return () if self.activity is None else (self.activity.note(step),)
 
 
 class Prober:
@@ -203,8 +101,8 @@ class Prober:
         """
         network = self._network
         activity = ActivityCollector(network.layers[-1].name) if closely else None
-        collect = _Collector(network.parameters_by_layer(), activity, draw)
-        result = network.probe(self._inputs, self._targets, _both(collect, also), step=step)
+        collect = ProbeCollector(network.parameters_by_layer(), activity, draw)
+        result = network.probe(self._inputs, self._targets, shown_to_both(collect, also), step=step)
         loss = float(result.losses.mean(dtype=np.float64))
         gain, gain_se = self._surest_gain(result)
         excess, excess_se, majority = self._accuracy_excess(result.scores)
@@ -246,7 +144,7 @@ class Prober:
         )
         return Look(probe, collect.scalars, collect.histograms, collect.silent, fault, notes)
 
-    def _look_back(self, step: int, collected: _Collector) -> tuple[Note, ...]:
+    def _look_back(self, step: int, collected: ProbeCollector) -> tuple[Note, ...]:
         """Say what became of the gradient on its way back through time, in a recurrent network."""
         ways = [way for way in collected.ways if way is not None]
         if not ways or len(ways) < len(collected.ways):
@@ -326,27 +224,6 @@ class Prober:
         if scores is None or majority is None:
             return None, None, None
         return *mean_and_error(scores - majority), float(majority.mean())
-
-
-def _both(collect: Observer, also: Observer | None) -> Observer:
-    if also is None:
-        return collect
-
-    def show(event: object) -> None:
-        collect(event)
-        also(event)
-
-    return show
-
-
-def _some(values: Array) -> Array:
-    """Give some rows of `(samples, units)`, so that about `MOST_DRAWN` numbers are left, or a few rows.
-
-    They follow no period: rows may be time steps or places of an image, of which every n-th would be all alike.
-    """
-    total = len(values)
-    count = max(MOST_DRAWN // max(values.shape[1], 1), FEWEST_ROWS)
-    return values if total <= count else values[(np.arange(count) * (GOLDEN * total) % total).astype(np.intp)]
 
 
 def _sample(inputs: Array, generator: np.random.Generator) -> Array:

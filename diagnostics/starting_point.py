@@ -5,8 +5,9 @@ import numpy as np
 from gradvitals.diagnostics.column_scales import measure_columns
 from gradvitals.diagnostics.data_facts import measure_data
 from gradvitals.diagnostics.notes import Note
-from gradvitals.diagnostics.probing import SEED, WatchedData
+from gradvitals.diagnostics.probing import SEED
 from gradvitals.diagnostics.propagation import measure_propagation
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array, Observable
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from gradvitals.diagnostics.call_site import find_call_site
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.validation_set import of_validation_set
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array, Observable
 
 

@@ -7,7 +7,7 @@ from typing import assert_never
 
 import numpy as np
 
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine import adaptive_optimizers, clipping, optimizers, schedules
 from gradvitals.engine.events import Array
 from gradvitals.engine.history import EarlyStopping

@@ -18,8 +18,9 @@ import pytest
 
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import NOTES, Ending, Probe, Scan
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import NOTES
+from gradvitals.diagnostics.notes import Ending, Probe, Scan
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.optimizers import Sgd
 from gradvitals.engine.perceptron import perceptron
@@ -41,7 +42,7 @@ import contextlib
 import pickle
 import sys
 
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 
 
 def run(data, parameters, watched, settings):

@@ -15,7 +15,8 @@ from tensorboard import manager
 
 from gradvitals.diagnostics.drawing import PICTURE_PARTS
 from gradvitals.diagnostics.pictures.filters import LEAST_SIDE, MOST_FILTERS
-from gradvitals.diagnostics.probing import MOST_DRAWN, PROBE_ROWS
+from gradvitals.diagnostics.probe_collector import MOST_DRAWN
+from gradvitals.diagnostics.probing import PROBE_ROWS
 from gradvitals.diagnostics.schedule import MOST_PROBES
 from gradvitals.diagnostics.tensorboard.charts import MOST_LAYERS
 

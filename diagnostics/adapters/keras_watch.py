@@ -15,10 +15,11 @@ from gradvitals.diagnostics.adapters.keras_loss import KerasLoss
 from gradvitals.diagnostics.adapters.keras_network import KerasNetwork
 from gradvitals.diagnostics.adapters.keras_steps import KerasSteps, number
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.validation_set import of_validation_set
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.diagnostics.wording import telling_line
 
 FEW = 8

@@ -15,11 +15,11 @@ from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
 from gradvitals.diagnostics.adapters.torch_watched import FEW, prepare
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.step_metrics import MEASURED
 from gradvitals.diagnostics.validation_set import of_validation_set
+from gradvitals.diagnostics.watched_data import WatchedData
 
 
 class TorchMonitor(Monitor):
@@ -60,7 +60,7 @@ class TorchMonitor(Monitor):
             module,
             optimizers=optimizers,
             total_steps=total_steps,
-            note=self._add,
+            note=self._recorder.add,
             measured=MEASURED,
             known=[mixing] if mixing is not None else [],
             pull=pull,

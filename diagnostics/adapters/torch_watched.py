@@ -12,8 +12,8 @@ from gradvitals.diagnostics.adapters.torch_data import MOST_BYTES, DataArrays, r
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss, adapt_loss
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs
 from gradvitals.diagnostics.adapters.torch_rows import sample_of
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.validation_set import of_validation_set
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array
 
 FEW = 8

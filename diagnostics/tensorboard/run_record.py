@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradvitals.diagnostics.measurements import Record, context_from_json
-from gradvitals.diagnostics.notes import note_from_json
+from gradvitals.diagnostics.note_kinds import note_from_json
 from gradvitals.diagnostics.tensorboard.reader import Damage, RunLog, read_run
 from gradvitals.diagnostics.tensorboard.run_writer import MEASUREMENTS
 from gradvitals.diagnostics.tensorboard.series import Series

@@ -17,7 +17,8 @@ from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.histogram import Histogram
 from gradvitals.diagnostics.markdown import verdict_markdown
 from gradvitals.diagnostics.measurements import Context
-from gradvitals.diagnostics.notes import Note, kind_of, note_to_json
+from gradvitals.diagnostics.note_kinds import kind_of, note_to_json
+from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.pictures.picture import Picture
 from gradvitals.diagnostics.tensorboard import summaries
 from gradvitals.diagnostics.tensorboard.charts import Recorded, layout

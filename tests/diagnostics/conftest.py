@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerInfo
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.network import Network

@@ -12,8 +12,8 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Outputs, Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import LossFit
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine import clipped_delta
 from gradvitals.engine.events import Array
 from gradvitals.engine.initializers import he_normal

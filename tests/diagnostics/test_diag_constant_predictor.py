@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.constant_predictor import ConstantPredictor, fit_constant
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.catalogue import LOSSES
 from gradvitals.engine.clipped_delta import ClippedDelta
 from gradvitals.engine.initializers import zeros

@@ -9,10 +9,11 @@ import pytest
 
 from gradvitals.diagnostics.column_scales import measure_columns
 from gradvitals.diagnostics.data_facts import measure_data
-from gradvitals.diagnostics.notes import Note, note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.start_notes import DataFacts
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.network import Network
 
 MakeNetwork = Callable[..., Network]

@@ -14,8 +14,8 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Incident, Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import TrainingEnded, TrainingStarted
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd

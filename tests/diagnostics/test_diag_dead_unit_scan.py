@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.dead_unit_scan import CHUNK, DeadUnitScanner, certify
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.activations import Activation, Elu
 from gradvitals.engine.catalogue import ACTIVATIONS
 from gradvitals.engine.compound_activations import PRelu

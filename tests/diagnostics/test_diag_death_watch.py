@@ -14,10 +14,11 @@ from gradvitals.diagnostics.death_watch import FEWEST_ROWS, MOST_UNITS, DeathWat
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe, Scan
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.unit_death import UnitDeath
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import StepEnded
 from gradvitals.engine.initializers import glorot_uniform, orthogonal
 from gradvitals.engine.network import Network

@@ -15,7 +15,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdic
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerForward
 from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros
 from gradvitals.engine.network import Network

@@ -12,9 +12,10 @@ from gradvitals.diagnostics.drawing import Drawer
 from gradvitals.diagnostics.histogram import reduce_histogram
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.schedule import plan_probes
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd
 from gradvitals.engine.training import Samples, train

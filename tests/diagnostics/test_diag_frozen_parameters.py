@@ -13,7 +13,7 @@ from gradvitals.diagnostics.gate import Arm, Gate, GateCheck
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Movement, Signal
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.adaptive_optimizers import AdamW
 from gradvitals.engine.events import Array
 from gradvitals.engine.initializers import he_normal, normal, zeros

@@ -15,8 +15,10 @@ from gradvitals.diagnostics.constant_predictor import fit_constant
 from gradvitals.diagnostics.data_signal import MOST_ROWS, NEIGHBOURS, RIDGE, predict_simply
 from gradvitals.diagnostics.gate import is_memorising
 from gradvitals.diagnostics.generalisation import Comparer, is_gap
-from gradvitals.diagnostics.notes import Generalisation, note_from_json, note_to_json
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Generalisation
+from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import ProbeResult
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.optimizers import Adam

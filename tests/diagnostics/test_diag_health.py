@@ -17,8 +17,8 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.requirements import Requirements
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import StepEnded
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd

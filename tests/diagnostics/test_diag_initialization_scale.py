@@ -13,9 +13,9 @@ from gradvitals.diagnostics.findings import Finding
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform, he_normal, lecun_normal, normal, orthogonal, zeros
 from gradvitals.engine.optimizers import Sgd
 

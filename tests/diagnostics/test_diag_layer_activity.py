@@ -7,7 +7,8 @@ import pytest
 
 from gradvitals.diagnostics.layer_activity import always_active_share, dormant_share
 from gradvitals.diagnostics.notes import Activity
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.network import Network
 
 

@@ -13,8 +13,8 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Incident, Probe, Scan, Signal
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import Propagation
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import he_normal, normal, zeros
 from gradvitals.engine.optimizers import Adam, Optimizer, Sgd
 

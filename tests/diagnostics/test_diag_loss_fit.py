@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.loss_fit import loss_notes, measure_targets
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.clipped_delta import ClippedDelta
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.network import Network

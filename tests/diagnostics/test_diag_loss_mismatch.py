@@ -13,8 +13,8 @@ from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Outputs, Probe, Scan, Signal
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import AcrossSamples, LossFit, MixedRows, TargetFacts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.losses import Loss
 from gradvitals.engine.optimizers import Sgd

@@ -9,7 +9,7 @@ import pytest
 from gradvitals.diagnostics.lost_updates import LostUpdates, measure_rounding
 from gradvitals.diagnostics.metrics import sum_of_squares
 from gradvitals.diagnostics.notes import Rounding
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.clipping import clip_norm
 from gradvitals.engine.events import GradientsReady, StepEnded
 from gradvitals.engine.network import Network

@@ -13,7 +13,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Generalisation, Probe
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform, normal
 from gradvitals.engine.optimizers import Adam
 

@@ -9,9 +9,9 @@ import pytest
 
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.watch import watch
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.clipping import clip_norm
 from gradvitals.engine.events import EpochEnded, StepEnded
 from gradvitals.engine.history import EarlyStopping

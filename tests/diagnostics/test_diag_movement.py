@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.movement import LARGEST_GRADIENT, MovementWatcher, should_move
-from gradvitals.diagnostics.notes import Movement, note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Movement
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.adaptive_optimizers import Adadelta, Adagrad, Adamax, AdamW, Nadam
 from gradvitals.engine.events import GradientsReady, StepEnded
 from gradvitals.engine.network import Network

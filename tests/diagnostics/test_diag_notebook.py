@@ -11,7 +11,7 @@ import pytest
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notebook import BADGES, finding_html, verdict_html
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 

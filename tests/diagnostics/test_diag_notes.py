@@ -6,7 +6,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from gradvitals.diagnostics.notes import NOTES, Probe, Scan, _fits, note_from_json, note_to_json
+from gradvitals.diagnostics.note_kinds import NOTES, _fits, note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
 
 SCALARS: dict[Any, Any] = {int: 3, float: 0.5, str: "text", bool: True}

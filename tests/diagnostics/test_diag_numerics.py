@@ -11,8 +11,8 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Outputs, Probe, Rounding
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.start_notes import LossFit
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.optimizers import Adam, Sgd
 from gradvitals.engine.schedules import Cosine, WarmUp
 

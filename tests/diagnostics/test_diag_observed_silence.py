@@ -11,9 +11,9 @@ from gradvitals.diagnostics.health import NotJudged
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.observed_silence import ObservedSilence, SilenceWatcher
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerForward
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd

@@ -15,7 +15,7 @@ from gradvitals.diagnostics.past_parameters import (
     replayable_layers,
     work_per_row,
 )
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.network import Network
 
 MakeNetwork = Callable[..., Network]

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.probing import MOST_DRAWN, PROBE_ROWS, Prober, WatchedData, _some
+from gradvitals.diagnostics.probe_collector import MOST_DRAWN, some_values
+from gradvitals.diagnostics.probing import PROBE_ROWS, Prober
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import normal
 from gradvitals.engine.network import Network
 from gradvitals.engine.perceptron import perceptron
@@ -104,8 +106,8 @@ def test_histograms_of_wide_layers_are_of_some_rows_and_weights_of_all(
 @pytest.mark.parametrize("period", [2, 3, 4, 7, 8, 13, 16, 28])
 def test_rows_that_are_drawn_are_of_all_time_steps_alike(period: int) -> None:
     time_steps = np.tile(np.arange(period), 256)[:, None].repeat(128, axis=1)
-    _, counts = np.unique(_some(time_steps)[:, 0], return_counts=True)
-    assert len(_some(time_steps)) == 32
+    _, counts = np.unique(some_values(time_steps)[:, 0], return_counts=True)
+    assert len(some_values(time_steps)) == 32
     assert len(counts) == period
     assert counts.max() - counts.min() <= 3
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.column_scales import measure_columns
-from gradvitals.diagnostics.notes import note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
 from gradvitals.diagnostics.propagation import measure_propagation
 from gradvitals.diagnostics.start_notes import Propagation
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json, encode_json
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerBackward, LayerForward
 from gradvitals.engine.initializers import glorot_uniform, normal, orthogonal
 from gradvitals.engine.logit_losses import SoftmaxCrossEntropy

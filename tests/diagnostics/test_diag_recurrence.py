@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.notes import note_from_json, note_to_json
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.recurrence import (
     VANISHED,
     Recurrence,
@@ -17,6 +17,7 @@ from gradvitals.diagnostics.recurrence import (
     unseen_recurrence,
     way_back,
 )
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import RecurrentBackward
 from gradvitals.engine.initializers import glorot_uniform, normal
 from gradvitals.engine.network import Network

@@ -10,9 +10,10 @@ import pytest
 from gradvitals.diagnostics.dead_unit_scan import CHUNK, DeadUnitScanner
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.notes import Scan
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.watch import watch
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerBackward, RecurrentBackward
 from gradvitals.engine.initializers import glorot_uniform, identity, normal, orthogonal
 from gradvitals.engine.network import Network

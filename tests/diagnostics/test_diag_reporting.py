@@ -16,12 +16,12 @@ from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Ending
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.reporting import GROWTH
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, RunWriter
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import zeros
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd

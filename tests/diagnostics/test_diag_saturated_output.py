@@ -12,9 +12,9 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Ending, Outputs, Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform, normal
 from gradvitals.engine.optimizers import Adam, Sgd
 from gradvitals.engine.perceptron import perceptron

@@ -16,9 +16,10 @@ from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Generalisation, Scan
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.diagnostics.starting_point import measure_start
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array, LayerInfo, Observable, Observer, ProbeResult
 from gradvitals.engine.network import Network
 

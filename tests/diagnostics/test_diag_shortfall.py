@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from gradvitals.diagnostics.data_signal import NEIGHBOURS, RIDGE, predict_held_out
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.training_sample import MOST_ROWS, draw_rows, probe_in_parts
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import StepEnded
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Sgd

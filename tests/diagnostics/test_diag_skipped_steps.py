@@ -6,7 +6,8 @@ from gradvitals.diagnostics.diagnoses.non_finite import NonFinite
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import Incident, SkippedSteps, note_from_json, note_to_json
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Incident, SkippedSteps
 
 CLEAN = 200, 0, 0, 0
 OFTEN = 200, 11, 11, 0

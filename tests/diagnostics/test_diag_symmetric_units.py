@@ -13,8 +13,9 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import Ending, Scan, Symmetry, note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Ending, Scan, Symmetry
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.adaptive_optimizers import AdamW
 from gradvitals.engine.dropout import Dropout
 from gradvitals.engine.events import LayerInfo

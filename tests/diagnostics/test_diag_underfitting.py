@@ -13,8 +13,8 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.optimizers import Adam
 

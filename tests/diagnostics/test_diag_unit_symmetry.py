@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.notes import Symmetry
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher, find_equal_units, split_groups
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.compound_activations import PRelu
 from gradvitals.engine.events import LayerInfo
 from gradvitals.engine.initializers import constant, glorot_uniform, he_normal, identity, normal, orthogonal, zeros

@@ -13,9 +13,9 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Incident, Probe
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.optimizers import Adam, Sgd
 
 Train = Callable[..., Any]

@@ -12,9 +12,9 @@ from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Generalisation, Probe, Scan, Signal
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.optimizers import Adam, Sgd
 
 Train = Callable[..., Any]

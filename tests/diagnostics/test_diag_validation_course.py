@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.notes import note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
 from gradvitals.diagnostics.validation_course import CourseWatcher, ValidationCourse
+from gradvitals.diagnostics.watched_data import WatchedData
 
 Train = Callable[..., Any]
 

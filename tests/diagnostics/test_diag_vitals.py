@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.requirements import Requirements
 from gradvitals.diagnostics.vitals import Vitals, make_run_folder
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.network import Network
 
 

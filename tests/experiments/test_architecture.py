@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.probing import Prober, WatchedData
+from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.activations import Elu, LeakyRelu
 from gradvitals.engine.compound_activations import Maxout, PRelu
 from gradvitals.engine.events import LayerForward

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from gradvitals.diagnostics.measurements import Context, context_from_json
-from gradvitals.diagnostics.notes import Probe, note_from_json
+from gradvitals.diagnostics.note_kinds import note_from_json
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.seen_scores import SeenScores, seen_scores
 from gradvitals.diagnostics.tensorboard.strict_json import decode_json
 

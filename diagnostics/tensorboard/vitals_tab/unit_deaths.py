@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from gradvitals.diagnostics.notes import note_from_json
+from gradvitals.diagnostics.note_kinds import note_from_json
 from gradvitals.diagnostics.tensorboard.strict_json import Json, decode_json
 from gradvitals.diagnostics.unit_death import UnitDeath
 

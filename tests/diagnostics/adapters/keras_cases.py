@@ -16,11 +16,12 @@ from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import NOTES, Ending, Generalisation, Movement, Rounding
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import NOTES
+from gradvitals.diagnostics.notes import Ending, Generalisation, Movement, Rounding
 from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.unit_death import UnitDeath
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, RecurrentBackward
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.optimizers import Sgd

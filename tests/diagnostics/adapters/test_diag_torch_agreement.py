@@ -9,10 +9,10 @@ import pytest
 
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import NOTES
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import NOTES
 from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.watch import watch
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.optimizers import Adam, Optimizer, Sgd
 from gradvitals.engine.perceptron import perceptron

@@ -13,8 +13,8 @@ from tests.diagnostics.adapters.torch_models import Functional, Recurrent, Resid
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.watch import watch
+from gradvitals.diagnostics.watched_data import WatchedData
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = torch.nn

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gradvitals.diagnostics.pictures.boundary import GRID, SIDE, Boundary
 from gradvitals.diagnostics.pictures.picture import CLASSES, INK, Picture
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array
 from gradvitals.engine.network import Network
 

@@ -12,13 +12,14 @@ from tensorboardX import SummaryWriter
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import LATER, Record, context_from_json
-from gradvitals.diagnostics.notes import Ending, Probe, Scan, note_from_json, note_to_json
-from gradvitals.diagnostics.probing import WatchedData
+from gradvitals.diagnostics.note_kinds import note_from_json, note_to_json
+from gradvitals.diagnostics.notes import Ending, Probe, Scan
 from gradvitals.diagnostics.tensorboard.reader import read_run
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.tensorboard.run_writer import FINDINGS, MEASUREMENTS, RunWriter
 from gradvitals.diagnostics.tensorboard.strict_json import Json, encode_json
 from gradvitals.diagnostics.tensorboard.summaries import json_tensor
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.history import EarlyStopping
 from gradvitals.engine.initializers import glorot_uniform, normal, zeros
 from gradvitals.engine.optimizers import Adam, Sgd

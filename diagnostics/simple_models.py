@@ -1,0 +1,45 @@
+"""What is asked at the end of a training: what simple models make of the same data."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradvitals.diagnostics.behind import has_room, least_lag
+from gradvitals.diagnostics.data_signal import measure_signal
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, judge_gate
+from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Signal
+from gradvitals.diagnostics.probing import SEED, Prober
+from gradvitals.diagnostics.recorder import Recorder
+from gradvitals.diagnostics.watched_data import WatchedData
+
+
+def ask_simple_models(recorder: Recorder, data: WatchedData, prober: Prober, ending: Ending) -> None:
+    """Record whether there is any signal, if little was learned, and how simple models do, if they may do better.
+
+    Args:
+        recorder: Of the training; its last probe was taken.
+        data: What it was trained on.
+        prober: Its prober.
+        ending: How it ended.
+    """
+    checks = judge_gate(recorder.record).checks
+    if checks and Arm.NOT_LEARNING in checks[-1].arms:
+        recorder.add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=ending.step))
+    probes = recorder.record.notes(Probe)
+    if probes and ending.step >= WARM_UP_STEPS and not ending.cut_short:
+        _compare(recorder, prober, probes[-1])
+
+
+def _compare(recorder: Recorder, prober: Prober, probe: Probe) -> None:
+    """Hold the network against simple models wherever its own scores leave them room to be clearly better."""
+    if has_room(probe):
+        recorder.add_once(prober.shortfall(probe.step))
+    for note in recorder.record.notes(Generalisation)[-1:]:
+        is_worse = note.training_score - note.score >= least_lag(probe)
+        more = prober.generalisation(note.step) if is_worse else None
+        if more is not None:
+            recorder.add(more)
+
+
+def _measure_signal(data: WatchedData) -> Signal:
+    return measure_signal(data.inputs, data.targets, np.random.default_rng(SEED), step=0)
