@@ -30,6 +30,9 @@ OVERFITTED = 0.5
 LEAST_SHORTFALL = 0.1
 """Score that simple models must have more than the network on new samples, for it to have memorised its own."""
 
+OWN_ADVANTAGE = 0.5
+"""Share of that which must be what it does better on its own samples: what it lacks on both it never learned."""
+
 WARM_UP_STEPS, WARM_UP_SHARE, LARGEST_WARM_UP_SHARE = 100, 0.2, 0.5
 
 
@@ -203,6 +206,8 @@ def is_overfitted(probe: Probe, new: Generalisation) -> bool:
 def is_memorising(probe: Probe, new: Generalisation) -> bool:
     """Tell whether a network is overfitted, and simple models do surely and clearly better on the same new samples.
 
+    Most of what it lacks there it must have on its own: else it is as much behind them on both, and has underfitted.
+
     Without them, a network that had learned nothing but its training set, and one that found what there is in a noisy
     one, look alike: of 232 healthy runs with a low training loss, 3 had a validation loss that was not surely below H,
     and so had a quarter of those on data without signal.
@@ -210,7 +215,8 @@ def is_memorising(probe: Probe, new: Generalisation) -> bool:
     if new.shortfall is None or new.shortfall_se is None:
         return False
     surely_worse = new.shortfall >= LEAST_SHORTFALL and new.shortfall > SURE * new.shortfall_se
-    return is_overfitted(probe, new) and simple_models_learn(new) and surely_worse
+    by_heart = new.training_score - new.score >= OWN_ADVANTAGE * new.shortfall
+    return is_overfitted(probe, new) and simple_models_learn(new) and surely_worse and by_heart
 
 
 def is_blocked(probe: Probe, scans: list[Scan], incident: Incident | None, units: dict[str, int]) -> bool:

@@ -31,8 +31,8 @@ class Underfitting:
 
     Cause: the finding that explains it, where one stands. Else a training that was too slow or stopped too soon, layers
     that cannot bend, too few units, or a dropout or an L2 penalty too strong.
-    Cure: the root's; if there is none, train on while the loss falls; another optimizer; an activation, more units,
-    less regularisation.
+    Cure: the root's; if there is none, train on while the loss falls; another optimizer, a constant rate; an
+    activation, more units, less regularisation.
     Info: after 200 updates and more a ridge regression or nearest neighbours, fitted to other training samples, have
     surely (Student's t of the paired scores) and clearly (by .05 of the answers, or .1 of H) better scores on up to
     1,024 of them. Where the network is impaired, other findings say more.
@@ -107,6 +107,8 @@ def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
         yield set_key(record, "keep all hidden units in training", "model.dropout", 0.0)
     if config_value(record, "training.l2"):
         yield set_key(record, "leave the weights their size: no L2 penalty", "training.l2", 0.0)
+    if config_value(record, "training.schedule.kind") not in {None, "constant"}:
+        yield set_key(record, "keep the learning rate up: no schedule that lowers it", "training.schedule", "constant")
     if config_value(record, "training.optimizer.kind") not in {None, "adam"}:
         yield set_key(record, "let Adam find the size of the steps", "training.optimizer", ADAM)
     if hidden:

@@ -145,6 +145,8 @@ MEMORISED: dict[str, Any] = {
         ({"samples": 30}, True),
         ({"score": math.nan}, False),
         ({"shortfall": math.inf, "shortfall_se": math.nan}, False),
+        ({"training_score": 0.71, "training_score_se": 0.02, "shortfall": 0.41}, True),
+        ({"training_score": 0.71, "training_score_se": 0.02, "shortfall": 0.43}, False),
         ({"step": 800}, False),
     ],
     ids=[
@@ -165,6 +167,8 @@ MEMORISED: dict[str, Any] = {
         "30 new samples",
         "a score of NaN",
         "an infinite shortfall",
+        "behind on new ones mostly",
+        "as much behind on its own",
         "another step",
     ],
 )

@@ -165,9 +165,11 @@ def test_the_evidence_is_in_answers_or_in_loss(noted: Noted) -> None:
         ((), {}, [{"model.hidden": [32]}, None]),
         (("relu",), {"model.dropout": 0.5}, [{"model.dropout": 0.0}, None, None]),
         (("relu",), {"training.l2": 0.1}, [{"training.l2": 0.0}, None, None]),
+        (("relu",), {"training.schedule.kind": "step"}, [{"training.schedule": "constant"}, None, None]),
+        (("relu",), {"training.schedule.kind": "constant"}, [None, None]),
         (("relu",), {"training.optimizer.kind": "sgd"}, [{"training.optimizer": ADAM}, None, None]),
     ],
-    ids=["nothing else", "straight", "bent once", "no layer", "dropout", "l2", "sgd"],
+    ids=["nothing else", "straight", "bent once", "no layer", "dropout", "l2", "step", "constant", "sgd"],
 )
 def test_it_prescribes_what_may_hold_the_network_back(
     hidden: tuple[str, ...], config: dict[str, Any], expected: list[Any], noted: Noted
