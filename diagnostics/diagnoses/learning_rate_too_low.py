@@ -21,6 +21,7 @@ from gradvitals.diagnostics.diagnoses.exploding_gradient import ExplodingGradien
 from gradvitals.diagnostics.diagnoses.frozen_parameters import FrozenParameters
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.diagnoses.initialization_scale import InitializationScale
+from gradvitals.diagnostics.diagnoses.linearity import is_out_of_reach
 from gradvitals.diagnostics.diagnoses.loss_mismatch import LossMismatch
 from gradvitals.diagnostics.diagnoses.recurrent_gain import RecurrentGain
 from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
@@ -254,6 +255,8 @@ def _other_reason(record: Record, gate: Gate, *, tiny: bool) -> str:
     """
     if shows_no_signal(record, SURE):
         return NO_SIGNAL
+    if is_out_of_reach(record):
+        return "the network is linear, and no linear fit finds anything in its samples"
     mild = Severity.WARNING if tiny and _is_scale_free(record) else Severity.INFO
     found = (finding for other in _symptoms() for finding in other.judge(record, gate).findings)
     serious = (finding for finding in found if finding.standing and finding.severity > mild)

@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 
 from gradvitals.diagnostics.diagnoses.base import (
-    change_activation,
     change_learning_rate,
     config_value,
     finding_of,
@@ -15,11 +14,12 @@ from gradvitals.diagnostics.diagnoses.base import (
     not_judged,
 )
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
+from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear, is_out_of_reach
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Signal
-from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 
 LARGEST_RATE = 1.0
 """Where the updates would ask for more, it is not the learning rate that keeps them small."""
@@ -37,7 +37,8 @@ class NoLearning:
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
     Info: never.
     Warning: never.
-    Error: the gate's *not learning* arm, where simple models do find signal in the data; or no gradient at all.
+    Error: the gate's *not learning* arm, where simple models do find signal in the data; or no gradient at all. At the
+    end one look is enough, where the network is surely and clearly behind simple models on its own samples.
     Clear: the arm no longer holds.
     Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
     Source: Karpathy 2019, "A recipe for training neural networks"; the gate's *not learning* arm.
@@ -63,6 +64,8 @@ class NoLearning:
             for check in considered
         ]
         standing = settle(checks, self.persistence)
+        if checks and checks[-1].severity and considered[-1].behind:
+            standing = at_least(standing, checks[-1])
         if standing is None and len(checks) < self.persistence:
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         if standing is None:
@@ -93,9 +96,12 @@ class NoLearning:
                 "The network has learned nothing from its inputs that a constant could not give."
                 " This is a consequence: its cause is the root finding, or, where there is none, the learning rate, the"
                 " labels or the loss."
+                if not is_out_of_reach(record)
+                else "Nothing bends between its layers: the network is linear, and no linear fit finds anything in"
+                " these samples, where nearest neighbours do."
             ),
             prescriptions=(
-                *_bend(record),
+                *([bend(record)] if _may_want_bends(record) else []),
                 Prescription("try to overfit 20 examples first: if that fails, the program is wrong, not the data"),
                 *(() if without_gradient else _rate_cures(record)),
             ),
@@ -115,13 +121,10 @@ def _without_gradient(probe: Probe, standing: Standing) -> str:
     return f"after {standing.last_step} updates every gradient is exactly 0, and the loss is still {probe.loss:.4g}"
 
 
-def _bend(record: Record) -> tuple[Prescription, ...]:
-    """Prescribe an activation where no hidden layer has one: together they are no more than one linear layer."""
-    hidden = [] if record.context is None else record.context.layers[:-1]
-    if not hidden or any(info.activation != "linear" for info in hidden):
-        return ()
-    why = "give the hidden layers an activation, as relu: without one they compute no more than a single linear layer"
-    return (change_activation(record, why, "relu"),)
+def _may_want_bends(record: Record) -> bool:
+    """Tell whether being linear may be what is wrong; one layer by itself is meant to be, unless it cannot do it."""
+    one_layer = record.context is not None and len(record.context.layers) == 1
+    return is_out_of_reach(record) if one_layer else is_linear(record)
 
 
 def _rate_cures(record: Record) -> tuple[Prescription, ...]:

@@ -6,15 +6,16 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, find_own_lag, has_room, is_done, least_lag
 from gradvitals.diagnostics.diagnoses.base import (
-    change_activation,
     config_value,
     finding_of,
     judged,
     not_judged,
     set_key,
 )
+from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear
+from gradvitals.diagnostics.diagnoses.memorising import Memorising
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
@@ -59,7 +60,7 @@ class Underfitting:
         if gate.reason:
             return not_judged(self, gate.reason)
         probe = record.notes(Probe)[-1]
-        if gate.impaired_at(probe.step) or not has_room(probe):
+        if _others_say_more(record, gate, probe.step) or not has_room(probe):
             return judged(self, [])
         endings, lag = record.notes(Ending), find_own_lag(probe, record)
         if not endings or endings[-1].cut_short:
@@ -94,15 +95,20 @@ class Underfitting:
         )
 
 
+def _others_say_more(record: Record, gate: Gate, step: int) -> bool:
+    """Tell whether the network is impaired at its end, and that is spoken of: one look may be too few to memorise."""
+    check = gate.at(step)
+    if check is None or check.arms != {Arm.MEMORISING}:
+        return check is not None and check.impaired
+    return any(finding.standing for finding in Memorising().judge(record, gate).findings)
+
+
 def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
     hidden = [] if record.context is None else record.context.layers[:-1]
     if not at_rest:
         yield _train_on(record)
-    if not hidden:
-        yield set_key(record, "add a hidden layer: without one the network is linear", "model.hidden", [32])
-    elif all(info.activation == "linear" for info in hidden):
-        why = "give the hidden layers an activation, as relu: without one they compute no more than a linear layer"
-        yield change_activation(record, why, "relu")
+    if is_linear(record):
+        yield bend(record)
     if config_value(record, "model.dropout"):
         yield set_key(record, "keep all hidden units in training", "model.dropout", 0.0)
     if config_value(record, "training.l2"):

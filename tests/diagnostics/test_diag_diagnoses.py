@@ -15,6 +15,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdic
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerForward
 from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros
@@ -371,6 +372,35 @@ def test_no_learning_is_silent_without_the_record_of_a_signal(
     assert "no signal" in status_of(judge(record), "no_learning").reason
     record.add(Signal(1000, 0.3, 0.01))
     assert status_of(judge(record), "no_learning").status == "fired"
+
+
+@pytest.mark.parametrize(
+    ("lag", "ending", "status"),
+    [
+        (Shortfall(1000, 256, 0.3, 0.9, 0.6, 0.03), "completed", "fired"),
+        (Shortfall(1000, 256, 0.3, 0.9, 0.6, 0.2), "completed", "clear"),
+        (Shortfall(500, 256, 0.3, 0.9, 0.6, 0.03), "completed", "clear"),
+        (None, "completed", "clear"),
+    ],
+    ids=["surely behind", "perhaps behind", "of another look", "not asked"],
+)
+def test_no_learning_needs_but_one_look_at_the_end_where_simple_models_are_surely_ahead(
+    lag: Shortfall | None,
+    ending: str,
+    status: str,
+    make_context: Callable[..., Context],
+    make_probe: Callable[..., Probe],
+) -> None:
+    record = Record(make_context())
+    for step, gain in ((0, 0.0), (300, 0.0), (600, 0.2), (1000, 0.0)):
+        record.add(make_probe(step, loss_ratio=1.0 - gain, gain=gain, gain_se=0.001))
+    record.add(Signal(1000, 0.3, 0.01))
+    if lag is not None:
+        record.add(lag)
+    record.add(Ending(1000, ending))
+    judged = status_of(judge(record), "no_learning")
+    assert judged.status == status
+    assert [finding.first_step for finding in judged.findings] == ([1000] if status == "fired" else [])
 
 
 @pytest.mark.parametrize(

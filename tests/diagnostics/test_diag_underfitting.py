@@ -9,10 +9,10 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.underfitting import ADAM, Underfitting
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity
-from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.gate import Arm, judge_gate
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Ending, Incident, Probe
+from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Probe
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
@@ -101,6 +101,18 @@ def test_an_impaired_network_is_told_by_other_findings(noted: Noted) -> None:
     blocked = noted(1.0, 0.9, 0.8)
     blocked.add(Incident(900, 890, "the loss", None))
     assert judgement(blocked).status == "clear"
+
+
+def test_what_memorising_is_silent_on_is_told_here(noted: Noted) -> None:
+    """A network as far behind on new samples as on its own, at its last look, and not yet sure to have memorised."""
+    learned = {"majority_accuracy": 0.1, "accuracy_excess": 0.6, "accuracy_excess_se": 0.03}
+    record = noted(1.0, 0.8, 0.8, 0.8, 0.8, lag=replace(LAG, value=0.2, error=0.01), **learned)
+    unsure = Generalisation(1000, 100, 0.7, 0.03, 0.5, 0.05, 0.6, 0.05, 0.3, 0.09)
+    record.add(unsure)
+    assert judge_gate(record).checks[-1].arms == {Arm.MEMORISING}
+    assert [one.id for one in judge(record).standing if one.severity > Severity.INFO] == ["underfitting"]
+    record.add(replace(unsure, shortfall_se=0.02))
+    assert [one.id for one in judge(record).standing if one.severity > Severity.INFO] == ["memorising"]
 
 
 def test_a_short_training_is_not_judged_only_where_simple_models_are_ahead(noted: Noted) -> None:
