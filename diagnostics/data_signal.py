@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from gradvitals.diagnostics.metrics import mean_and_error
 from gradvitals.diagnostics.notes import Signal
 from gradvitals.engine.events import Array
 
@@ -24,8 +25,9 @@ RIDGE = 1e-2
 def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator, *, step: int) -> Signal:
     """Compare a ridge regression and nearest neighbours with the mean, on squared error, by cross-validation.
 
-    Linear regression on one-hot targets is a classifier; neighbours see what no line can (XOR, circles, spirals). Too
-    few rows to try show no signal: a gain of 0 with an infinite error.
+    Linear regression on one-hot targets is a classifier; neighbours see what no line can (XOR, circles, spirals). Of
+    fewer than ten rows, as the four of XOR, none can be held out, and all that is asked of a network is to learn them
+    by heart: the gain is then that of a table of them, 1 where no input has two answers.
 
     Args:
         inputs: `(samples, features)`.
@@ -33,8 +35,10 @@ def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator
         generator: Draws the sample and the folds.
         step: The step the note carries.
     """
+    if not len(inputs):
+        return Signal(step, 0.0, math.inf, 0.0, math.inf)
     if len(inputs) < LEAST_ROWS:  # two a fold
-        return Signal(step, 0.0, math.inf)
+        return _signal_of_few(*_drawn(inputs, targets, generator), step)
     x, y = _drawn(inputs, targets, generator)
     deviation = x.std(axis=0)
     x = (x - x.mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
@@ -52,7 +56,7 @@ def measure_signal(inputs: Array, targets: Array, generator: np.random.Generator
     scale = float(errors["mean"].mean()) or 1.0
     gains = [(errors["mean"] - errors[name]) / scale for name in ("ridge", "neighbours")]
     best = max(gains, key=lambda gain: float(gain.mean() - 3.0 * gain.std() / np.sqrt(len(gain))))
-    return Signal(step, float(best.mean()), float(best.std(ddof=1) / np.sqrt(len(best))))
+    return Signal(step, *mean_and_error(best), *mean_and_error(gains[0]))
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -108,6 +112,20 @@ def predict_held_out(inputs: Array, targets: Array, rows: Array, generator: np.r
         linear[test] = _ridge(scaled[train], y[train], scaled[test])
         near[test] = _neighbours(scaled[train], y[train], scaled[test], copies=False)
     return linear, near
+
+
+def _signal_of_few(x: Array, y: Array, step: int) -> Signal:
+    """Give the gains of a table of all rows, and of a plane through them, over their mean; 0 of what is not finite."""
+    total = float(((y - y.mean(axis=0)) ** 2).sum())
+    if not (np.isfinite(x).all() and 0.0 < total < math.inf):
+        return Signal(step, 0.0, math.inf, 0.0, math.inf)
+    same = (x[:, None] == x[None]).all(axis=2)
+    table = same @ y / same.sum(axis=1, keepdims=True)
+    ones = np.column_stack((x, np.ones(len(x))))
+    plane = ones @ np.linalg.lstsq(ones, y, rcond=None)[0]
+    gains = (1.0 - float(((y - fitted) ** 2).sum()) / total for fitted in (table, plane))
+    table_gain, plane_gain = (gain if gain > SAME else 0.0 for gain in gains)
+    return Signal(step, table_gain, 0.0, plane_gain, 0.0)
 
 
 def _affordable(inputs: Array) -> int:

@@ -83,13 +83,18 @@ class Signal:
 
     Attributes:
         step: When it was taken.
-        gain: Out-of-sample gain of the better model over the best constant, in squared error, relative.
+        gain: Out-of-sample gain of the better model over the best constant, in squared error, relative. Of fewer than
+            ten samples it is that of a table of them.
         gain_se: Its standard error.
+        linear_gain: That of the linear one, of fewer than ten samples on themselves; None in early records.
+        linear_gain_se: Its standard error.
     """
 
     step: int
     gain: float
     gain_se: float
+    linear_gain: float | None = None
+    linear_gain_se: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,6 @@ class Shortfall:
         simple_score: Of a ridge regression or of nearest neighbours, whichever is more surely better than the constant.
         value: Score of the simple model less the network's, paired by sample.
         error: Its standard error.
-        linear_excess: Score of the ridge regression less that of the best constant; None in early records.
-        linear_excess_se: Its standard error.
     """
 
     step: int
@@ -32,8 +30,6 @@ class Shortfall:
     simple_score: float
     value: float
     error: float
-    linear_excess: float | None = None
-    linear_excess_se: float | None = None
 
 
 def measure_shortfall(
@@ -44,11 +40,10 @@ def measure_shortfall(
     Args:
         scorer: Of the sample.
         result: What the network gave on it.
-        predictions: What simple models predict, `(samples, outputs)` each, the linear one first.
+        predictions: What simple models predict, `(samples, outputs)` each.
         step: That the note carries.
     """
     if not (predictions and scorer.can_score_others(result)):
         return None
     own, simple = scorer.of(result), scorer.best_of(predictions, result)
-    excess = mean_and_error(scorer.of_predictions(predictions[0], result) - scorer.of_constant(result))
-    return Shortfall(step, len(own), float(own.mean()), float(simple.mean()), *mean_and_error(simple - own), *excess)
+    return Shortfall(step, len(own), float(own.mean()), float(simple.mean()), *mean_and_error(simple - own))

@@ -3,8 +3,8 @@
 from gradvitals.diagnostics.diagnoses.base import change_activation, set_key
 from gradvitals.diagnostics.findings import Prescription
 from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.notes import Signal
 from gradvitals.diagnostics.scoring import SURE
-from gradvitals.diagnostics.shortfall import Shortfall
 
 
 def is_linear(record: Record) -> bool:
@@ -14,18 +14,16 @@ def is_linear(record: Record) -> bool:
 
 
 def is_out_of_reach(record: Record) -> bool:
-    """Tell whether a linear network ended surely behind simple models on samples in which no linear fit finds anything.
+    """Tell whether a linear network learned nothing from data that hold a signal, but surely none for a linear fit.
 
     As in XOR or circles: no rate and no time will make it learn.
     """
-    if not is_linear(record):
-        return False
-    return any(
-        note.linear_excess is not None
-        and note.linear_excess_se is not None
-        and not note.linear_excess > SURE * note.linear_excess_se
-        and note.value > SURE * note.error
-        for note in record.notes(Shortfall)[-1:]
+    return is_linear(record) and any(
+        note.gain > SURE * note.gain_se
+        and note.linear_gain is not None
+        and note.linear_gain_se is not None
+        and not note.linear_gain > SURE * note.linear_gain_se
+        for note in record.notes(Signal)[-1:]
     )
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gradvitals.diagnostics.data_signal import LEAST_ROWS
 from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
     config_value,
@@ -33,7 +34,8 @@ class NoLearning:
     """Symptom: after the warm-up the training loss is still that of the best constant output, or worse.
 
     Cause: anything that keeps gradients from turning into progress: see the root that explains it. Data without signal
-    look the same, so before it speaks, simple models are tried on the same data, out of sample.
+    look the same, so before it speaks, simple models are tried on the same data, out of sample; fewer than ten samples
+    need only differ.
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
     Info: never.
     Warning: never.
@@ -111,9 +113,11 @@ class NoLearning:
 def _no_gain(record: Record, probe: Probe, standing: Standing) -> str:
     constant = record.context.constant_loss if record.context else None
     known = float("nan") if constant is None else constant
+    few = probe.whole_set and probe.samples < LEAST_ROWS
+    signal = f"its {probe.samples} samples can be told apart" if few else "simple models do find signal in these data"
     return (
         f"after {standing.last_step} updates the loss is {probe.loss:.4g}; the best constant output has {known:.4g}"
-        " over the training set, and simple models do find signal in these data"
+        f" over the training set, and {signal}"
     )
 
 

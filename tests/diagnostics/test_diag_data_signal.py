@@ -86,10 +86,38 @@ def test_a_regression_of_two_percent_explained_variance_is_mostly_beyond_detecti
     assert found <= 10
 
 
-@pytest.mark.parametrize("rows", [1, 2, 5, 9])
-def test_too_few_rows_show_no_signal(rows: int) -> None:
-    inputs = np.arange(rows, dtype=float)[:, None]
-    assert judge(inputs, inputs) == Signal(7, 0.0, math.inf)
+@pytest.mark.parametrize(
+    ("inputs", "targets", "table", "plane"),
+    [
+        ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], 1.0, 0.0),
+        ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 1], 1.0, 0.5 / 0.75),
+        ([[0, 0], [0, 0], [1, 0], [1, 0]], [0, 1, 0, 1], 0.0, 0.0),
+        ([[0, 0], [0, 0], [1, 0], [1, 0]], [0, 1, 1, 1], 0.25 / 0.75, 0.25 / 0.75),
+        (np.arange(18).reshape(9, 2), np.arange(9), 1.0, 1.0),
+    ],
+    ids=["XOR", "OR", "contradictions", "some contradictions", "nine rows"],
+)
+def test_a_few_rows_hold_what_a_table_of_them_does(inputs: Any, targets: Any, table: float, plane: float) -> None:
+    signal = judge(np.array(inputs, float), np.array(targets, float)[:, None])
+    assert signal.gain == pytest.approx(table)
+    assert signal.linear_gain == pytest.approx(plane)
+    assert signal.gain_se == signal.linear_gain_se == 0.0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [([[0], [1]], [1, 1]), ([[0], [math.nan]], [0, 1]), ([[0], [1]], [0, math.inf]), ([[0]], [1]), ([], [])],
+    ids=["one answer", "NaN", "infinite", "one row", "none"],
+)
+def test_a_few_odd_rows_show_no_signal(inputs: Any, targets: Any) -> None:
+    signal = judge(np.array(inputs, float).reshape(-1, 1), np.array(targets, float).reshape(-1, 1))
+    assert signal == Signal(7, 0.0, math.inf, 0.0, math.inf)
+
+
+def test_what_no_line_parts_has_no_linear_gain() -> None:
+    for draw, linear_too in ((xor, False), (circles, False), (linear, True), (classes_apart, True)):
+        signal: Any = judge(*draw(np.random.default_rng(0), 300))
+        assert (signal.linear_gain > 3.0 * signal.linear_gain_se) == linear_too
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear, is_out_of_reach
 from gradvitals.diagnostics.findings import Finding, Verdict
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.notes import Signal
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.optimizers import Adam, Sgd
 
 Train = Callable[..., Any]
-AHEAD = Shortfall(1000, 800, 0.5, 1.0, 0.5, 0.02, 0.01, 0.02)
-"""Simple models are right where the network guesses, and so does the linear one of them."""
+BENT = Signal(1000, 0.9, 0.02, 0.01, 0.02)
+"""Neighbours find nearly all there is, and the linear model nothing."""
 
 
 def rings(count: int = 800) -> WatchedData:
@@ -52,7 +52,7 @@ def test_a_network_is_linear_without_an_activation_between_its_layers(
 ) -> None:
     record = Record(make_context(activations))
     assert is_linear(record) == linear
-    record.add(AHEAD)
+    record.add(BENT)
     assert is_out_of_reach(record) == linear
 
 
@@ -64,17 +64,19 @@ def test_nothing_is_known_of_a_network_before_it_is_seen() -> None:
     ("note", "out_of_reach"),
     [
         (None, False),
-        (AHEAD, True),
-        (replace(AHEAD, linear_excess=0.059), True),
-        (replace(AHEAD, linear_excess=0.061), False),
-        (replace(AHEAD, linear_excess=None, linear_excess_se=None), False),
-        (replace(AHEAD, value=0.059), False),
-        (replace(AHEAD, value=0.061), True),
+        (BENT, True),
+        (replace(BENT, linear_gain=0.059), True),
+        (replace(BENT, linear_gain=0.061), False),
+        (replace(BENT, linear_gain=None, linear_gain_se=None), False),
+        (replace(BENT, gain=0.059), False),
+        (replace(BENT, gain=0.061), True),
+        (Signal(1000, 1.0, 0.0, 0.0, 0.0), True),
+        (Signal(1000, 1.0, 0.0, 0.1, 0.0), False),
     ],
-    ids=["not asked", "a guess", "likely a guess", "more", "an early record", "likely as good", "better"],
+    ids=["not asked", "nothing", "hardly", "some", "an early record", "no signal", "a signal", "a table", "a plane"],
 )
 def test_what_no_linear_fit_finds_is_out_of_its_reach(
-    note: Shortfall | None, *, out_of_reach: bool, make_context: Callable[..., Context]
+    note: Signal | None, *, out_of_reach: bool, make_context: Callable[..., Context]
 ) -> None:
     record = Record(make_context([]))
     if note is not None:
@@ -91,7 +93,7 @@ def test_it_is_given_a_layer_or_its_layers_an_activation(make_context: Callable[
 def trained(train_watched: Train, data: WatchedData, rate: float, hidden: tuple[int, ...] = (), **options: Any) -> Any:
     optimizer = Adam(rate) if options.pop("adam", False) else Sgd(rate)
     return train_watched(
-        data, hidden=hidden, activation="linear", init=glorot_uniform, optimizer=optimizer, epochs=50, **options
+        data, hidden=hidden, activation="linear", init=glorot_uniform, optimizer=optimizer, **{"epochs": 50} | options
     ).monitor
 
 
@@ -113,5 +115,17 @@ def test_linear_layers_cannot_either(train_watched: Train) -> None:
 def test_what_a_line_parts_is_within_reach(train_watched: Train) -> None:
     assert not [one for one in trained(train_watched, clouds(), 0.1).verdict.standing if one.severity.name != "INFO"]
     stuck = trained(train_watched, clouds(), 1e-5)
-    assert [note.linear_excess > 0.3 for note in stuck.record.notes(Shortfall)] == [True]
+    assert [note.linear_gain > 0.3 for note in stuck.record.notes(Signal)] == [True]
     assert only(stuck.verdict, "learning_rate_too_low")
+    assert "linear" not in only(stuck.verdict, "no_learning").explanation
+
+
+def test_four_rows_of_xor_are_out_of_reach_of_one_layer_and_can_be_learned_by_two(train_watched: Train) -> None:
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    data = WatchedData(corners, np.eye(2, dtype=np.float32)[[0, 1, 1, 0]])
+    finding = only(trained(train_watched, data, 0.5, epochs=400).verdict, "no_learning")
+    assert "its 4 samples can be told apart" in finding.evidence
+    assert finding.prescriptions[0].set is None
+    assert finding.prescriptions[0].why == "add a hidden layer: without one the network is linear"
+    bent = train_watched(data, hidden=(8,), activation="tanh", init=glorot_uniform, optimizer=Sgd(0.5), epochs=400)
+    assert [one for one in bent.monitor.verdict.standing if one.severity.name != "INFO"] == []
