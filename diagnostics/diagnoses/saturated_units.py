@@ -5,7 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
+from gradvitals.diagnostics.diagnoses.base import (
+    change_learning_rate,
+    finding_of,
+    judged,
+    not_applicable,
+    not_judged,
+    set_key,
+)
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.learned import has_learned
@@ -25,7 +32,7 @@ class SaturatedUnits:
 
     Cause: pre-activations far too large, from large initial weights or unscaled inputs. Saturation that comes late is
     learning: converged networks at 97–100 % accuracy had S of .03–.17.
-    Cure: shrink the weights, standardise the inputs, glorot_uniform, ReLU.
+    Cure: shrink the weights, standardise the inputs, glorot_uniform, ReLU; where it came later, a lower learning rate.
     Info: S below .2 before the first update, or before half of the loss has gone.
     Warning: S below .2 if the network is impaired, or ended behind simple models, or is likely to and was so before the
     first update; or below .1 and stuck in the first 20 % of the plan.
@@ -145,6 +152,7 @@ class SaturatedUnits:
                 " all layers below it hardly learn. The pre-activations are too large: the weights, or the inputs, are."
             ),
             prescriptions=(
+                *(() if at_start < self.warn else (change_learning_rate(record),)),
                 set_key(record, "initialise with glorot_uniform", "model.init", "glorot_uniform"),
                 set_key(record, "standardise the inputs", "data.scale", "standard"),
             ),

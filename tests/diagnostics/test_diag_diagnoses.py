@@ -563,6 +563,23 @@ def test_flat_outputs_are_not_the_business_of_saturated_units(
     assert status_of(judge(alone), "saturated_units").status == "not_applicable"
 
 
+@pytest.mark.parametrize(("before", "rate"), [(0.19, None), (0.21, 0.01)], ids=["so at the start", "since then"])
+def test_units_that_saturated_in_training_want_a_lower_rate_first(
+    before: float, rate: float | None, make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context(["tanh"], config={"training.optimizer.learning_rate": 0.1, "data.scale": "none"}))
+    for step, slope in ((0, before), (300, 0.05), (600, 0.05), (1000, 0.05)):
+        learned = {"loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.001}
+        record.add(make_probe(step, relative_slopes={"hidden_1": slope}, **learned))
+    (finding,) = status_of(judge(record), "saturated_units").findings
+    lowered = [] if rate is None else [{"training.optimizer.learning_rate": rate}]
+    assert [cure.set for cure in finding.prescriptions] == [
+        *lowered,
+        {"model.init": "glorot_uniform"},
+        {"data.scale": "standard"},
+    ]
+
+
 @pytest.mark.parametrize("seen", [("hidden_1",), ("hidden_2",), ()], ids=str)
 def test_a_layer_that_probes_do_not_come_by_is_left_out_of_saturated_units(
     seen: tuple[str, ...], make_context: Callable[..., Context], make_probe: Callable[..., Probe]
