@@ -1,7 +1,7 @@
 """Diagnosis 11: the network does no better than a constant."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -38,9 +38,9 @@ class NoLearning:
     need only differ.
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
     Info: never.
-    Warning: never.
-    Error: the gate's *not learning* arm, where simple models do find signal in the data; or no gradient at all. At the
-    end one look is enough, where the network is surely and clearly behind simple models on its own samples.
+    Warning: the gate's *not learning* arm at the last look alone, if the network is surely and clearly behind simple
+    models on its own samples.
+    Error: that arm, where simple models do find signal in the data; or no gradient at all.
     Clear: the arm no longer holds.
     Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
     Source: Karpathy 2019, "A recipe for training neural networks"; the gate's *not learning* arm.
@@ -67,7 +67,7 @@ class NoLearning:
         ]
         standing = settle(checks, self.persistence)
         if checks and checks[-1].severity and considered[-1].behind:
-            standing = at_least(standing, checks[-1])
+            standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is None and len(checks) < self.persistence:
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         if standing is None:

@@ -400,7 +400,8 @@ def test_no_learning_needs_but_one_look_at_the_end_where_simple_models_are_surel
     record.add(Ending(1000, ending))
     judged = status_of(judge(record), "no_learning")
     assert judged.status == status
-    assert [finding.first_step for finding in judged.findings] == ([1000] if status == "fired" else [])
+    told = [(finding.first_step, finding.severity) for finding in judged.findings]
+    assert told == ([(1000, Severity.WARNING)] if status == "fired" else [])
 
 
 @pytest.mark.parametrize(
