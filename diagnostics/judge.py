@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Se
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.roots import explain
 
 UNFOUND = frozenset({"clear", "not_judged"})
@@ -23,8 +23,16 @@ def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict
     gate = judge_gate(record)
     judgements = tuple(_as_observed(diagnosis, diagnosis.judge(record, gate), record) for diagnosis in diagnoses)
     findings = [_with_changes_only(finding, record) for judgement in judgements for finding in judgement.findings]
-    explained = tuple(_with_harm(finding, record) for finding in explain(findings, record.context))
+    ordered = explain(findings, record.context, _dead_at_start(record))
+    explained = tuple(_with_harm(finding, record) for finding in ordered)
     return Verdict(judgements, explained, () if record.context is None else record.context.never_called)
+
+
+def _dead_at_start(record: Record) -> frozenset[str]:
+    """Name the layers that a scan before the first update found dead, whole."""
+    units = {} if record.context is None else {info.name: info.fan_out for info in record.context.layers}
+    born = [scan for scan in record.notes(Scan)[:1] if scan.step == 0]
+    return frozenset(layer for scan in born for layer, dead in scan.dead.items() if len(dead) == units.get(layer))
 
 
 def _as_observed(diagnosis: Diagnosis, judgement: Judgement, record: Record) -> Judgement:

@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike
 from gradvitals.diagnostics.call_site import CallSite, call_site_from_json
 from gradvitals.diagnostics.note_kinds import kind_of
 from gradvitals.diagnostics.notes import Note
-from gradvitals.engine.events import Array, LayerInfo
+from gradvitals.engine.events import Array, LayerInfo, OptimizerInfo
 
 N = TypeVar("N", bound=Note)
 LARGEST = float(np.finfo(np.float32).max)
 
-LATER = frozenset({"unheld", "unobserved", "never_called", "call_site"})
+LATER = frozenset({"unheld", "unobserved", "never_called", "call_site", "optimizer"})
 """Fields of the context that earlier records do not have."""
 
 
@@ -41,6 +41,7 @@ class Context:
         unobserved: Which of a step's events nobody could see (`gradients`), and why.
         never_called: Parts of the model with parameters that a forward pass on the data does not come by.
         call_site: The line that watches the training; None where it is none of a checkout's.
+        optimizer: What took the steps; None where only the config tells, or nobody does.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -56,6 +57,7 @@ class Context:
     unobserved: Mapping[str, str] = field(default_factory=dict)
     never_called: tuple[str, ...] = ()
     call_site: CallSite | None = None
+    optimizer: OptimizerInfo | None = None
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -167,4 +169,6 @@ def context_from_json(data: Mapping[str, Any]) -> Context:
     fields["unobserved"] = data.get("unobserved", {})
     fields["never_called"] = tuple(data.get("never_called", ()))
     fields["call_site"] = call_site_from_json(data.get("call_site"))
+    optimizer = data.get("optimizer")
+    fields["optimizer"] = None if optimizer is None else OptimizerInfo(**optimizer)
     return Context(**fields)

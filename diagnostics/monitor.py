@@ -219,6 +219,7 @@ class Monitor:
             unobserved={**event.unobserved, **unseen_recurrence(self._network.parameters_by_layer())},
             never_called=event.never_called,
             call_site=self.call_site,
+            optimizer=event.optimizer,
         )
         self._recorder.begin(context)
         for note in loss_notes(self._network, inputs, targets, step=event.step):

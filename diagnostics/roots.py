@@ -4,7 +4,7 @@ A cause is of no later group than its consequence, was seen no later, and touche
 in the direction of its effect. Only an intervention can confirm it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gradvitals.diagnostics.findings import Finding, Severity
@@ -61,10 +61,18 @@ KINDS = (*PROGRAM, *DATA, *NUMBERS, *RECURRENCE, *WEIGHTS, *RATES, *AT_START, *C
 """All of them, in the order in which they are believed."""
 
 
-def explain(findings: Sequence[Finding], context: Context | None) -> tuple[Finding, ...]:
-    """Set `explained_by` and sort: roots first, each followed by what it explains."""
+def explain(
+    findings: Sequence[Finding], context: Context | None, dead_at_start: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    """Set `explained_by` and sort: roots first, each followed by what it explains.
+
+    Args:
+        findings: Of all diagnoses.
+        context: Of the training.
+        dead_at_start: Layers of which no unit was alive before the first update.
+    """
     thrown = any(finding.id == TOO_HIGH and finding.standing for finding in findings)
-    closed = {finding.id for finding in findings if _is_closed(finding)}
+    closed = {finding.id for finding in findings if _is_closed(finding, dead_at_start)}
     standing = sorted(
         (finding for finding in findings if finding.standing),
         key=lambda finding: _order(finding, context, closed, thrown=thrown),
@@ -120,9 +128,9 @@ def _order(finding: Finding, context: Context | None, closed: set[str], *, throw
     return (_group(finding, thrown=thrown), -_weight(finding), first, believed, not is_closed, kind, depth)
 
 
-def _is_closed(finding: Finding) -> bool:
+def _is_closed(finding: Finding, dead_at_start: Collection[str]) -> bool:
     """Tell whether a layer was one unit, or none, from the start."""
-    exact = finding.value >= 1.0 if finding.id == "dead_units" else finding.severity is Severity.ERROR
+    exact = finding.layer in dead_at_start if finding.id == "dead_units" else finding.severity is Severity.ERROR
     return finding.id in CLOSED and finding.standing and finding.first_step == 0 and exact
 
 

@@ -50,6 +50,25 @@ class LossInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizerInfo:
+    """What makes steps of gradients.
+
+    Attributes:
+        kind: Named as in configs: `sgd`, `adam`, `adamw`, `rmsprop` …
+        learning_rate: Of the first step.
+        momentum: β of one that has it.
+        nesterov: Whether that is Nesterov's.
+        clips: Whether it is known to clip its gradients; of a loop that does so itself, nobody knows.
+    """
+
+    kind: str
+    learning_rate: float
+    momentum: float = 0.0
+    nesterov: bool = False
+    clips: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStarted:
     """A training is about to take its first step.
 
@@ -61,6 +80,7 @@ class TrainingStarted:
         unheld: Layers that have gradients, and whose parameters no optimizer holds.
         unobserved: Which of a step's events nobody can see (`gradients`), and why, as a reason to be shown.
         never_called: Parts with parameters that a forward pass does not come by.
+        optimizer: What takes the steps; None where nobody knows, or there are several, or one of several rates.
     """
 
     step: int
@@ -70,6 +90,7 @@ class TrainingStarted:
     unheld: tuple[str, ...] = ()
     unobserved: Mapping[str, str] = field(default_factory=dict)
     never_called: tuple[str, ...] = ()
+    optimizer: OptimizerInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gradvitals.engine.events import Array
+from gradvitals.engine.events import Array, OptimizerInfo
 
 FLUSH_EVERY = 256
 """Steps between two looks for subnormal numbers in what an optimizer remembers.
@@ -214,3 +214,18 @@ def add_to_mean_square(squares: Array, decay: float, values: Array, scratch: Arr
 def as_rate(rate: float | Array, parameters: Array) -> Array:
     """Round a learning rate, or the `(R, 1)` of R runs, to the parameters' dtype, so that stacked runs equal single."""
     return np.asarray(rate, parameters.dtype)
+
+
+def describe_optimizer(optimizer: Optimizer, *, factor: float = 1.0, clips: bool = False) -> OptimizerInfo | None:
+    """Describe an optimizer that trains a whole network; None of one that is no optimizer of this package.
+
+    Args:
+        optimizer: One of this package.
+        factor: By which a schedule multiplies its rate at the first step.
+        clips: Whether its gradients are clipped.
+    """
+    if not isinstance(optimizer, Stateful):
+        return None
+    momentum, nesterov = getattr(optimizer, "momentum", 0.0), getattr(optimizer, "nesterov", False)
+    kind = type(optimizer).__name__.lower()
+    return OptimizerInfo(kind, float(optimizer.learning_rate * factor), float(momentum), bool(nesterov), clips)

@@ -18,7 +18,7 @@ from gradvitals.engine.clipping import Clip
 from gradvitals.engine.events import Array, TrainingEnded, TrainingStarted
 from gradvitals.engine.history import Reason
 from gradvitals.engine.network import Network
-from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.optimizers import Optimizer, describe_optimizer
 from gradvitals.engine.q_network import action_values, with_actions
 from gradvitals.engine.training import Samples, Trainer
 
@@ -103,7 +103,8 @@ def learn_action_values(
     reason: Reason = "failed"
     hooks = network.hooks
     if hooks.wants(TrainingStarted):
-        hooks.emit(TrainingStarted(0, rounds * steps_per_round, batch_size))
+        told = describe_optimizer(optimizer, clips=clip is not None)
+        hooks.emit(TrainingStarted(0, rounds * steps_per_round, batch_size, optimizer=told))
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for _ in range(rounds):

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradvitals.engine.events import EpochEnded, Scores, TrainingEnded, TrainingStarted
 from gradvitals.engine.history import History, Reason
+from gradvitals.engine.optimizers import describe_optimizer
 from gradvitals.engine.stack import Stack, Training
 from gradvitals.engine.stacked_optimizer import NotStackableError
 from gradvitals.engine.training import Samples, as_dtype, require_fit, score, scores_over
@@ -64,7 +65,10 @@ class _Run:
     def start(self) -> None:
         """Tell that it starts."""
         if self._hooks.wants(TrainingStarted):
-            self._hooks.emit(TrainingStarted(0, self._total_steps, self.training.batch_size))
+            factor = 1.0 if self.rate_factor is None else self.rate_factor(1)
+            clips = self.training.clip is not None
+            told = describe_optimizer(self.training.optimizer, factor=factor, clips=clips)
+            self._hooks.emit(TrainingStarted(0, self._total_steps, self.training.batch_size, optimizer=told))
         if not self.training.epochs:
             self.end("completed", 0)
 

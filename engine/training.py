@@ -25,7 +25,7 @@ from gradvitals.engine.events import (
 from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.hooks import Due
 from gradvitals.engine.network import Network, loss_gate
-from gradvitals.engine.optimizers import Optimizer
+from gradvitals.engine.optimizers import Optimizer, describe_optimizer
 from gradvitals.engine.partial_optimizer import PartialOptimizer
 from gradvitals.engine.regularizers import Penalty
 from gradvitals.engine.schedules import Schedule
@@ -213,7 +213,10 @@ def train(
     try:
         if hooks.wants(TrainingStarted):
             unheld = optimizer.unheld if isinstance(optimizer, PartialOptimizer) else ()
-            hooks.emit(TrainingStarted(0, total_steps, batch_size, trainer.strategy.by_layer, unheld))
+            factor = 1.0 if rate_factor is None else rate_factor(1)
+            told = describe_optimizer(optimizer, factor=factor, clips=clip is not None)
+            by_layer = trainer.strategy.by_layer
+            hooks.emit(TrainingStarted(0, total_steps, batch_size, by_layer, unheld, optimizer=told))
         with np.errstate(
             over="ignore", invalid="ignore", divide="ignore"
         ):  # the loop itself reports what is not finite

@@ -9,7 +9,15 @@ import numpy as np
 
 from gradvitals.diagnostics.adapters.keras_backend import as_array
 from gradvitals.diagnostics.adapters.keras_network import KerasNetwork
-from gradvitals.engine.events import EpochEnded, LayerArrays, Scores, StepEnded, TrainingEnded, TrainingStarted
+from gradvitals.engine.events import (
+    EpochEnded,
+    LayerArrays,
+    OptimizerInfo,
+    Scores,
+    StepEnded,
+    TrainingEnded,
+    TrainingStarted,
+)
 
 Reason = Literal["completed", "early_stopping", "non_finite", "interrupted", "failed"]
 
@@ -76,7 +84,10 @@ class KerasSteps:
         total = None if batches is None else self._count.after(batches)
         size = batch_size * self._count.batches_a_step
         never_called = self._network.never_called
-        self._hooks.emit(TrainingStarted(0, total, size, unobserved=unobserved, never_called=never_called))
+        optimizer = _describe(self._network.model)
+        self._hooks.emit(
+            TrainingStarted(0, total, size, unobserved=unobserved, never_called=never_called, optimizer=optimizer)
+        )
 
     def end(self, reason: Reason) -> None:
         """Say that it ended; a second call does nothing."""
@@ -164,10 +175,20 @@ def _sync(model: Any) -> None:  # noqa: ANN401 - Keras has no types for us
         model.jax_state_sync()
 
 
+def _describe(model: Any) -> OptimizerInfo | None:  # noqa: ANN401 - as above
+    """Give what is known of a model's optimizer; None of one that has no rate."""
+    optimizer, rate = getattr(model, "optimizer", None), _learning_rate(model)
+    if optimizer is None or math.isnan(rate):
+        return None
+    kind, momentum = type(optimizer).__name__.lower(), float(getattr(optimizer, "momentum", 0.0) or 0.0)
+    clips = any(getattr(optimizer, bound, None) for bound in ("clipnorm", "clipvalue", "global_clipnorm"))
+    return OptimizerInfo(kind, rate, momentum, bool(getattr(optimizer, "nesterov", False)), clips)
+
+
 def _learning_rate(model: Any) -> float:  # noqa: ANN401 - as above
     optimizer = getattr(model, "optimizer", None)
     rate = getattr(optimizer, "learning_rate", None)
-    return math.nan if rate is None else float(as_array(keras.ops.convert_to_tensor(rate)))
+    return math.nan if rate is None else float(f"{float(as_array(keras.ops.convert_to_tensor(rate))):.7g}")
 
 
 def _accuracy(logs: Mapping[str, Any], prefix: str) -> float | None:

@@ -16,6 +16,7 @@ from torch.optim.optimizer import Optimizer
 
 from gradvitals.diagnostics.adapters.torch_layers import Layer
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.engine.events import OptimizerInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,20 @@ class Optimizers:
         rates = [float(group["lr"]) for group in groups if "lr" in group]
         return min(rates, default=math.nan)
 
+    def describe(self, optimizer: Optimizer | None) -> OptimizerInfo | None:
+        """Give what is known of an optimizer: None where it does not train all, or has several rates or momenta."""
+        if optimizer is None or "lr" not in optimizer.param_groups[0]:
+            return None
+        trained = {id(each) for each in self.network.module.parameters() if each.requires_grad}
+        if not trained <= self._held(optimizer):
+            return None
+        first = optimizer.param_groups[0]
+        settings = {(float(group["lr"]), _momentum(group)) for group in optimizer.param_groups}
+        if len(settings) > 1:
+            return None
+        kind = type(optimizer).__name__.lower()
+        return OptimizerInfo(kind, float(first["lr"]), _momentum(first), bool(first.get("nesterov", False)))
+
     def _held(self, optimizer: Optimizer) -> frozenset[int]:
         """Give what it holds of the module; optimizers are not kept alive, nor is their state."""
         known = self._known.get(id(optimizer))
@@ -160,6 +175,10 @@ class Optimizers:
             known = self._known[id(optimizer)] = _Known(weakref.ref(optimizer), groups, held)
             self._ever_held |= held
         return known.held
+
+
+def _momentum(group: Mapping[str, Any]) -> float:
+    return float(group.get("momentum") or 0.0)
 
 
 def _parameters_of(optimizer: Optimizer) -> list[torch.Tensor]:

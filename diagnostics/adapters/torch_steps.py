@@ -250,6 +250,7 @@ class TorchSteps:
                 max(self._forward.samples, 1),
                 unheld=self._optimizers.unheld(optimizer),
                 never_called=self._network.never_called,
+                optimizer=self._optimizers.describe(optimizer),
             )
         )
         if self._note is not None:

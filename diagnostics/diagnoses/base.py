@@ -9,6 +9,7 @@ from gradvitals.diagnostics.margin import Reading, nearest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
 from gradvitals.diagnostics.persistence import Standing
+from gradvitals.engine.events import OptimizerInfo
 
 INDICES_SHOWN = 8
 
@@ -84,12 +85,12 @@ def finding_of(
 def change_learning_rate(record: Record, factor: float = 0.1) -> Prescription:
     """Prescribe `factor` times the learning rate, as a number where a config tells the present one."""
     verb = "lower" if factor < 1.0 else "raise"
-    rate = config_value(record, "training.optimizer.learning_rate")
-    if not isinstance(rate, float | int):
+    rate = learning_rate(record)
+    if rate is None:
         return Prescription(f"{verb} the learning rate {max(factor, 1.0 / factor):g}-fold")
     other = float(f"{rate * factor:.3g}")
-    return Prescription(
-        f"{verb} the learning rate from {rate:g} to {other:g}", {"training.optimizer.learning_rate": other}
+    return set_key(
+        record, f"{verb} the learning rate from {rate:g} to {other:g}", "training.optimizer.learning_rate", other
     )
 
 
@@ -130,3 +131,23 @@ def config_value(record: Record, key: str) -> object:
     if record.context is None or record.context.config is None:
         return None
     return record.context.config.get(key)
+
+
+def optimizer_kind(record: Record) -> str | None:
+    """Name the optimizer, as the config or the training itself did; None where neither does."""
+    kind, told = config_value(record, "training.optimizer.kind"), _told_optimizer(record)
+    if isinstance(kind, str):
+        return kind
+    return None if told is None else told.kind
+
+
+def learning_rate(record: Record) -> float | None:
+    """Give the learning rate, as the config or the training itself tells it; None where neither does."""
+    rate, told = config_value(record, "training.optimizer.learning_rate"), _told_optimizer(record)
+    if isinstance(rate, float | int):
+        return float(rate)
+    return None if told is None else told.learning_rate
+
+
+def _told_optimizer(record: Record) -> OptimizerInfo | None:
+    return None if record.context is None else record.context.optimizer

@@ -10,9 +10,9 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import (
     Diagnosis,
     change_learning_rate,
-    config_value,
     judged,
     not_judged,
+    optimizer_kind,
 )
 from gradvitals.diagnostics.diagnoses.clipped_delta import ClippedDelta
 from gradvitals.diagnostics.diagnoses.data_faults import DataFaults
@@ -244,7 +244,7 @@ def _factor(size: float) -> float:
 
 def _is_scale_free(record: Record) -> bool:
     """Tell whether the size of the steps does not depend on that of the gradient: only the rate makes them tiny."""
-    return config_value(record, "training.optimizer.kind") in SCALE_FREE
+    return optimizer_kind(record) in SCALE_FREE
 
 
 def _other_reason(record: Record, gate: Gate, *, tiny: bool) -> str:

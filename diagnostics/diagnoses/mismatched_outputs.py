@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
-from gradvitals.diagnostics.diagnoses.base import config_value
+from gradvitals.diagnostics.diagnoses.base import optimizer_kind
 from gradvitals.diagnostics.diagnoses.meeting import AS_SOFTMAX_OR_SIGMOID, Meeting, Mismatch, always
 from gradvitals.diagnostics.diagnoses.update_sizes import SCALE_FREE
 from gradvitals.diagnostics.findings import Prescription, Severity
@@ -179,7 +179,7 @@ def sum_for_mean(meeting: Meeting) -> Mismatch | None:
     if meeting.fit.reduction != "sum":
         return None
     size = "" if meeting.record.context is None else f" of {meeting.record.context.batch_size} examples"
-    free = config_value(meeting.record, "training.optimizer.kind") in SCALE_FREE
+    free = optimizer_kind(meeting.record) in SCALE_FREE
     return Mismatch(
         Severity.INFO,
         Severity.INFO if free else Severity.ERROR,

@@ -9,9 +9,9 @@ import numpy as np
 from gradvitals.diagnostics.data_signal import LEAST_ROWS
 from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
-    config_value,
     finding_of,
     judged,
+    learning_rate,
     not_judged,
 )
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
@@ -147,7 +147,7 @@ def _rate_cures(record: Record) -> tuple[Prescription, ...]:
         return ()
     if max(medians) < SMALL_UPDATE:
         decades = round(math.log10(USUAL_UPDATE / max(medians))) if max(medians) > 0.0 else 0
-        rate = config_value(record, "training.optimizer.learning_rate")
-        is_rate = not isinstance(rate, float | int) or rate * 10.0**decades <= LARGEST_RATE
+        rate = learning_rate(record)
+        is_rate = rate is None or rate * 10.0**decades <= LARGEST_RATE
         return (change_learning_rate(record, 10.0**decades),) if decades > 0 and is_rate else ()
     return (change_learning_rate(record, 0.1),) if max(medians) > LARGE_UPDATE else ()

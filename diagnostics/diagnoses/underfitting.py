@@ -10,6 +10,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     finding_of,
     judged,
     not_judged,
+    optimizer_kind,
     set_key,
 )
 from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear
@@ -24,6 +25,8 @@ from gradvitals.diagnostics.persistence import Standing
 
 ADAM = {"kind": "adam", "learning_rate": 0.001}
 """Kingma & Ba 2015, "Adam: a method for stochastic optimization": the rate that they suggest."""
+
+ADAMS = frozenset({"adam", "adamw", "adamax", "nadam"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _cures(record: Record, *, at_rest: bool) -> Iterator[Prescription]:
         yield set_key(record, "leave the weights their size: no L2 penalty", "training.l2", 0.0)
     if config_value(record, "training.schedule.kind") not in {None, "constant"}:
         yield set_key(record, "keep the learning rate up: no schedule that lowers it", "training.schedule", "constant")
-    if config_value(record, "training.optimizer.kind") not in {None, "adam"}:
+    if optimizer_kind(record) not in {None, *ADAMS}:
         yield set_key(record, "let Adam find the size of the steps", "training.optimizer", ADAM)
     if hidden:
         yield Prescription("give the hidden layers more units")

@@ -12,6 +12,7 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.diagnostics.wording import times
+from gradvitals.engine.events import OptimizerInfo
 
 DOMINANT = 0.5
 """Share of the curvature from which a single column is named."""
@@ -21,6 +22,9 @@ CLEARLY_LESS = 0.5
 
 TOO_SLOW = 1e-3
 """Step, in units of the longest stable one, below which a rate is too low for any scale that we could suggest."""
+
+SUITED = 1e-2
+"""Step, in units of the longest one that is stable on the inputs as they are, of a rate that was found for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class UnscaledInputs:
     Error: the warning, or a first loss or pre-activations that standardised inputs would mend, if the network is
     impaired.
     Clear: half of the best constant's loss is gone.
-    Needs: data; for the warning a config, and a cross-entropy or squared loss.
+    Needs: data; for the steps an SGD that is known, and a cross-entropy or squared loss. A loop of one's own may clip
+    its gradients: its steps count beside another sign only, and warn of nothing by themselves.
     Source: LeCun et al. 1998, "Efficient BackProp", §4.3 and §5; Cohen et al. 2021 (2/λ without, (2 + 2β)/λ with
     momentum); Lewkowycz et al. 2020, "The large learning rate phase": ReLU networks recover from steps up to 12/λ,
     which is 6 times 2/λ. Of 49 runs beyond that, with inputs to blame, 1 trained well. Inputs outside [-1, 1] are no
@@ -86,9 +91,10 @@ class UnscaledInputs:
         if record.context is None or not facts or not starts:
             return not_judged(self, "not recorded")
         lags = gate.behind_at(record.last_step)
-        signs = [*self._in_steps(record.context, starts[0], lags=lags), *self._in_signals(record.context, starts[0])]
-        signs += self._in_columns(facts[0])
-        if not signs:
+        steps = [*self._in_steps(record.context, starts[0], lags=lags)]
+        others = [*self._in_signals(record.context, starts[0]), *self._in_columns(facts[0])]
+        signs = [*steps, *others]
+        if not signs or (record.context.config is None and not others):  # such steps alone may be the rate's fault
             return judged(self, [])
         return judged(self, [self._finding(record, gate, facts[0], starts[0], signs)])
 
@@ -116,14 +122,17 @@ class UnscaledInputs:
             f"along the first layer's weights the steps are {now:,.3g} times the longest stable one; with standardised"
             f" inputs they would be {then:.2g} of it"
         )
-        yield _Sign(evidence, Severity.WARNING, now, 1.0 if lags else self.warn, grave=now > self.warn)
+        severity = Severity.INFO if context.config is None else Severity.WARNING  # a loop may clip its gradients
+        yield _Sign(evidence, severity, now, 1.0 if lags else self.warn, grave=now > self.warn)
 
     def _in_signals(self, context: Context, start: Propagation) -> Iterator[_Sign]:
         """Say whether the first loss or the first pre-activations are out of the ordinary for the inputs' sake."""
         then = _step_share(context, start.standardised_curvature)
         if start.standardised_loss is None or start.standardised_deviations is None:
             return
-        grave = then is None or TOO_SLOW <= then < 1.0
+        now = _step_share(context, start.curvature) or 0.0
+        too_slow = context.config is not None and then is not None and then < TOO_SLOW and now < SUITED
+        grave = then is None or (then < 1.0 and not too_slow)
         constant = context.constant_loss
         if constant and start.loss > self.start * constant and start.standardised_loss < CLEARLY_LESS * start.loss:
             first_loss = times(start.loss / constant, "the best constant output's")
@@ -183,19 +192,28 @@ def _step_share(context: Context, curvature: float | None) -> float | None:
     References:
         Cohen et al. 2021, "Gradient descent on neural networks typically occurs at the edge of stability", appendix B.
     """
-    config = context.config
-    if config is None or curvature is None or config.get("training.optimizer.kind") != "sgd":
+    optimizer = _plain_sgd(context)
+    if optimizer is None or curvature is None:
         return None
+    longest = 2.0 + 2.0 * optimizer.momentum
+    if optimizer.nesterov:
+        longest /= 1.0 + 2.0 * optimizer.momentum
+    return optimizer.learning_rate * curvature / longest
+
+
+def _plain_sgd(context: Context) -> OptimizerInfo | None:
+    """Give the optimizer, if its steps are those of SGD, and nothing is known to make them shorter."""
+    config, told = context.config, context.optimizer
+    if config is None:
+        return told if told is not None and told.kind == "sgd" and not told.clips else None
     bounded = ("training.clip_norm", "training.clip_value", "training.schedule.warm_up")
     if any(config.get(key) for key in bounded) or config.get("training.gradient") == "random_search":
         return None
     rate, momentum = config.get("training.optimizer.learning_rate"), config.get("training.optimizer.momentum", 0.0)
-    if not isinstance(rate, float | int) or not isinstance(momentum, float | int):
+    if config.get("training.optimizer.kind") != "sgd" or not isinstance(rate, float | int):
         return None
-    longest = 2.0 + 2.0 * momentum
-    if config.get("training.optimizer.nesterov"):
-        longest /= 1.0 + 2.0 * momentum
-    return float(rate * curvature / longest)
+    nesterov = bool(config.get("training.optimizer.nesterov"))
+    return OptimizerInfo("sgd", rate, momentum, nesterov) if isinstance(momentum, float | int) else None
 
 
 def _dominant_column(start: Propagation, facts: DataFacts) -> int | None:

@@ -124,20 +124,21 @@ def test_of_two_warnings_the_data_come_before_the_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("closed", "first", "value", "severity", "is_root"),
+    ("closed", "first", "dead", "severity", "is_root"),
     [
-        ("dead_units", 0, 1.0, Severity.ERROR, True),
-        ("dead_units", 0, 0.9, Severity.ERROR, False),
-        ("dead_units", 20, 1.0, Severity.ERROR, False),
-        ("symmetric_units", 0, 0.5, Severity.ERROR, True),
-        ("symmetric_units", 0, 0.2, Severity.WARNING, False),
+        ("dead_units", 0, ["hidden_1"], Severity.ERROR, True),
+        ("dead_units", 0, ["hidden_2"], Severity.ERROR, False),
+        ("dead_units", 0, [], Severity.ERROR, False),
+        ("dead_units", 20, ["hidden_1"], Severity.ERROR, False),
+        ("symmetric_units", 0, [], Severity.ERROR, True),
+        ("symmetric_units", 0, [], Severity.WARNING, False),
     ],
 )
 def test_no_scale_of_the_data_closes_a_layer_from_the_start(
-    closed: str, first: int, value: float, severity: Severity, *, is_root: bool
+    closed: str, first: int, dead: list[str], severity: Severity, *, is_root: bool
 ) -> None:
-    layer = replace(finding(closed, "hidden_1", first), value=value, severity=severity)
-    explained = explain([finding("unscaled_targets", None, 0), finding("unscaled_inputs", None, 0), layer], None)
+    layer = replace(finding(closed, "hidden_1", first), severity=severity)
+    explained = explain([finding("unscaled_targets", None, 0), finding("unscaled_inputs", None, 0), layer], None, dead)
     assert (explained[0].id == closed) is is_root
     assert explain([finding("data_faults", None, 0), layer], None)[0].id == "data_faults"  # as inputs that are all 0
 
@@ -146,11 +147,12 @@ def test_the_first_of_two_dead_layers_is_the_root_though_only_the_second_is_dead
     make_context: Callable[..., Context],
 ) -> None:
     layers = [replace(finding("dead_units", f"hidden_{n}", 0), value=value) for n, value in ((1, 0.9), (2, 1.0))]
-    explained = explain([*layers, finding("unscaled_targets", None, 0)], make_context(["relu", "relu"]))
+    context = make_context(["relu", "relu"])
+    explained = explain([*layers, finding("unscaled_targets", None, 0)], context, ["hidden_2"])
     assert [each.key for each in explained if each.explained_by is None] == ["dead_units@hidden_1"]
 
 
 def test_zero_weights_are_the_root_of_the_units_that_they_leave_dead() -> None:
-    dead = replace(finding("dead_units", "hidden_1", 0), value=1.0)
-    explained = explain([dead, finding("symmetric_units", "hidden_1", 0)], None)
+    dead = finding("dead_units", "hidden_1", 0)
+    explained = explain([dead, finding("symmetric_units", "hidden_1", 0)], None, ["hidden_1"])
     assert [each.id for each in explained if each.explained_by is None] == ["symmetric_units"]

@@ -16,6 +16,7 @@ from gradvitals.diagnostics.notes import Incident, Probe
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.diagnostics.watched_data import WatchedData
+from gradvitals.engine.events import OptimizerInfo
 from gradvitals.engine.optimizers import Adam, Sgd
 
 Train = Callable[..., Any]
@@ -185,8 +186,47 @@ def test_steps_that_are_bounded_or_not_known_are_not_judged(
     assert said(noted(STEEP, config=SGD | changed)) == []
 
 
-def test_without_a_config_there_is_no_rate_to_blame(noted: Callable[..., Record]) -> None:
+def test_of_what_nobody_told_no_rate_is_to_blame(noted: Callable[..., Record]) -> None:
     assert said(noted(STEEP, config=None)) == []
+
+
+WIDE = replace(FACTS, rms=50.0)
+ALONE = OptimizerInfo("sgd", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "facts", "told"),
+    [
+        (ALONE, WIDE, True),
+        (ALONE, FACTS, None),
+        (replace(ALONE, learning_rate=0.08), WIDE, False),
+        (replace(ALONE, momentum=0.2), WIDE, False),
+        (replace(ALONE, momentum=0.2, nesterov=True), WIDE, True),
+        (replace(ALONE, clips=True), WIDE, False),
+        (replace(ALONE, kind="adam"), WIDE, False),
+        (None, WIDE, False),
+    ],
+    ids=["too long", "no other sign", "shorter", "momentum", "nesterov", "clipped", "adam", "unknown"],
+)
+def test_a_loop_tells_its_steps_which_count_beside_another_sign(
+    optimizer: OptimizerInfo | None, facts: DataFacts, *, told: bool | None, noted: Callable[..., Record]
+) -> None:
+    for ratios, severity in (((1.1,), "info"), ((1.1, 1.0, 1.0, 1.0), "error" if told else "info")):
+        record = noted(STEEP, facts, config=None, ratios=ratios)
+        assert record.context is not None
+        record.context = replace(record.context, optimizer=optimizer)
+        assert said(record) == ([] if told is None else [(severity, False)])
+        if told is not None:
+            assert ("times the longest stable one" in finding_of(record).evidence) == told
+
+
+def test_a_loop_is_not_too_slow_for_any_scale(noted: Callable[..., Record]) -> None:
+    """Weights as PyTorch draws them are small, and so is the curvature: good rates look slow."""
+    start = replace(START, loss=50.0, standardised_loss=1.2, curvature=0.0, standardised_curvature=1e-5)
+    record = noted(start, config=None, ratios=(1.1, 1.0, 1.0, 1.0))
+    assert record.context is not None
+    record.context = replace(record.context, optimizer=ALONE)
+    assert said(record) == [("error", False)]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +265,9 @@ def test_the_training_shows_what_it_costs(
             ),
             None,
         ),
-        (replace(START, loss=50.0, standardised_loss=1.2, standardised_curvature=1e-5), "info"),
+        (replace(START, loss=50.0, standardised_loss=1.2, curvature=0.19, standardised_curvature=0.019), "info"),
+        (replace(START, loss=50.0, standardised_loss=1.2, curvature=0.21, standardised_curvature=0.019), "error"),
+        (replace(START, loss=50.0, standardised_loss=1.2, curvature=0.19, standardised_curvature=0.021), "error"),
         (replace(START, loss=50.0, standardised_loss=1.2, standardised_curvature=50.0), "info"),
     ],
     ids=[
@@ -239,6 +281,8 @@ def test_the_training_shows_what_it_costs(
         "small signals",
         "signals large either way",
         "a rate too low for anything",
+        "a rate found for large inputs",
+        "a rate hardly too low",
         "a rate too high for anything",
     ],
 )

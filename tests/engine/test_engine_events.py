@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradvitals.engine.adaptive_optimizers import AdamW
 from gradvitals.engine.clipping import clip_norm
 from gradvitals.engine.events import (
     Array,
@@ -15,6 +16,7 @@ from gradvitals.engine.events import (
     GradientsReady,
     LayerBackward,
     LayerForward,
+    OptimizerInfo,
     StepEnded,
     TrainingEnded,
     TrainingStarted,
@@ -22,6 +24,7 @@ from gradvitals.engine.events import (
 from gradvitals.engine.history import History
 from gradvitals.engine.network import Network
 from gradvitals.engine.optimizers import Adam, Sgd
+from gradvitals.engine.schedules import Constant, WarmUp
 from gradvitals.engine.training import Samples, Trainer, train
 
 STEP_EVENTS = (LayerForward, LayerBackward, GradientsReady, StepEnded)
@@ -273,12 +276,31 @@ def test_training_watched_by_everybody_is_bit_identical(
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "options", "told"),
+    [
+        (Sgd(0.1, momentum=0.9, nesterov=True), {}, OptimizerInfo("sgd", 0.1, 0.9, nesterov=True)),
+        (Sgd(0.1), {"schedule": WarmUp(4, Constant())}, OptimizerInfo("sgd", 0.025)),
+        (Sgd(0.1), {"clip": clip_norm(0.5)}, OptimizerInfo("sgd", 0.1, clips=True)),
+        (AdamW(0.1), {}, OptimizerInfo("adamw", 0.1)),
+    ],
+    ids=["nesterov", "warm-up", "clipped", "adamw"],
+)
+def test_the_start_tells_the_optimizer_as_it_takes_its_first_step(
+    network: Network, samples: Samples, optimizer: Any, options: dict[str, Any], told: OptimizerInfo
+) -> None:
+    seen: list[Any] = []
+    network.hooks.on(TrainingStarted, seen.append)
+    train(network, samples, optimizer, epochs=1, batch_size=8, generator=np.random.default_rng(0), **options)
+    assert [event.optimizer for event in seen] == [told]
+
+
 def test_start_and_end_say_what_was_planned_and_what_happened(network: Network, samples: Samples) -> None:
     seen: list[Any] = []
     for event_type in (TrainingStarted, EpochEnded, TrainingEnded):
         network.hooks.on(event_type, seen.append, every=1000)
     history = train_briefly(network, samples, validation=samples)
-    assert seen[0] == TrainingStarted(step=0, total_steps=9, batch_size=8)
+    assert seen[0] == TrainingStarted(step=0, total_steps=9, batch_size=8, optimizer=OptimizerInfo("adam", 0.05))
     assert seen[-1] == TrainingEnded(step=9, reason="completed")
     assert [(event.epoch, event.step) for event in seen[1:-1]] == [(1, 3), (2, 6), (3, 9)]
     assert [event.training for event in seen[1:-1]] == history.training

@@ -22,7 +22,7 @@ from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.tensorboard.run_record import read_record
 from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.diagnostics.watched_data import WatchedData
-from gradvitals.engine.events import Array, LayerBackward, LayerForward, RecurrentBackward
+from gradvitals.engine.events import Array, LayerBackward, LayerForward, OptimizerInfo, RecurrentBackward
 from gradvitals.engine.initializers import he_normal
 from gradvitals.engine.optimizers import Sgd
 from gradvitals.engine.perceptron import perceptron
@@ -842,3 +842,30 @@ def test_what_cannot_be_watched_is_said_in_a_sentence() -> None:
     with pytest.raises(TypeError, match="several outputs cannot be probed"):
         watch(double, data=(inputs, labels))
     fit(double, (inputs, [np.zeros((400, 2))] * 2), watch(double))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (
+            lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+            OptimizerInfo("sgd", 0.05, 0.9, nesterov=True),
+        ),
+        (lambda: keras.optimizers.SGD(0.05, clipnorm=1.0), OptimizerInfo("sgd", 0.05, clips=True)),
+        (lambda: keras.optimizers.SGD(0.05, global_clipnorm=1.0), OptimizerInfo("sgd", 0.05, clips=True)),
+        (lambda: keras.optimizers.Adam(0.01), OptimizerInfo("adam", 0.01)),
+        (
+            lambda: keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.2, 10, 0.5)),
+            OptimizerInfo("sgd", 0.2),
+        ),
+    ],
+    ids=["nesterov", "clipnorm", "global_clipnorm", "adam", "a schedule"],
+)
+def test_the_optimizer_is_told_as_it_begins(make: Any, told: OptimizerInfo) -> None:
+    data, model = make_classes(), keras.Sequential([layers.Input((7,)), layers.Dense(3, activation="softmax")])
+    model.compile(make(), "sparse_categorical_crossentropy")
+    monitor: Any = watch(model, data=data)
+    model.fit(*data, epochs=1, verbose=0, callbacks=[monitor])
+    optimizer = monitor.record.context.optimizer
+    rounded = {"learning_rate": round(optimizer.learning_rate, 6), "momentum": round(optimizer.momentum, 6)}
+    assert dataclasses.replace(optimizer, **rounded) == told

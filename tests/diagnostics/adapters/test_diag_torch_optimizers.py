@@ -11,6 +11,7 @@ import pytest
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.watch import watch
+from gradvitals.engine.events import OptimizerInfo
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = torch.nn
@@ -231,3 +232,41 @@ def test_a_parameter_that_is_replaced_is_in_what_a_step_is_about_and_the_old_one
     gc.collect()
     assert old() is None
     assert optimizers.share_of(both[1]).parameters["2.weight"] is module[2].weight
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda m: torch.optim.SGD(m.parameters(), 0.05, momentum=0.9, nesterov=True), ("sgd", 0.05, 0.9, True)),
+        (lambda m: torch.optim.Adam(m.parameters()), ("adam", 1e-3, 0.0, False)),
+        (
+            lambda m: torch.optim.SGD([{"params": part.parameters()} for part in m[::2]], 0.05),
+            ("sgd", 0.05, 0.0, False),
+        ),
+        (
+            lambda m: torch.optim.SGD([{"params": m[0].parameters(), "lr": 1.0}, {"params": m[2].parameters()}], 0.05),
+            None,
+        ),
+        (lambda m: torch.optim.SGD(m[0].parameters(), 0.05), None),
+    ],
+    ids=["nesterov", "adam", "groups of one rate", "two rates", "a part of the module"],
+)
+def test_the_optimizer_that_trains_all_is_told_with_its_first_rate(make: Any, told: tuple[Any, ...] | None) -> None:
+    module = make_module()
+    optimizer = make(module)
+    with watch(module, **WATCHED) as monitor:
+        take_steps(module, [optimizer])
+        optimizer.param_groups[0]["lr"] = 0.0
+        take_steps(module, [optimizer])
+    assert monitor.record.context is not None
+    assert monitor.record.context.optimizer == (None if told is None else OptimizerInfo(*told))
+
+
+def test_cures_of_a_loop_name_its_rate() -> None:
+    module = make_module()
+    optimizer = torch.optim.SGD(module.parameters(), 50.0)
+    with watch(module, **WATCHED) as monitor:
+        for _ in range(120):
+            take_steps(module, [optimizer])
+    cures = [cure for finding in monitor.verdict.standing for cure in finding.prescriptions]
+    assert [cure.set for cure in cures if cure.why.startswith("lower the learning rate from 50 to ")][:1] == [None]
