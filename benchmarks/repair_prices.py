@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from repair_bases import bases
+from repair_bases import bases, write_tables
 from repairs import laboratory, load_case
 from scipy.optimize import nnls
 from threadpoolctl import threadpool_limits
@@ -68,6 +68,7 @@ class Measured:
 
 def networks() -> dict[str, LoadedConfig]:
     """Give the networks that are timed."""
+    write_tables("tuning")
     found = {base.name: load_case(base.table, ()) for base in bases("tuning")}
     for name, (source, hidden, batch, epochs) in FURTHER.items():
         training = {"optimizer": {"kind": "sgd", "learning_rate": 0.001}, "batch_size": batch, "epochs": epochs}
