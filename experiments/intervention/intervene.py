@@ -41,6 +41,7 @@ def intervene(lab: Laboratory, config: Config, dataset: Dataset, seeds: int, bud
     found.same_rows = _same_rows(lab, config, dataset)
     checked = sick.checked
     if checked is not None and checked.exit is not Exit.NOT_JUDGED:
+        lab.cost += lab.prices.choosing
         Search(lab, config, dataset, found, budget).go()
     found.spent, found.runs = lab.spent, lab.runs
     _set_unit(found)

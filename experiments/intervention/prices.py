@@ -10,11 +10,17 @@ from gradvitals.experiments.data.dataset import Dataset
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place
 
-LEAST_SCORED = 0.25
-"""What a training costs at least that is only scored: of small ones what is done besides weighs more than reckoned."""
+TOGETHER = 3
+"""Trainings taken to make a stack where that is not known yet: an arm is scored on two seeds, and then on three."""
 
-TOGETHER = 4
-"""Trainings that are only scored are stacked with so many in the mean: seeds of one arm, or arms of one seed."""
+MARGIN = 1.1
+"""By what the price of what is only scored is above the mean that was measured: activations and optimizers differ."""
+
+NUMERIC_LESS = 0.1
+"""Share of a training by numeric gradients, of two forward passes a parameter, that one by backpropagation takes."""
+
+CHOOSING = 20.0
+"""Milliseconds of listing and choosing arms, once."""
 
 SET_UP = 1.6
 ALONE, ALONE_PER_LAYER = 0.016, 0.005
@@ -47,17 +53,29 @@ class Prices:
     rows: int
     most: int
 
-    def scored(self, config: Config) -> float:
-        """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked."""
+    def scored(self, config: Config, together: int = TOGETHER) -> float:
+        """Give what a training costs that is only scored: as much as one that is watched where nothing is stacked.
+
+        Args:
+            config: Of the training.
+            together: Trainings in its stack.
+        """
         if self.sick.training.gradient != "backprop":
-            return 1.0
-        own = self._training(self.sick, self._together(self.sick))
-        work = self._training(config, self._together(config)) / own
-        return max(LEAST_SCORED, own / self._watched(self.sick)) * work
+            share = NUMERIC_LESS if self._is_freed_of_numeric(config) else 1.0
+            return share * self.steps(config) / max(self.steps(self.sick), 1)
+        return MARGIN * self._training(config, self._together(config, together)) / self._watched(self.sick)
 
     def watched(self, config: Config) -> float:
         """Give what one costs that is watched."""
-        return self._watched(config) / self._watched(self.sick)
+        share = NUMERIC_LESS if self._is_freed_of_numeric(config) else 1.0
+        return share * self._watched(config) / self._watched(self.sick)
+
+    @property
+    def choosing(self) -> float:
+        """What it costs to list and choose arms; nothing beside trainings without backpropagation."""
+        if self.sick.training.gradient != "backprop":
+            return 0.0
+        return CHOOSING / self._watched(self.sick)
 
     def steps(self, config: Config) -> int:
         """Give the updates of a training."""
@@ -71,8 +89,11 @@ class Prices:
         parameters = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
         return times * (len(widths) - 1), times * parameters, times * sum(widths)
 
-    def _together(self, config: Config) -> int:
-        return 1 if config.training.frozen else min(TOGETHER, self.most)  # what is partly frozen makes no stack
+    def _together(self, config: Config, wanted: int) -> int:
+        return 1 if config.training.frozen else min(wanted, self.most)  # what is partly frozen makes no stack
+
+    def _is_freed_of_numeric(self, config: Config) -> bool:
+        return (self.sick.training.gradient, config.training.gradient) == ("numeric", "backprop")
 
     def _watched(self, config: Config) -> float:
         layers, parameters, _ = self.size(config)

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradvitals.diagnostics.findings import Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.experiments.blocks import Run, cut_into_blocks
 from gradvitals.experiments.checking import CheckedRun, check_path
 from gradvitals.experiments.config.dump import config_hash
 from gradvitals.experiments.config.load import LoadedConfig
@@ -113,7 +114,6 @@ class Laboratory:
         """
         started = time.perf_counter()
         planned: dict[str, tuple[Arm, int, Place]] = {}
-        costs: dict[str, float] = {}
         runs = []
         for arm, seed in wanted:
             config = self.shortened(arm.config, share).model_copy(update={"seed": seed})
@@ -121,8 +121,9 @@ class Laboratory:
             name = f"{arm.role},seed={seed}-{config_hash(config, 12)}{'' if is_watched else '-scored'}"
             folder = (choose_folder(self.folder, name, "new") if is_watched else None) or self.folder / name
             place = Place(folder, self.loaded.origin, self.loaded.base_dir, {}, scored=True, watched=is_watched)
-            planned[name], costs[name] = (arm, seed, place), self._price(arm, share, watched=is_watched)
+            planned[name] = arm, seed, place
             runs.append((PlannedRun(config, {}, name), place))
+        costs = self._prices(runs)
         trials = []
         workers = self.workers if len(runs) * self.unit > WORTH_A_POOL else 1
         for outcome in run_many(runs, workers, pin=self.pin):
@@ -139,9 +140,16 @@ class Laboratory:
         self.cost += sum(costs.values())
         return trials
 
-    def _price(self, arm: Arm, share: float, *, watched: bool) -> float:
-        price = self.prices.watched(arm.config) if watched else self.prices.scored(arm.config)
-        return price * self.trained(arm, share)
+    def _prices(self, runs: Sequence[Run]) -> dict[str, float]:
+        """Give what each of some runs costs by its name: what is only scored, by the stack that it is trained in."""
+        return {
+            planned.name: self._price(planned.config, len(block), watched=place.watched)
+            for block in cut_into_blocks(runs, 1)  # so many workers as there may be, what is found is the same
+            for planned, place in block
+        }
+
+    def _price(self, config: Config, together: int, *, watched: bool) -> float:
+        return self.prices.watched(config) if watched else self.prices.scored(config, together)
 
     def _taken(self, config: Config, summary: RunSummary) -> float:
         """Give the share of its price that a training is charged: less where it broke off before its end."""

@@ -6,7 +6,7 @@ import pytest
 
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.config.root import Config
-from gradvitals.experiments.intervention.prices import LEAST_SCORED, Prices
+from gradvitals.experiments.intervention.prices import MARGIN, NUMERIC_LESS, Prices
 
 ROWS = 640
 
@@ -29,14 +29,25 @@ def test_the_sick_run_watched_is_the_unit() -> None:
         assert prices(sick).watched(sick) == 1.0
 
 
-def test_a_small_network_that_is_only_scored_costs_the_least() -> None:
-    assert prices(config()).scored(config()) == LEAST_SCORED
+def test_a_small_network_that_is_only_scored_costs_little() -> None:
+    assert 0.05 < prices(config()).scored(config()) < 0.25
+
+
+def test_what_is_only_scored_costs_the_less_the_more_there_are_in_its_stack() -> None:
+    costs = [prices(config()).scored(config(), together) for together in (1, 2, 5, 20)]
+    assert costs == sorted(costs, reverse=True)
+    assert 2.0 < costs[0] / costs[2] < 5.0
+
+
+def test_no_more_make_a_stack_than_fit_into_the_cache() -> None:
+    few = prices(config(), most=2)
+    assert few.scored(config(), 20) == few.scored(config(), 2)
 
 
 @pytest.mark.parametrize("sick", [config(epochs=1000), config(1000)], ids=["long", "large"])
 def test_where_training_outweighs_watching_to_be_only_scored_costs_more(sick: Config) -> None:
     alone = prices(sick, most=1)
-    assert LEAST_SCORED < prices(sick).scored(sick) <= alone.scored(sick) < 1.0
+    assert 0.25 < prices(sick).scored(sick) <= alone.scored(sick) < MARGIN
     assert alone.scored(sick) > 0.6
 
 
@@ -59,6 +70,15 @@ def test_what_cannot_be_stacked_costs_what_it_costs_alone() -> None:
     assert prices(sick).scored(frozen) > prices(sick).scored(sick)
 
 
-def test_without_backpropagation_all_cost_as_much_as_watched() -> None:
+def test_without_backpropagation_what_is_scored_costs_as_much_as_what_is_watched() -> None:
     slow = config(gradient="numeric")
-    assert prices(slow).scored(slow) == prices(slow).scored(config()) == 1.0
+    assert prices(slow).scored(slow) == prices(slow).watched(slow) == 1.0
+    assert prices(slow).scored(config(gradient="numeric", epochs=5)) == pytest.approx(0.25)
+    assert prices(slow).choosing == 0.0
+
+
+def test_backpropagation_costs_a_part_of_numeric_gradients_but_not_of_random_search() -> None:
+    slow, search = config(gradient="numeric"), config(gradient="random_search")
+    assert prices(slow).scored(config()) == pytest.approx(NUMERIC_LESS)
+    assert prices(slow).watched(config()) == pytest.approx(NUMERIC_LESS)
+    assert prices(search).scored(config()) == 1.0

@@ -37,9 +37,19 @@ def test_a_short_training_is_not_shortened_below_what_can_be_judged(epochs: int,
     lab = laboratory(arm.config, tmp_path)
     assert lab.trained(arm, 0.5) == share
     lab.run([(arm, 1), (arm, 2)], share=0.5)
-    assert lab.cost == pytest.approx(2 * share * lab.prices.scored(arm.config))
+    scored = 2 * lab.prices.scored(small(round(share * epochs)), 2)
+    assert lab.cost == pytest.approx(scored)
     lab.run([(arm, 1)], watched=[arm])
-    assert lab.cost == pytest.approx(2 * share * lab.prices.scored(arm.config) + 1.0)
+    assert lab.cost == pytest.approx(scored + 1.0)
+
+
+def test_what_is_only_scored_costs_what_it_does_in_the_stack_that_it_is_in(tmp_path: Path) -> None:
+    one, other = Arm(small(20), {}, "control"), Arm(small(20, hidden=9), {}, "change")
+    lab = laboratory(one.config, tmp_path)
+    lab.run([*((one, seed) for seed in range(4)), (other, 1)])
+    together, alone = lab.prices.scored(one.config, 4), lab.prices.scored(other.config, 1)
+    assert together < 0.6 * alone
+    assert lab.cost == pytest.approx(4 * together + alone)
 
 
 def test_every_training_is_told_of_as_it_ends(tmp_path: Path) -> None:
@@ -58,7 +68,7 @@ def test_what_breaks_off_at_once_is_charged_a_part_of_its_price(tmp_path: Path) 
     lab = laboratory(config, tmp_path)
     (trial,) = lab.run([(arm, 1)])
     assert trial.broke_off
-    assert lab.cost == pytest.approx(LEAST_TAKEN * lab.prices.scored(config))
+    assert lab.cost == pytest.approx(LEAST_TAKEN * lab.prices.scored(config, 1))
 
 
 def test_what_is_only_scored_is_the_same_training_as_watched_and_leaves_no_trace(tmp_path: Path) -> None:
