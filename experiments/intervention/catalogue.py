@@ -32,6 +32,9 @@ CUSTOMARY_RATES: dict[str, tuple[float, ...]] = {
 FACTORS = (0.1, 10.0, 0.01, 100.0)
 """What the learning rate is multiplied by; beyond these only as long as it helps."""
 
+FAR_BELOW = 100.0
+"""How many times smaller a rate is than what is usual when all of `FACTORS` may leave it too small."""
+
 TENFOLD = (0.1, 10.0)
 NEAR = (0.3, 3.0, 10.0)
 """By what the rate of a cure is multiplied to see whether another is better still."""
@@ -92,7 +95,7 @@ def _catalogue(config: Config, task: Task) -> Iterator[Changes]:
         yield {"model.recurrent_init": "identity"}
     rate = training.optimizer.learning_rate
     yield from ({RATE: _times(rate, factor)} for factor in FACTORS)
-    yield from ({RATE: usual} for usual in CUSTOMARY_RATES[training.optimizer.kind])
+    yield from ({RATE: usual} for usual in _usual_rates(config))
     yield {"training.clip_norm": 1.0}
     yield {"training.l2": 0.0}
     yield {"model.dropout": 0.0}
@@ -106,6 +109,18 @@ def _catalogue(config: Config, task: Task) -> Iterator[Changes]:
     if model.kind != "rnn":
         yield {"model.activation": "relu"}
         yield {"model.activation": "leaky_relu"}
+
+
+def _usual_rates(config: Config) -> Iterator[float]:
+    """Yield the rates that are usual for the optimizer; where the own one is far below them, ten times as much too.
+
+    From a rate that teaches nothing there are no steps that help one by one up to one that does, and small networks,
+    few updates and sigmoids want more than is usual.
+    """
+    usual = CUSTOMARY_RATES[config.training.optimizer.kind]
+    yield from usual
+    if FAR_BELOW * config.training.optimizer.learning_rate < min(usual):
+        yield _times(max(usual), 10.0)
 
 
 def _program(config: Config, task: Task) -> Iterator[Changes]:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.roots import RATES
@@ -102,8 +103,9 @@ class Choice:
         return max(better, key=lambda each: each.mean, default=None)
 
     def followed(self, count: int) -> list[Tried]:
-        """Pair what was watched with what is prescribed for what it leaves."""
-        return [Tried(arm) for arm in unique(self._followed(), (each.arm for each in self.found.tried))[:count]]
+        """Pair what was watched with what is prescribed for what it leaves, and two each of what is known to help."""
+        pairs = [*self._followed(), *self._of_defaults()]
+        return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
 
     def pairs(self, count: int) -> list[Tried]:
         """Pair what helps with what is prescribed for what it leaves; the changes of the sane defaults; the likeliest.
@@ -171,14 +173,21 @@ class Choice:
         return [arm for each, findings in left for arm in self._with_cures(each, findings)][:MOST_FOLLOWED]
 
     def _of_defaults(self) -> Iterator[Arm]:
-        """Yield two each of the changes that make the sane defaults, which are known to help."""
+        """Yield two each of the changes that make the sane defaults, which are known to help, at their best values."""
         sane = self.found.sane
         if sane is None or sane.effect is None or not sane.effect.is_better or sane.arm.keys > MOST_DEFAULTS:
             return
-        for two in itertools.combinations(sane.arm.changes.items(), 2):
+        for two in itertools.combinations(map(self._at_its_best, sane.arm.changes.items()), 2):
             arm = make_arm(self.config, dict(two), self.dataset)
             if arm is not None and arm.keys == 2:
                 yield arm
+
+    def _at_its_best(self, change: tuple[str, Any]) -> tuple[str, Any]:
+        """Give a change of the sane defaults, or what was best of its key where that alone helps: a rate, say."""
+        plain = (each for each in self.singles if len(each.keys) == 1)
+        helping = [each for each in plain if touches(change[0], *each.keys) and self.helps(each)]
+        best = min(helping, key=lambda each: (-each.mean_screened, each.arm.size), default=None)
+        return change if best is None else next(iter(best.arm.changes.items()))
 
     def _likelihood(self, tried: Tried) -> tuple[bool, float, bool, bool, tuple[int, tuple[int, ...]]]:
         """Order single changes, the likeliest to be half of a cure first."""
@@ -220,13 +229,13 @@ def _is_refuted(found: Intervention, tried: Tried) -> bool:
 def _gains_as_little(found: Intervention, tried: Tried, other: Tried) -> bool:
     """Tell whether a change is no better in the screening than one that failed, and would fail as that did.
 
-    That is so of another value of the keys with which one failed, unless that one worked with some seeds: a smaller
-    rate, say, may with all. It is so of a second key beside a change that gained too little.
+    That is so of another value of the keys with which one failed, unless that one worked with some seeds, those of the
+    screening, say: a smaller rate may with all. It is so of a second key beside a change that gained too little.
     """
     if other.effect is None or tried.mean_screened > other.mean_screened:
         return False
     if other.keys == tried.keys:
-        return not other.effect.is_split
+        return not other.is_split
     return other.keys < tried.keys and tried.arm.extends(other.arm) and not found.may_cure(other)
 
 
@@ -234,7 +243,7 @@ def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
     """Give those within 3 SE of the best, the smallest first, then in the order of the findings that prescribe.
 
     A finding knows the key better than its value: of several values of what it prescribes the one that scores best is
-    the first.
+    the first, unless the one that it names is behind by less than a standard error.
     """
     best = max(choice, key=lambda each: each.mean, default=None)
     if best is None:
@@ -243,9 +252,17 @@ def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
     near = [each for each, effect in effects if effect is None or not effect.is_worse]
     provisional = [finding.key for finding in found.standing]
     ranks: dict[frozenset[str], int] = {}
-    for each in near:
+    leaders: dict[frozenset[str], Tried] = {}
+    for each in sorted(near, key=lambda each: -each.mean):
         ranks[each.keys] = min(_rank(each.arm, provisional), ranks.get(each.keys, len(provisional)))
-    return sorted(near, key=lambda each: (each.arm.size, ranks[each.keys], -each.mean, _rank(each.arm, provisional)))
+        leaders.setdefault(each.keys, each)
+
+    def order(tried: Tried) -> tuple[tuple[int, tuple[int, ...]], int, bool, float, int]:
+        rank, effect = _rank(tried.arm, provisional), found.compare(tried.screened, leaders[tried.keys].screened)
+        is_meant = rank < len(provisional) and (effect is None or effect.mean >= -effect.row_se)
+        return tried.arm.size, ranks[tried.keys], not is_meant, -tried.mean, rank
+
+    return sorted(near, key=order)
 
 
 def _rank(arm: Arm, provisional: Sequence[str]) -> int:

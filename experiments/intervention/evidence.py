@@ -44,6 +44,7 @@ class Intervention:
         runs: Trainings made.
         share: Of the epochs that were trained to screen.
         same_rows: Whether all seeds have the same validation set.
+        stopped: Whether the search ended because more would have cost too much.
         notes: What else is to be said, a sentence each.
     """
 
@@ -60,6 +61,7 @@ class Intervention:
     share: float = 1.0
     same_rows: bool = False
     more_seeds: tuple[int, ...] = ()
+    stopped: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -48,16 +48,33 @@ class Rounds:
         return fresh_seeds(self.config.seed, start + count)[start:]
 
     def screen(self, tried: Sequence[Tried]) -> None:
-        """Score arms on the sick run's own seed, and those that help there on the others of the screening."""
+        """Score arms on the sick run's own seed, and those that help there on the others of the screening.
+
+        Where not even the sane defaults help with that seed, though they do with others, all are scored on another one.
+        """
         control = self.found.control
         chosen = list(tried)
-        for seed in self.screening_seeds:
+        for seed in self.probing_seeds:
+            if seed not in self.screening_seeds:
+                break
             by_arm = {each.arm: each for each in chosen}
             for trial in self.lab.run([(arm, seed) for arm in by_arm], share=self.found.share):
                 by_arm[trial.arm].screened[trial.seed] = trial.scores
-            chosen = [each for each in chosen if each.arm.role != "change" or each.mean > control.mean_screened]
+            if self._tells_nothing(seed):
+                self.screening_seeds = self.probing_seeds
+            else:
+                chosen = [each for each in chosen if each.arm.role != "change" or each.mean > control.mean_screened]
         for each in tried:
             each.screening = self.found.compare(each.screened, control.screened)
+
+    def _tells_nothing(self, seed: int) -> bool:
+        """Tell whether the sane defaults do not help with a seed, though they do with the fresh ones."""
+        sane = self.found.sane
+        if sane is None or sane.effect is None or not sane.effect.is_better:
+            return False
+        control = {key: scores for key, scores in self.found.control.screened.items() if key == seed}
+        screening = self.found.compare(sane.screened, control)
+        return screening is not None and screening.mean <= screening.row_se
 
     def probe(self, best: Tried, rivals: Sequence[Tried]) -> list[Tried]:
         """Train in full, on the screening's seeds, what may be better than the best so far.
@@ -194,6 +211,7 @@ class Rounds:
         return fit
 
     def _take_down_the_end(self) -> None:
+        self.found.stopped = True
         note = f"stopped: more trials would cost more than {self.budget:g} trainings"
         if note not in self.found.notes:
             self.found.notes.append(note)

@@ -261,10 +261,11 @@ class Search:
             self.rounds.watch_most(best)
 
     def try_prescribed(self, singles: Sequence[Tried]) -> None:
-        """Try on fresh seeds what errors prescribe and was only screened, so that each has its outcome."""
+        """Try on fresh seeds what errors and roots prescribe and was only screened, so that each has its outcome."""
         rounds, seeds = self.rounds, {*self.found.seeds}
-        errors = {each.key for each in self.found.standing if each.severity is Severity.ERROR}
-        prescribed = [each for each in singles if errors.intersection(each.arm.prescribed_by)]
+        of = (each for each in self.found.standing if each.severity is Severity.ERROR or each.explained_by is None)
+        keys = {each.key for each in of}
+        prescribed = [each for each in singles if keys.intersection(each.arm.prescribed_by)]
         budget = OUTCOMES * rounds.budget
         new = [each for each in prescribed if not each.scores.keys() >= seeds]
         paid = int((budget - self.lab.cost) / rounds.costs(scored=1))

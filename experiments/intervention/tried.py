@@ -57,6 +57,14 @@ class Tried:
         return _mean(self.probed)
 
     @property
+    def is_split(self) -> bool:
+        """Whether it works with some seeds and not with others: fresh ones, or those of the screening alone."""
+        if self.effect is None:
+            return False
+        by_luck = self.screening is not None and self.screening.is_better and not self.effect.is_better
+        return self.effect.is_split or by_luck
+
+    @property
     def together(self) -> CheckedRun | None:
         """The watched trials by majority; None without any."""
         runs = [trial.checked for trial in self.trials.values() if trial.checked is not None]

@@ -10,7 +10,7 @@ from gradvitals.experiments.config.dump import training_hash
 from gradvitals.experiments.config.load import parse_config
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.arms import Arm, combine, make_arm
+from gradvitals.experiments.intervention.arms import RATE, Arm, combine, make_arm
 from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults, rates_besides, rates_near
 from gradvitals.experiments.plan import PlannedRun
 from gradvitals.experiments.runner import Place, load_dataset
@@ -72,6 +72,13 @@ def test_what_is_wrong_can_be_put_right_with_one_key(name: str, cure: str) -> No
     source, overrides = CONFIGS[name]
     arms = list_arms(*sick(source, *overrides), ())
     assert any(arm.keys == 1 and cure in arm.changes for arm in arms)
+
+
+@pytest.mark.parametrize(("rate", "tried"), [(1e-7, {0.001, 0.01}), (2e-6, {0.001, 0.01}), (2e-5, {0.001, 0.002})])
+def test_ten_times_what_is_usual_is_tried_of_a_rate_far_below_it(rate: float, tried: set[float]) -> None:
+    config, dataset = sick("iris", f'training.optimizer={{kind="adam", learning_rate={rate}}}')
+    rates = {arm.changes[RATE] for arm in list_arms(config, dataset, ()) if RATE in arm.changes}
+    assert {each for each in rates if each >= 0.001} == tried
 
 
 @pytest.mark.parametrize(("cell", "tried"), [("relu", {"identity"}), ("tanh", set())])

@@ -7,7 +7,7 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.experiments.config.load import LoadedConfig, loads
-from gradvitals.experiments.intervention.arms import RATE
+from gradvitals.experiments.intervention.arms import RATE, touches
 from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, FACTORS
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
@@ -166,17 +166,11 @@ def test_where_nothing_cures_the_best_of_what_helps_tells_a_root(
     found, concluded = three_faults
     assert concluded.cure is None
     assert concluded.lifting is not None
-    assert {RATE, "model.bias_init"} <= concluded.lifting.keys  # units that fire, and a rate that moves them
+    assert "model.bias_init" in concluded.lifting.keys  # units that fire
+    assert any(touches(RATE, key) for key in concluded.lifting.keys)  # and a rate, or an optimizer, that moves them
     assert [each.id for each in found.errors_left(concluded.lifting)] == ["symmetric_units"]
     assert concluded.root is not None
     assert concluded.root.id == "dead_units"
-
-
-def test_what_gains_nothing_on_two_seeds_is_tried_on_no_more(three_faults: tuple[Intervention, Conclusion]) -> None:
-    found, _ = three_faults
-    few = [each for each in found.tried if 0 < len(each.scores) < len(found.seeds) and not each.probed]
-    assert [each.arm.changes for each in few] == [{"model.bias_init": "zeros"}]
-    assert all(found.is_hopeless(each) for each in few)
 
 
 def test_seeds_are_watched_until_the_others_cannot_change_what_most_say(dead: tuple[Intervention, Conclusion]) -> None:

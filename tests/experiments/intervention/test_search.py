@@ -11,7 +11,7 @@ from gradvitals.experiments.intervention.arms import Arm, Changes, make_arm
 from gradvitals.experiments.intervention.effects import Effect
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.prices import prices_of
-from gradvitals.experiments.intervention.search import Search
+from gradvitals.experiments.intervention.search import OUTCOMES, Search
 from gradvitals.experiments.intervention.trials import Laboratory
 from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.plan import PlannedRun
@@ -27,15 +27,19 @@ DATASET = load_dataset(PlannedRun(CONFIG, {}, "test"), PLACE)
 CURE = {"model.bias_init": "zeros"}
 
 
-def begun(folder: Path, *, budget: float = 20.0) -> Search:
+def begun(folder: Path) -> Search:
     """Begin a search: the sick run is judged, and the control scored."""
     lab = Laboratory(LoadedConfig(CONFIG, "test", Path()), folder, prices_of(CONFIG, DATASET, PLACE))
     control = Arm(CONFIG, {}, "control")
     (sick,) = lab.run([(control, CONFIG.seed)], watched=[control])
     found = Intervention(sick, DATASET.task, Tried(control), None, [], (1, 2, 3, 4, 5), 1.0)
-    search = Search(lab, CONFIG, DATASET, found, budget)
+    search = Search(lab, CONFIG, DATASET, found, 20.0)
     search.rounds.score([found.control])
     return search
+
+
+def scored(search: Search, together: int) -> float:
+    return search.lab.prices.scored(CONFIG, together)
 
 
 def arm(changes: Changes, *prescribed_by: str) -> Tried:
@@ -74,13 +78,14 @@ def test_rivals_are_probed_in_full_and_what_is_behind_on_the_first_seed_on_no_ot
     assert search.rounds.probe(best, [dead, same]) == [same]
     assert sorted(best.probed) == sorted(same.probed) == [0, 6]  # neither is among the fresh seeds
     assert sorted(dead.probed) == [0]
-    assert search.lab.cost == pytest.approx(1.0 + (5 + 5) * search.rounds.scored())
+    assert search.lab.cost == pytest.approx(1.0 + sum(count * scored(search, count) for count in (5, 3, 2)))
 
 
-@pytest.mark.parametrize(("budget", "blocks"), [(20.0, 2), (9.0, 1), (7.0, 0)])
-def test_what_is_unsure_is_scored_on_more_seeds_twice_at_most(budget: float, blocks: int, tmp_path: Path) -> None:
-    search, unsure = begun(tmp_path, budget=budget), arm({"training.clip_norm": 100.0})  # which changes nothing
+@pytest.mark.parametrize(("paid", "blocks"), [(9.0, 2), (1.01, 1), (0.99, 0)])
+def test_what_is_unsure_is_scored_on_more_seeds_twice_at_most(paid: float, blocks: int, tmp_path: Path) -> None:
+    search, unsure = begun(tmp_path), arm({"training.clip_norm": 100.0})  # which changes nothing
     found, rounds = search.found, search.rounds
+    rounds.budget = search.lab.cost + rounds.costs(watched=1) + paid * 2 * rounds.costs(scored=1)
     for seed, scores in found.control.scores.items():  # by luck better with two of the five
         rows = np.ones_like(scores.rows) if seed < 3 else scores.rows
         unsure.scores[seed] = replace(scores, rows=rows)
@@ -102,8 +107,8 @@ def test_what_may_cure_by_the_first_seeds_is_scored_by_being_watched_on_the_othe
     assert search.cure_with([helps])
     assert sorted(helps.scores) == [1, 2, 3, 4, 5]
     assert sorted(helps.trials) == [3, 4, 5]
-    assert search.lab.cost - cost == pytest.approx(2 * search.rounds.scored() + 3.0)
-    assert search.lab.cost - cost == pytest.approx(search.rounds.costs(scored=1, watched=1))
+    assert search.lab.cost - cost == pytest.approx(2 * scored(search, 2) + 3.0)
+    assert search.rounds.costs(scored=1, watched=1) == pytest.approx(2 * search.rounds.scored() + 3.0)
     alone = arm(CURE)
     search.rounds.score([alone])
     for seed in (3, 4, 5):  # to be watched changes no training
@@ -112,7 +117,9 @@ def test_what_may_cure_by_the_first_seeds_is_scored_by_being_watched_on_the_othe
 
 @pytest.mark.parametrize(("pairs", "scored"), [(0, [5, 5]), (1, [5, 0])])
 def test_what_is_tried_alone_leaves_the_budget_for_a_pair(pairs: int, scored: list[int], tmp_path: Path) -> None:
-    search = begun(tmp_path, budget=10.0)  # 2.25 are spent, what fails costs 1.25, and what cures 3.5
+    search = begun(tmp_path)
+    fails, cures = (search.rounds.costs(scored=1, watched=watched) for watched in (0, 1))
+    search.rounds.budget = search.lab.cost + 1.5 * fails + cures
     choice = [arm({"model.init": "glorot_uniform"}), arm({"training.clip_norm": 1.0})]  # units stay dead
     for each in choice:
         each.screened = dict(search.found.control.scores)
@@ -122,17 +129,45 @@ def test_what_is_tried_alone_leaves_the_budget_for_a_pair(pairs: int, scored: li
     assert [len(each.scores) for each in choice] == scored
 
 
-@pytest.mark.parametrize(("budget", "scored", "watched"), [(20.0, 5, 3), (7.0, 5, 0), (4.0, 0, 0)])
+@pytest.mark.parametrize(("paid", "scored", "watched"), [(20.0, 5, 3), (1.01, 5, 0), (0.99, 0, 0)])
 def test_what_errors_prescribe_has_its_outcome_while_a_part_of_the_budget_is_left(
-    budget: float, scored: int, watched: int, tmp_path: Path
+    paid: float, scored: int, watched: int, tmp_path: Path
 ) -> None:
-    search = begun(tmp_path, budget=budget)  # a watched training, and five that are scored: 2.25 so far
+    search = begun(tmp_path)
+    search.rounds.budget = (search.lab.cost + paid * search.rounds.costs(scored=1)) / OUTCOMES
     error, other = arm(CURE, "dead_units@hidden_1"), arm({"model.init": "glorot_uniform"}, "another_finding")
     assert "dead_units@hidden_1" in {each.key for each in search.found.standing}
     search.found.tried = [error, other]
     search.try_prescribed([error, other])
     assert (len(error.scores), len(error.trials)) == (scored, watched)
     assert other.scores == {}
+
+
+def test_what_gains_nothing_on_two_seeds_is_tried_on_no_more(tmp_path: Path) -> None:
+    search, dead = begun(tmp_path), arm({"training.clip_norm": 1.0})
+    search.found.sane = arm(CURE)
+    search.rounds.score([search.found.sane])
+    dead.screened, dead.screening = dict(search.found.control.scores), Effect(0.4, 0.01, 0.01, 5, 5)
+    search.found.tried = [dead]
+    assert not search.cure_with([dead])
+    assert sorted(dead.scores) == [1, 2]
+    assert search.found.is_hopeless(dead)
+
+
+@pytest.mark.parametrize(("sane_helps", "seeds"), [(True, [0]), (False, [0, 6])])
+def test_another_seed_is_asked_where_not_even_the_sane_defaults_help_with_the_first(
+    *, sane_helps: bool, seeds: list[int], tmp_path: Path
+) -> None:
+    search, dead, sane = begun(tmp_path), arm({"training.clip_norm": 1.0}), arm(CURE)
+    found, rounds = search.found, search.rounds
+    found.sane, rounds.screening_seeds = sane, (CONFIG.seed,)
+    rounds.score([sane])
+    rounds.screen([found.control, sane])
+    if not sane_helps:
+        found.control.screened, sane.screened = {0: sane.screened[0]}, {0: sane.screened[0]}
+    rounds.screening_seeds = (CONFIG.seed,)
+    rounds.screen([dead])
+    assert sorted(dead.screened) == seeds
 
 
 def test_what_takes_too_many_updates_to_be_paid_for_is_left_out_and_what_comes_next_is_tried(tmp_path: Path) -> None:
