@@ -31,6 +31,7 @@ from gradvitals.experiments.intervention.arms import describe
 from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
+from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.rewrite import refuse_existing, write_repaired
 from gradvitals.experiments.intervention.show import effect_text, render, to_json
@@ -199,6 +200,7 @@ def _outcome(found: Intervention, concluded: Conclusion, code: Exit) -> str:
             against = cure.against_sane
             beside = f"; against the sane defaults, of {_keys(sane)}, {against.mean:+.3f} ± {against.se:.3f}"
         said = "cured" if found.is_harmed else "no harm was seen, and what was found is cleared"
+        said += "" if len(found.seeds) >= ENOUGH_SEEDS else ", as far as so few seeds can tell,"
         return f"{said} with {_keys(cure)}: {cure.arm.name} ({effect_text(cure.effect, score)}{beside})"
     if code is Exit.DONE:
         return "nothing to repair: no warning and no error stands"
@@ -206,7 +208,8 @@ def _outcome(found: Intervention, concluded: Conclusion, code: Exit) -> str:
         return "not judged: nobody knows whether there is anything to repair"
     if not found.is_harmed and concluded.provisional is not None and not any(each.effect for each in found.tried):
         return f"no automatic cure: no key of the config mends {concluded.provisional.key}"
-    return f"no automatic cure{_shortfall(found, concluded, score)}"
+    within = " was found before the trials would have cost too much" if found.stopped else ""
+    return f"no automatic cure{within}{_shortfall(found, concluded, score)}"
 
 
 def _keys(tried: Tried) -> str:

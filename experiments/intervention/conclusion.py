@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gradvitals.diagnostics.findings import Finding, Outcome, Prescription, Severity, Verdict
 from gradvitals.diagnostics.roots import CONSEQUENCES, KINDS
 from gradvitals.experiments.config.dump import training_hash
-from gradvitals.experiments.intervention.arms import changed
+from gradvitals.experiments.intervention.arms import RATE, changed, touches
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
 from gradvitals.experiments.intervention.evidence import BY_NATURE, Intervention
 from gradvitals.experiments.intervention.tried import Tried
@@ -24,6 +24,8 @@ class Conclusion:
         cure: The smallest change that lifts it and is as good as the sane defaults; None where none is.
         root: The finding that the lifting change speaks for; None without one.
         vanished: What vanishes with the lifting change, the root left out.
+        speaks: Whether the root prescribes something for a key that the lifting change has.
+        seconds: Those of what vanishes that prescribe something for a key of it that the root has nothing to say of.
         verdict: The sick run's, with roots, explanations and outcomes as they were found to be.
     """
 
@@ -32,6 +34,8 @@ class Conclusion:
     cure: Tried | None
     root: Finding | None
     vanished: tuple[Finding, ...]
+    speaks: bool
+    seconds: tuple[Finding, ...]
     verdict: Verdict
 
 
@@ -51,7 +55,25 @@ def conclude(found: Intervention, verdict: Verdict | None = None) -> Conclusion:
     root = None if lifting is None else _root(found, lifting, gone, provisional)
     vanished = tuple(each for each in gone if root is None or each.key != root.key)
     revised = _revised(found, verdict or _own(found), root, vanished)
-    return Conclusion(provisional, lifting, cure, root, vanished, revised)
+    speaks = root is not None and lifting is not None and _speaks_of(found, root, lifting)
+    seconds = _seconds(found, lifting, root, vanished) if lifting is not None and root is not None and speaks else ()
+    return Conclusion(provisional, lifting, cure, root, vanished, speaks, seconds, revised)
+
+
+def _seconds(found: Intervention, lifting: Tried, root: Finding, vanished: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Give what else is a cause: it prescribes something for a key of a change of several, and no finding before it."""
+    causes: list[Finding] = []
+    rest = {key for key in lifting.keys if not _speaks_of_key(found, root, lifting, key)}
+    for each in vanished:
+        spoken_of = {key for key in rest if _speaks_of_key(found, each, lifting, key)}
+        causes += [each] if spoken_of else []
+        rest -= spoken_of
+    return tuple(causes)
+
+
+def prescribed_keys(finding: Finding) -> set[str]:
+    """Give the keys that a finding prescribes something for."""
+    return {key for prescription in finding.prescriptions for key in prescription.set or ()}
 
 
 def _root(found: Intervention, lifting: Tried, gone: Sequence[Finding], provisional: Finding | None) -> Finding | None:
@@ -59,8 +81,8 @@ def _root(found: Intervention, lifting: Tried, gone: Sequence[Finding], provisio
 
     First what is a cause by its nature, of the program, the data or the initial weights, and prescribes that very
     change, though it may have been but a remark. Then the provisional root if it prescribes another value of that key,
-    whatever prescribes it, and the provisional root where nothing does. A symptom that always has a cause is the root
-    only where nothing else vanishes.
+    whatever prescribes it. A symptom that always has a cause is the root only where nothing else vanishes, or where
+    it prescribes that very change, and nothing else speaks of its key. Else the provisional root is.
     """
     causes = [each for each in gone if each.id not in CONSEQUENCES]
     native = [each for each in (*causes, *_remarks_gone(found, lifting)) if each.id in BY_NATURE]
@@ -68,11 +90,12 @@ def _root(found: Intervention, lifting: Tried, gone: Sequence[Finding], provisio
         (each for each in native if _prescribes(found, each, lifting)), key=lambda each: KINDS.index(each.id)
     )
     prescribing = [each for each in causes if _prescribes(found, each, lifting)]
-    touching = [each for each in causes if _speaks_of(each, lifting)]
+    touching = [each for each in causes if _speaks_of(found, each, lifting)]
     likely = [each for each in (*prescribing, *touching) if each is provisional]
+    symptoms = [each for each in gone if _prescribes(found, each, lifting)]
     vanished = [each for each in gone if each is provisional]
     at_home = [each for each in native if each is provisional]
-    return next(iter((*at_home, *native, *likely, *prescribing, *touching, *vanished, *causes, *gone)), None)
+    return next(iter((*at_home, *native, *likely, *prescribing, *touching, *symptoms, *vanished, *causes, *gone)), None)
 
 
 def _remarks_gone(found: Intervention, lifting: Tried) -> list[Finding]:
@@ -87,10 +110,19 @@ def _prescribes(found: Intervention, finding: Finding, lifting: Tried) -> bool:
     return any(arm_of(found, prescription) is lifting for prescription in finding.prescriptions)
 
 
-def _speaks_of(finding: Finding, lifting: Tried) -> bool:
+def _speaks_of(found: Intervention, finding: Finding, lifting: Tried) -> bool:
     """Tell whether a finding prescribes a change of the same key, though not to the same value."""
-    keys = {key for prescription in finding.prescriptions for key in prescription.set or ()}
-    return bool(keys & lifting.arm.changes.keys())
+    return any(_speaks_of_key(found, finding, lifting, key) for key in lifting.keys)
+
+
+def _speaks_of_key(found: Intervention, finding: Finding, lifting: Tried, key: str) -> bool:
+    """Tell the same of one key; what wants a lower learning rate does not speak of a higher one."""
+    cures = [cure for prescription in finding.prescriptions for cure in (prescription.set or {}).items()]
+    wanted = [(other, value) for other, value in cures if touches(key, other)]
+    if key != RATE:
+        return bool(wanted)
+    own, new = found.sick.arm.config.training.optimizer.learning_rate, lifting.arm.changes[RATE]
+    return any(other != RATE or (value > own) == (new > own) for other, value in wanted)
 
 
 def _own(found: Intervention) -> Verdict:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gradvitals.diagnostics.findings import Finding
 from gradvitals.experiments.intervention.arms import describe
-from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of
+from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of, prescribed_keys
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS, Effect
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.tried import Tried
@@ -48,9 +48,13 @@ def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[s
     if root is None:
         yield f"no finding speaks of it, but {by}"
     else:
-        yield f"{'confirmed root' if sure else 'root so far'}: {root.key}: {by}"
+        certain = "confirmed root" if concluded.speaks else "likely root, though it prescribes nothing of the kind"
+        yield f"{certain if sure else 'root so far'}: {root.key}: {by}"
     if concluded.vanished:
         yield f"with it vanish: {', '.join(each.key for each in concluded.vanished)}"
+    for each in concluded.seconds:
+        keys = ", ".join(sorted(prescribed_keys(each) & lifting.arm.changes.keys()))
+        yield f"a second cause: {each.key}, which speaks of {keys}{_tests(_tried_for(found, each), score)}"
     left = found.left(lifting)
     if left:
         yield f"what still stands in most of the {seeds} seeds: {', '.join(each.key for each in left)}"
@@ -80,7 +84,12 @@ def _nothing_lifts(found: Intervention, score: str) -> Iterator[str]:
     singles, pairs = (sum((each.arm.keys > 1) == several for each in found.tried) for several in (False, True))
     what = "the impairment" if found.is_impaired else "what was found"
     more = f", {pairs} of two or more" if pairs else ""
-    yield f"nothing of what was tried lifts {what}: {singles} changes of one key{more}"
+    full = f"{len(tried)} of them" if tried else "none of them"
+    yield f"nothing of what was tried lifts {what}: {singles} changes of one key{more}, {full} in full"
+    promising = [each for each in found.tried if each.effect is None and each.screening and each.screening.is_better]
+    best = max(promising, key=lambda each: each.mean_screened, default=None)
+    if best is not None and best.screening is not None:
+        yield f"the best by the screening alone: {best.arm.name} ({effect_text(best.screening, score)})"
     for each in tried:
         if each.effect is not None:
             yield f"  {each.arm.name}: {effect_text(each.effect, score)}{_why_not(found, each)}"
@@ -100,20 +109,26 @@ def _against(found: Intervention, concluded: Conclusion, score: str) -> Iterator
     root = concluded.root
     gone = {each.key for each in concluded.vanished}
     for finding in found.standing:
-        if finding.explained_by is not None or (root is not None and finding.key == root.key):
+        known = {each.key for each in (root, *concluded.seconds) if each is not None}
+        if finding.explained_by is not None or finding.key in known:
             continue
-        tries = [arm_of(found, prescription) for prescription in finding.prescriptions]
-        tested = [each for each in tries if each is not None and (each.effect or each.screening)]
         if finding.key in gone:
             said = "vanishes, though nothing that it prescribes was changed"
-            yield f"not the root: {finding.key} {said}{_tests(tested, score)}"
+            yield f"not the root: {finding.key} {said}{_tests(_tried_for(found, finding), score)}"
         else:
             yield f"not the root: {finding.key} stays while the network is no longer impaired"
 
 
+def _tried_for(found: Intervention, finding: Finding) -> list[Tried]:
+    tries = [arm_of(found, prescription) for prescription in finding.prescriptions]
+    return [each for each in tries if each is not None and (each.effect or each.screening)]
+
+
 def _tests(tested: list[Tried], score: str) -> str:
     said = [
-        f"{each.arm.name}: {effect_text(effect, score)}" for each in tested if (effect := each.effect or each.screening)
+        f"{each.arm.name} alone: {effect_text(effect, score)}"
+        for each in tested
+        if (effect := each.effect or each.screening)
     ]
     return f" ({'; '.join(said)})" if said else ""
 
@@ -134,8 +149,7 @@ def table_of(found: Intervention, concluded: Conclusion) -> Table:
         if _gained_nothing(each):
             continue
         keys = "" if each.arm.role == "control" else str(each.arm.keys)
-        effect = each.effect or (None if each.probed else each.screening)
-        against = "" if effect is None or each.arm.role == "control" else _short(effect)
+        against = "" if each.arm.role == "control" else _against_whom(found, concluded, each)
         table.add_row(each.arm.name, keys, f"{each.mean:.3f}", against, _mark(found, concluded, each))
     return table
 
@@ -151,6 +165,18 @@ def _gained_nothing(tried: Tried) -> bool:
     if tried.effect is not None or tried.probed or tried.screening is None:
         return False
     return tried.screening.mean <= tried.screening.row_se
+
+
+def _against_whom(found: Intervention, concluded: Conclusion, tried: Tried) -> str:
+    """Give an arm's effect against the control; of what was only probed, that against what lifts the impairment."""
+    effect = tried.effect or (None if tried.probed else tried.screening)
+    if effect is not None:
+        return _short(effect)
+    lifting = concluded.lifting
+    beside = None if lifting is None else found.compare(tried.probed, lifting.probed)
+    if lifting is None or beside is None:
+        return ""
+    return f"{_short(beside)}, beside what {_mark(found, concluded, lifting)}"
 
 
 def _short(effect: Effect) -> str:
@@ -205,7 +231,9 @@ def _stage_lines(found: Intervention) -> Iterator[str]:
     yield f"screened only: {part}with {first}"
     if any(each.probed and each.effect is None for each in found.tried):
         yield "probed only: in full, with the seeds of the screening, beside the best so far"
-    yield f"all others: in full, with the fresh seeds {_span(found.seeds)}, or two where these gain too little"
+    few = any(each.effect is not None and each.effect.seeds < len(found.seeds) for each in found.tried)
+    fewer = ", or two where these gain too little" if few else ""
+    yield f"all others: in full, with the fresh seeds {_span(found.seeds)}{fewer}"
 
 
 def _span(seeds: Sequence[int]) -> str:
@@ -231,7 +259,8 @@ def to_json(found: Intervention, concluded: Conclusion) -> dict[str, Any]:
         "impaired": found.sick.impaired,
         "provisional_root": _key(concluded.provisional),
         "root": _key(concluded.root),
-        "confirmed": concluded.root is not None and len(found.seeds) >= ENOUGH_SEEDS,
+        "confirmed": concluded.speaks and len(found.seeds) >= ENOUGH_SEEDS,
+        "second_causes": [each.key for each in concluded.seconds],
         "lifted_by": None if concluded.lifting is None else dict(concluded.lifting.arm.changes),
         "vanished": [each.key for each in concluded.vanished],
         "cure": None if concluded.cure is None else dict(concluded.cure.arm.changes),

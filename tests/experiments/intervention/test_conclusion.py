@@ -18,6 +18,7 @@ from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.effects import Effect, compare_arms
 from gradvitals.experiments.intervention.evidence import Intervention
+from gradvitals.experiments.intervention.show import intervention_lines, table_of, to_json
 from gradvitals.experiments.intervention.trials import Trial
 from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.intervention.yardstick import RowScores
@@ -27,6 +28,7 @@ from gradvitals.experiments.runner import Place, load_dataset
 SEEDS = (1, 2, 3, 4, 5)
 RATE = {"training.optimizer.learning_rate": 0.01}
 SLOWER = {"training.optimizer.learning_rate": 0.001}
+FASTER = {"training.optimizer.learning_rate": 30.0}
 ADAM = {"training.optimizer": {"kind": "adam", "learning_rate": 0.001}}
 INIT = {"model.init": "he_normal"}
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -116,6 +118,9 @@ def test_without_a_cure_the_best_of_what_lifts_it_speaks_for_the_root() -> None:
             [finding("dead_units", INIT), finding("saturated_units", SLOWER), finding("exploding_gradient", RATE)],
             "exploding_gradient",
         ),
+        ([finding("dead_units", INIT), finding("underfitting", RATE)], "underfitting"),
+        ([finding("dead_units", FASTER), finding("saturated_units", SLOWER)], "saturated_units"),
+        ([finding("dead_units", INIT), finding("learning_rate_too_high", ADAM)], "learning_rate_too_high"),
         ([finding("non_finite"), finding("dead_units", explained_by="non_finite")], "non_finite"),
         ([finding("no_learning")], "no_learning"),
         ([finding("dead_units", RATE), finding("unscaled_inputs", RATE, severity=INFO)], "unscaled_inputs"),
@@ -130,6 +135,9 @@ def test_without_a_cure_the_best_of_what_lifts_it_speaks_for_the_root() -> None:
         "what prescribes another value of its key",
         "the provisional one, which prescribes another value, before what prescribes it",
         "what prescribes it before what prescribes another value",
+        "a symptom that prescribes it, where nothing else speaks of it",
+        "what prescribes a lower rate, where one is lifted by it",
+        "what prescribes another optimizer, with its rate",
         "the provisional one where nothing prescribes it",
         "a consequence alone",
         "a remark about the data that prescribes it",
@@ -143,6 +151,52 @@ def test_the_root_is_what_is_wrong_with_the_thing_that_was_changed(findings: lis
     concluded = conclude(intervention(findings, tried(RATE, 0.6)))
     assert concluded.root is not None
     assert concluded.root.id == root
+
+
+def test_of_a_change_of_two_keys_what_speaks_of_the_second_is_a_second_cause() -> None:
+    slow, unscaled = finding("learning_rate_too_low", SLOWER), finding("unscaled_inputs", {"data.scale": "minmax"})
+    both = tried({**RATE, "data.scale": "minmax"}, 0.6)
+    found = intervention([slow, unscaled, finding("dead_units", explained_by="learning_rate_too_low")], both)
+    concluded = conclude(found)
+    assert concluded.root is not None
+    assert (concluded.root.id, [each.id for each in concluded.seconds]) == (
+        "learning_rate_too_low",
+        ["unscaled_inputs"],
+    )
+    said = list(intervention_lines(found, concluded))
+    assert "a second cause: unscaled_inputs, which speaks of data.scale" in said
+    assert not any(line.startswith("not the root") for line in said)
+    assert to_json(found, concluded)["second_causes"] == ["unscaled_inputs"]
+    alone = conclude(intervention([slow, unscaled], tried(RATE, 0.6)))
+    assert alone.seconds == ()
+
+
+def test_a_root_that_prescribes_nothing_of_what_was_changed_is_not_called_confirmed() -> None:
+    found = intervention([finding("dead_units", INIT)], tried(RATE, 0.6))
+    concluded = conclude(found)
+    assert concluded.root is not None
+    said = next(line for line in intervention_lines(found, concluded) if "dead_units: " in line)
+    assert said.startswith("likely root, though it prescribes nothing of the kind: dead_units: ")
+    assert to_json(found, concluded)["confirmed"] is False
+    found = intervention([finding("dead_units", RATE)], tried(RATE, 0.6))
+    assert any(line.startswith("confirmed root: dead_units") for line in intervention_lines(found, conclude(found)))
+    assert to_json(found, conclude(found))["confirmed"] is True
+
+
+def test_what_was_only_screened_is_not_said_to_have_been_tried_in_full() -> None:
+    found = intervention([finding("dead_units", RATE)], screened(RATE, 0.9), screened(INIT, 0.3))
+    said = list(intervention_lines(found, conclude(found)))
+    assert "nothing of what was tried lifts the impairment: 2 changes of one key, none of them in full" in said
+    best = next(line for line in said if line.startswith("the best by the screening alone"))
+    assert "learning_rate = 0.01 (accuracy +0.600" in best
+
+
+def test_what_was_only_probed_is_held_against_what_cures_on_the_same_seed() -> None:
+    cure, probed = tried(RATE, 0.6), screened(SLOWER, 0.7)
+    cure.probed, probed.probed = {0: screened(RATE, 0.9).screened[0]}, probed.screened
+    found = intervention([finding("dead_units", RATE)], cure, probed)
+    cells = [str(cell) for cell in table_of(found, conclude(found)).columns[3].cells]
+    assert any(cell.startswith("-0.200 ±") and cell.endswith("0 of 1, beside what cures") for cell in cells)
 
 
 def test_a_consequence_is_no_root_beside_a_cause_that_vanishes_too() -> None:
@@ -473,6 +527,23 @@ def test_a_second_key_that_shows_no_gain_is_not_tried_beside_what_gained_too_lit
     assert chosen(found, screened(both, 0.61)) == [both]
     failed.against_sane = Effect(0.0, 0.01, 0.01, 5, 2)  # it gained enough, and left an error, say
     assert chosen(found, screened(both, 0.6)) == [both]
+
+
+def test_another_value_is_tried_where_one_worked_with_the_seeds_of_the_screening_only() -> None:
+    failed = tried(RATE, 0.0)
+    failed.effect, failed.screened = Effect(0.0, 0.01, 0.01, 5, 0), screened(RATE, 0.9).screened
+    found = intervention([finding("dead_units", RATE)], failed)
+    assert chosen(found, screened(SLOWER, 0.9)) == []
+    failed.screening = Effect(0.6, 0.02, 0.02, 2, 2)
+    assert chosen(found, screened(SLOWER, 0.9)) == [SLOWER]
+
+
+def test_of_one_key_the_value_that_a_finding_names_comes_first_unless_it_is_behind() -> None:
+    found = intervention([finding("underfitting", {"model.activation": "tanh"})])
+    other = screened({"model.activation": "elu"}, 0.9)
+    named = [screened({"model.activation": "tanh"}, score, "underfitting") for score in (0.9, 0.89, 0.85)]
+    firsts = [chosen(found, other, each)[0]["model.activation"] for each in named]
+    assert firsts == ["tanh", "tanh", "elu"]
 
 
 def test_what_helps_on_one_of_two_seeds_is_tried() -> None:
