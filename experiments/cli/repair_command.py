@@ -28,13 +28,14 @@ from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.files import json_text
 from gradvitals.experiments.fit import check_fit
 from gradvitals.experiments.intervention.arms import describe
+from gradvitals.experiments.intervention.as_json import to_json
 from gradvitals.experiments.intervention.catalogue import list_arms, make_sane_defaults
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.rewrite import refuse_existing, write_repaired
-from gradvitals.experiments.intervention.show import effect_text, render, to_json
+from gradvitals.experiments.intervention.show import effect_text, render
 from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.intervention.yardstick import YARDSTICK
 from gradvitals.experiments.paths import is_file, is_folder

@@ -55,7 +55,7 @@ def conclude(found: Intervention, verdict: Verdict | None = None) -> Conclusion:
     root = None if lifting is None else _root(found, lifting, gone, provisional)
     vanished = tuple(each for each in gone if root is None or each.key != root.key)
     revised = _revised(found, verdict or _own(found), root, vanished)
-    speaks = root is not None and lifting is not None and _speaks_of(found, root, lifting)
+    speaks = root is not None and lifting is not None and speaks_of(found, root, lifting)
     seconds = _seconds(found, lifting, root, vanished) if lifting is not None and root is not None and speaks else ()
     return Conclusion(provisional, lifting, cure, root, vanished, speaks, seconds, revised)
 
@@ -90,7 +90,7 @@ def _root(found: Intervention, lifting: Tried, gone: Sequence[Finding], provisio
         (each for each in native if _prescribes(found, each, lifting)), key=lambda each: KINDS.index(each.id)
     )
     prescribing = [each for each in causes if _prescribes(found, each, lifting)]
-    touching = [each for each in causes if _speaks_of(found, each, lifting)]
+    touching = [each for each in causes if speaks_of(found, each, lifting)]
     likely = [each for each in (*prescribing, *touching) if each is provisional]
     symptoms = [each for each in gone if _prescribes(found, each, lifting)]
     vanished = [each for each in gone if each is provisional]
@@ -110,7 +110,7 @@ def _prescribes(found: Intervention, finding: Finding, lifting: Tried) -> bool:
     return any(arm_of(found, prescription) is lifting for prescription in finding.prescriptions)
 
 
-def _speaks_of(found: Intervention, finding: Finding, lifting: Tried) -> bool:
+def speaks_of(found: Intervention, finding: Finding, lifting: Tried) -> bool:
     """Tell whether a finding prescribes a change of the same key, though not to the same value."""
     return any(_speaks_of_key(found, finding, lifting, key) for key in lifting.keys)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from gradvitals.experiments.checking import CheckedRun
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.fit import check_fit
+from gradvitals.experiments.intervention.as_json import to_json
 from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.intervene import intervene
 from gradvitals.experiments.intervention.prices import prices_of
-from gradvitals.experiments.intervention.show import how_lines, intervention_lines, to_json
+from gradvitals.experiments.intervention.show import how_lines, intervention_lines
 from gradvitals.experiments.intervention.trials import Laboratory
 from gradvitals.experiments.plan import expand
 from gradvitals.experiments.runner import Place, load_dataset

@@ -42,7 +42,8 @@ class Intervention:
         unit_text: Whose they are.
         spent: Seconds that everything took, the sick run included.
         runs: Trainings made.
-        share: Of the epochs that were trained to screen.
+        share: Of the epochs that are wanted to screen.
+        screened: Of the epochs that were trained to screen, as there are updates that it takes at least.
         same_rows: Whether all seeds have the same validation set.
         stopped: Whether the search ended because more would have cost too much.
         notes: What else is to be said, a sentence each.
@@ -59,6 +60,7 @@ class Intervention:
     spent: float = 0.0
     runs: int = 1
     share: float = 1.0
+    screened: float = 1.0
     same_rows: bool = False
     more_seeds: tuple[int, ...] = ()
     stopped: bool = False

@@ -41,6 +41,7 @@ class Rounds:
         rows = len(dataset.validation_inputs) or len(dataset.inputs)
         slow = config.training.gradient != "backprop"  # nothing is stacked then, and watching costs next to nothing
         found.share = SCREENED_SHARE / 2.0 if slow else SCREENED_SHARE
+        found.screened = lab.trained(found.control.arm, found.share)
         self.probing_seeds = (config.seed, *self._fresh(len(found.seeds), 1))
         self.screening_seeds = self.probing_seeds[: 1 if rows >= SCREENED_ROWS or slow else 2]
 
@@ -200,17 +201,18 @@ class Rounds:
         """Tell the same, and take down that the search ends where they do not."""
         fits = self.is_affordable(scored=scored, watched=watched, of=of)
         if not fits:
-            self._take_down_the_end()
+            self.take_down_the_end()
         return fits
 
     def payable(self, tried: Sequence[Tried]) -> list[Tried]:
         """Give those arms that can be scored and watched; where none of them can, take down that the search ends."""
         fit = [each for each in tried if self.is_affordable(scored=1, watched=1, of=each)]
         if tried and not fit:
-            self._take_down_the_end()
+            self.take_down_the_end()
         return fit
 
-    def _take_down_the_end(self) -> None:
+    def take_down_the_end(self) -> None:
+        """Take down that the search ends because more would cost too much."""
         self.found.stopped = True
         note = f"stopped: more trials would cost more than {self.budget:g} trainings"
         if note not in self.found.notes:

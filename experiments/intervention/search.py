@@ -104,17 +104,24 @@ class Search:
         """
         if self.cure_with(self.screened_pairs(choice, choice.followed), level=True):
             return True
-        if self.cure_with(self.screened_pairs(choice, choice.pairs)):
+        pairs = self.screened_pairs(choice, choice.pairs)
+        if self.cure_with(pairs, pairs=0 if self.kept_pair() is None else 1):
             return True
-        several = [each for each in self.found.tried if each.arm.keys > 1 and not each.trials]
-        best = max(filter(self.found.may_cure, several), key=lambda each: each.mean, default=None)
+        best = self.kept_pair()
         return best is not None and self.rounds.affordable(watched=1, of=best) and self.is_cure(best)
+
+    def kept_pair(self) -> Tried | None:
+        """Give the best of what has several keys, may cure by its scores, and was not watched."""
+        several = [each for each in self.found.tried if each.arm.keys > 1 and not each.trials]
+        return max(filter(self.found.may_cure, several), key=lambda each: each.mean, default=None)
 
     def screened_pairs(self, choice: Choice, some: Callable[[int], list[Tried]]) -> list[Tried]:
         """Screen as many pairs as can be paid for besides a cure; give all so far, and what else has several keys."""
         share = self.lab.trained(self.found.control.arm, self.found.share)
         paid = self.rounds.paid(len(self.rounds.screening_seeds) * share * self.rounds.scored(), scored=1, watched=1)
         pairs = some(min(paid, MOST_PAIRS)) if paid >= LEAST_PAIRS else []
+        if paid < LEAST_PAIRS:
+            self.rounds.take_down_the_end()
         if pairs:
             self.rounds.screen(pairs)
             self.climb(pairs)

@@ -1,7 +1,6 @@
-"""An intervention for people and for programs: every sentence with its number, its seeds and its standard error."""
+"""An intervention for people: every sentence with its number, its seeds and its standard error."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from gradvitals.diagnostics.findings import Finding
 from gradvitals.experiments.intervention.arms import describe
-from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of, prescribed_keys
+from gradvitals.experiments.intervention.conclusion import Conclusion, arm_of, prescribed_keys, speaks_of
 from gradvitals.experiments.intervention.effects import ENOUGH_SEEDS, Effect
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.tried import Tried
@@ -48,8 +47,9 @@ def intervention_lines(found: Intervention, concluded: Conclusion) -> Iterator[s
     if root is None:
         yield f"no finding speaks of it, but {by}"
     else:
-        certain = "confirmed root" if concluded.speaks else "likely root, though it prescribes nothing of the kind"
-        yield f"{certain if sure else 'root so far'}: {root.key}: {by}"
+        certain = "confirmed root" if concluded.speaks else "likely root"
+        spoken = "" if concluded.speaks else ", though it prescribes nothing of the kind"
+        yield f"{certain if sure else 'root so far'}: {root.key}{spoken}: {by}"
     if concluded.vanished:
         yield f"with it vanish: {', '.join(each.key for each in concluded.vanished)}"
     for each in concluded.seconds:
@@ -106,11 +106,15 @@ def _why_not(found: Intervention, tried: Tried) -> str:
 
 def _against(found: Intervention, concluded: Conclusion, score: str) -> Iterator[str]:
     """Say what speaks against the other roots: what they prescribe does not help, or they outlive the cure."""
-    root = concluded.root
+    lifting = concluded.lifting
     gone = {each.key for each in concluded.vanished}
-    for finding in found.standing:
-        known = {each.key for each in (root, *concluded.seconds) if each is not None}
-        if finding.explained_by is not None or finding.key in known:
+    known = {each.key for each in (concluded.root, *concluded.seconds) if each is not None}
+    others = [each for each in found.standing if each.explained_by is None and each.key not in known]
+    same = [each for each in others if each.key in gone and lifting is not None and speaks_of(found, each, lifting)]
+    if same:
+        yield f"mended by the same change, which they speak of, too: {', '.join(each.key for each in same)}"
+    for finding in others:
+        if finding in same:
             continue
         if finding.key in gone:
             said = "vanishes, though nothing that it prescribes was changed"
@@ -145,7 +149,7 @@ def table_of(found: Intervention, concluded: Conclusion) -> Table:
         ("", "left"),
     ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for each in _rows(found):
+    for each in rows_of(found):
         if _gained_nothing(each):
             continue
         keys = "" if each.arm.role == "control" else str(each.arm.keys)
@@ -154,7 +158,8 @@ def table_of(found: Intervention, concluded: Conclusion) -> Table:
     return table
 
 
-def _rows(found: Intervention) -> list[Tried]:
+def rows_of(found: Intervention) -> list[Tried]:
+    """Give what has scores: the control, the sane defaults, then the others, what was tried on fresh seeds first."""
     tried = sorted(found.tried, key=lambda each: (each.effect is None, -each.mean))
     fixed = [found.control, *([found.sane] if found.sane is not None else [])]
     return [each for each in (*fixed, *tried) if each.scores or each.probed or each.screened]
@@ -209,7 +214,7 @@ def render(found: Intervention, concluded: Conclusion) -> RenderableType:
 def how_lines(found: Intervention) -> Iterator[str]:
     """Say how it was done and what it took."""
     if found.tried:
-        nothing = [each.arm.name for each in _rows(found) if _gained_nothing(each)]
+        nothing = [each.arm.name for each in rows_of(found) if _gained_nothing(each)]
         if nothing:
             yield f"screened without a gain: {'; '.join(nothing)}"
         if found.sane is not None:
@@ -226,7 +231,8 @@ def _stage_lines(found: Intervention) -> Iterator[str]:
     most = max(len(each.screened) for each in found.tried)
     if not most:
         return
-    part = f"{found.share:.0%} of the epochs, " if found.share < 1.0 else ""
+    part = f"{found.screened:.0%} of the epochs, " if found.screened < 1.0 else "all epochs, "
+    part += "with backpropagation, " if found.sick.arm.config.training.gradient == "numeric" else ""
     first = "2 seeds, or with 1 where that shows no gain" if most > 1 else "1 seed"
     yield f"screened only: {part}with {first}"
     if any(each.probed and each.effect is None for each in found.tried):
@@ -249,47 +255,3 @@ def _span(seeds: Sequence[int]) -> str:
         else:
             ranges.append([seed])
     return " and ".join(f"{each[0]} to {each[-1]}" if len(each) > 1 else f"{each[0]}" for each in ranges)
-
-
-def to_json(found: Intervention, concluded: Conclusion) -> dict[str, Any]:
-    """Give an intervention as JSON."""
-    return {
-        "yardstick": YARDSTICK[found.task],
-        "seeds": [*found.seeds, *found.more_seeds],
-        "impaired": found.sick.impaired,
-        "provisional_root": _key(concluded.provisional),
-        "root": _key(concluded.root),
-        "confirmed": concluded.speaks and len(found.seeds) >= ENOUGH_SEEDS,
-        "second_causes": [each.key for each in concluded.seconds],
-        "lifted_by": None if concluded.lifting is None else dict(concluded.lifting.arm.changes),
-        "vanished": [each.key for each in concluded.vanished],
-        "cure": None if concluded.cure is None else dict(concluded.cure.arm.changes),
-        "arms": [_arm_json(found, each) for each in _rows(found)],
-        "runs": found.runs,
-        "seconds": found.spent,
-        "times_the_sick_run": found.spent / found.unit if found.unit else None,
-        "notes": list(found.notes),
-    }
-
-
-def _arm_json(found: Intervention, tried: Tried) -> dict[str, Any]:
-    return {
-        "name": tried.arm.name,
-        "role": tried.arm.role,
-        "set": dict(tried.arm.changes),
-        "keys": tried.arm.keys,
-        "prescribed_by": list(tried.arm.prescribed_by),
-        "score": tried.mean,
-        "probed": {str(seed): scores.mean for seed, scores in tried.probed.items()},
-        "screening": None if tried.screening is None else tried.screening.to_json(),
-        "effect": None if tried.effect is None else tried.effect.to_json(),
-        "against_sane_defaults": None if tried.against_sane is None else tried.against_sane.to_json(),
-        "impaired_in": tried.impaired if tried.trials else None,
-        "standing": [each.key for each in found.left(tried)] if tried.trials else None,
-        "lifts": found.lifts(tried),
-        "cures": found.cures(tried),
-    }
-
-
-def _key(finding: Finding | None) -> str | None:
-    return None if finding is None else finding.key

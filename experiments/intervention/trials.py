@@ -162,7 +162,12 @@ class Laboratory:
         return self.shortened(arm.config, share).training.epochs / max(arm.config.training.epochs, 1)
 
     def shortened(self, config: Config, share: float) -> Config:
-        """Give a config with fewer epochs, but with updates enough to tell learning from not learning."""
+        """Give a config with fewer epochs, but with updates enough to tell learning from not learning.
+
+        Numeric gradients are taken by backpropagation where not all epochs are wanted: they are the same, and dear.
+        """
+        if share < 1.0 and config.training.gradient == "numeric":
+            config = config.model_copy(update={"training": config.training.model_copy(update={"gradient": "backprop"})})
         steps = math.ceil(self.prices.rows / min(config.training.batch_size, self.prices.rows))
         epochs = max(math.ceil(config.training.epochs * share), math.ceil(LEAST_UPDATES / steps))
         if epochs >= config.training.epochs:

@@ -14,11 +14,12 @@ from gradvitals.experiments.config.load import loads
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.exits import Exit
 from gradvitals.experiments.intervention.arms import Arm, changed
+from gradvitals.experiments.intervention.as_json import to_json
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.conclusion import conclude
 from gradvitals.experiments.intervention.effects import Effect, compare_arms
 from gradvitals.experiments.intervention.evidence import Intervention
-from gradvitals.experiments.intervention.show import intervention_lines, table_of, to_json
+from gradvitals.experiments.intervention.show import intervention_lines, table_of
 from gradvitals.experiments.intervention.trials import Trial
 from gradvitals.experiments.intervention.tried import Tried
 from gradvitals.experiments.intervention.yardstick import RowScores
@@ -175,8 +176,8 @@ def test_a_root_that_prescribes_nothing_of_what_was_changed_is_not_called_confir
     found = intervention([finding("dead_units", INIT)], tried(RATE, 0.6))
     concluded = conclude(found)
     assert concluded.root is not None
-    said = next(line for line in intervention_lines(found, concluded) if "dead_units: " in line)
-    assert said.startswith("likely root, though it prescribes nothing of the kind: dead_units: ")
+    said = next(line for line in intervention_lines(found, concluded) if "root: dead_units, " in line)
+    assert said.startswith("likely root: dead_units, though it prescribes nothing of the kind: ")
     assert to_json(found, concluded)["confirmed"] is False
     found = intervention([finding("dead_units", RATE)], tried(RATE, 0.6))
     assert any(line.startswith("confirmed root: dead_units") for line in intervention_lines(found, conclude(found)))

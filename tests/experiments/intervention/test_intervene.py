@@ -8,11 +8,12 @@ import pytest
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.intervention.arms import RATE, touches
+from gradvitals.experiments.intervention.as_json import to_json
 from gradvitals.experiments.intervention.catalogue import CUSTOMARY_RATES, FACTORS
 from gradvitals.experiments.intervention.conclusion import Conclusion, conclude
 from gradvitals.experiments.intervention.confirm import try_on
 from gradvitals.experiments.intervention.evidence import Intervention
-from gradvitals.experiments.intervention.show import how_lines, intervention_lines, table_of, to_json
+from gradvitals.experiments.intervention.show import how_lines, intervention_lines, table_of
 
 MOONS = """
 [data]
