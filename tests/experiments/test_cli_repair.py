@@ -30,6 +30,14 @@ def test_a_sick_config_is_cured_and_written(gradvitals: Command, config: Write, 
     ]
 
 
+def test_a_cure_of_few_seeds_is_said_to_be_one_as_far_as_they_tell(gradvitals: Command, config: Write) -> None:
+    said = gradvitals("repair", config(), *SICK, *ONE, "--seeds", "2")
+    assert said.code == 0
+    assert 'cured, as far as so few seeds can tell, with 1 key: model.bias_init = "zeros"' in said.out
+    assert "root so far: " in said.out
+    assert "confirmed root" not in said.out
+
+
 def test_a_healthy_config_needs_no_repair(gradvitals: Command, config: Write, tmp_path: Path) -> None:
     said = gradvitals("repair", config(), *ONE, "--quiet")
     assert (said.code, said.out) == (0, "nothing to repair: no warning and no error stands\n")

@@ -360,6 +360,18 @@ def test_pairs_begin_with_what_a_change_left_then_with_parts_of_the_sane_default
     assert {*ADAM, "data.scale"} not in [set(each.arm.changes) for each in choice.pairs(10)]
 
 
+def test_two_of_the_sane_defaults_are_tried_at_the_values_that_helped() -> None:
+    sane = changed(SICK, {**ADAM, **INIT})
+    assert sane is not None
+    found = intervention([finding("dead_units", RATE)])
+    found.sane = Tried(Arm(sane, {**ADAM, **INIT}, "sane_defaults"), effect=Effect(0.6, 0.01, 0.01, 5, 5))
+    adam, rate, init = screened(ADAM, 0.5), screened(RATE, 0.7), screened(INIT, 0.3)
+    choice = Choice(found, SICK, DATASET, [adam, rate, init])
+    assert [each.arm.changes for each in choice.followed(9)] == [{**RATE, **INIT}]
+    choice = Choice(found, SICK, DATASET, [screened(ADAM, 0.8), rate, init])
+    assert [each.arm.changes for each in choice.followed(9)] == [{**ADAM, **INIT}]
+
+
 def test_seeds_that_disagree_do_not_keep_a_change_from_being_tried() -> None:
     arm = screened(RATE, 0.5)
     arm.screening = Effect(0.35, 0.3, 0.03, 2, 1)

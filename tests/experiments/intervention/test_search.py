@@ -129,6 +129,21 @@ def test_what_is_tried_alone_leaves_the_budget_for_a_pair(pairs: int, scored: li
     assert [len(each.scores) for each in choice] == scored
 
 
+def test_of_several_keys_the_best_that_may_cure_and_was_not_watched_is_kept(tmp_path: Path) -> None:
+    search = begun(tmp_path)
+    single = arm(CURE)
+    pairs = [arm({**CURE, "training.clip_norm": norm}) for norm in (50.0, 100.0)]
+    fails = arm({"model.init": "glorot_uniform", "training.clip_norm": 1.0})
+    search.rounds.score([single, *pairs, fails], (1, 2))
+    search.found.tried = [single, *pairs, fails]
+    kept = search.kept_pair()
+    assert kept in pairs
+    search.rounds.watch(kept, (3,))
+    assert search.kept_pair() is (pairs[1] if kept is pairs[0] else pairs[0])
+    search.found.tried = [single, fails]
+    assert search.kept_pair() is None
+
+
 @pytest.mark.parametrize(("paid", "scored", "watched"), [(20.0, 5, 3), (1.01, 5, 0), (0.99, 0, 0)])
 def test_what_errors_prescribe_has_its_outcome_while_a_part_of_the_budget_is_left(
     paid: float, scored: int, watched: int, tmp_path: Path

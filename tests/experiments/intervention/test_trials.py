@@ -52,6 +52,18 @@ def test_what_is_only_scored_costs_what_it_does_in_the_stack_that_it_is_in(tmp_p
     assert lab.cost == pytest.approx(4 * together + alone)
 
 
+def test_numeric_gradients_are_screened_by_backpropagation(tmp_path: Path) -> None:
+    slow = small(40)
+    slow = slow.model_copy(update={"training": slow.training.model_copy(update={"gradient": "numeric"})})
+    lab = laboratory(slow, tmp_path)
+    assert lab.shortened(slow, 0.5).training.gradient == "backprop"
+    assert lab.shortened(slow, 1.0) == slow
+    screened = lab.run([(Arm(slow, {}, "control"), 1)], share=0.5)
+    same = lab.run([(Arm(small(20), {}, "control"), 1)])
+    np.testing.assert_array_equal(screened[0].scores.rows, same[0].scores.rows)
+    assert lab.cost < 0.5
+
+
 def test_every_training_is_told_of_as_it_ends(tmp_path: Path) -> None:
     arm, told = Arm(small(1), {}, "control"), list[int]()
     lab = laboratory(arm.config, tmp_path)
