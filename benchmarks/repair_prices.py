@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.prices import LEAST_CHECKS, STEPS_PER_CHECK, TOGETHER
+from gradvitals.experiments.intervention.prices import LEAST_CHECKS, MARGIN, STEPS_PER_CHECK
 from gradvitals.experiments.intervention.trials import Laboratory
 
 COUNTS = (1, 2, 3, 5)
@@ -120,21 +120,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     rows: list[Measured] = []
-    prices = {}
+    prices: dict[str, list[float]] = {}
     with threadpool_limits(1):
         for name, loaded in networks().items():
             rows += measure(name, loaded, options.rounds)
             with tempfile.TemporaryDirectory() as folder:
-                prices[name] = laboratory(loaded, Path(folder)).prices.scored(loaded.config)
+                reckoned = laboratory(loaded, Path(folder)).prices
+                prices[name] = [reckoned.scored(loaded.config, count) for count in COUNTS]
             print(name, flush=True)
     relative = np.array([np.array(row.work) / row.milliseconds for row in rows])
     constants, _ = nnls(relative, np.ones(len(rows)))
     for constant, milliseconds in zip(NAMES, constants, strict=True):
         print(f"{constant:24} {milliseconds:.2g}")
-    print(f"\n{'':28} counted, each of 1, 2, 3, 5 measured (a watched one is 1; counted as of {TOGETHER})")
-    for name, price in prices.items():
+    print(f"\n{'':28} each of 1, 2, 3, 5: counted, {MARGIN:g} times the mean, and measured (a watched one is 1)")
+    for name, counted in prices.items():
         own = {row.count: row.milliseconds for row in rows if row.name == name}
-        print(f"{name:28} {price:.2f}  {'  '.join(f'{own[count] / count / own[0]:.2f}' for count in COUNTS)}")
+        measured = (own[count] / count / own[0] for count in COUNTS)
+        print(f"{name:28} {'  '.join(f'{each:.2f} {took:.2f}' for each, took in zip(counted, measured, strict=True))}")
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ def conclude(found: Intervention, verdict: Verdict | None = None) -> Conclusion:
     gone = () if lifting is None else found.vanished(lifting)
     root = None if lifting is None else _root(found, lifting, gone, provisional)
     vanished = tuple(each for each in gone if root is None or each.key != root.key)
-    revised = _revised(found, verdict or _own(found), root, vanished)
     speaks = root is not None and lifting is not None and speaks_of(found, root, lifting)
     seconds = _seconds(found, lifting, root, vanished) if lifting is not None and root is not None and speaks else ()
+    revised = _revised(found, verdict or _own(found), root, [each for each in vanished if each not in seconds])
     return Conclusion(provisional, lifting, cure, root, vanished, speaks, seconds, revised)
 
 
@@ -129,16 +129,16 @@ def _own(found: Intervention) -> Verdict:
     return Verdict(()) if found.sick.checked is None else found.sick.checked.verdict
 
 
-def _revised(found: Intervention, verdict: Verdict, root: Finding | None, vanished: Sequence[Finding]) -> Verdict:
-    """Give a verdict anew: the confirmed root first, behind it what vanishes with it, cures with their outcomes."""
+def _revised(found: Intervention, verdict: Verdict, root: Finding | None, explained: Sequence[Finding]) -> Verdict:
+    """Give a verdict anew: the confirmed root first, behind it what it explains, cures with their outcomes."""
     confirmed = len(found.seeds) >= ENOUGH_SEEDS
     findings = [
         replace(each, prescriptions=tuple(_tried(found, prescription) for prescription in each.prescriptions))
         for each in verdict.findings
     ]
     if root is not None and confirmed and root.key in {each.key for each in findings}:
-        gone = {each.key for each in vanished}
-        worst = max((each.severity for each in vanished), default=root.severity)
+        gone = {each.key for each in explained}
+        worst = max((each.severity for each in explained), default=root.severity)
         findings = [
             replace(each, severity=max(each.severity, worst), cleared=False) if each.key == root.key else each
             for each in findings

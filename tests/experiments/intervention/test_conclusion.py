@@ -165,6 +165,12 @@ def test_of_a_change_of_two_keys_what_speaks_of_the_second_is_a_second_cause() -
         ["unscaled_inputs"],
     )
     said = list(intervention_lines(found, concluded))
+    explained = {each.id: each.explained_by for each in concluded.verdict.findings}
+    assert explained == {
+        "learning_rate_too_low": None,
+        "unscaled_inputs": None,
+        "dead_units": "learning_rate_too_low",
+    }
     assert "a second cause: unscaled_inputs, which speaks of data.scale" in said
     assert not any(line.startswith("not the root") for line in said)
     assert to_json(found, concluded)["second_causes"] == ["unscaled_inputs"]
