@@ -117,7 +117,8 @@ def cases(part: Part) -> Iterator[Case]:
 def _bundled() -> Iterator[Case]:
     for case in FAULT_CASES:
         for dose, overrides in enumerate(((), *case.doses)):
-            shared = tuple(text for text in overrides if text.startswith("model.hidden="))
+            no_fault = ("model.hidden=",) if case.id in UNCURABLE else ("model.hidden=", "data.source=")
+            shared = tuple(text for text in overrides if text.startswith(no_fault))
             yield Case(
                 f"{case.config} ({dose + 1})",
                 "bundled",
