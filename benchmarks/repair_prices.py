@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from gradvitals.experiments.config.load import LoadedConfig
 from gradvitals.experiments.intervention.arms import Arm
-from gradvitals.experiments.intervention.prices import LEAST_CHECKS, MARGIN, STEPS_PER_CHECK
+from gradvitals.experiments.intervention.prices import MARGIN
 from gradvitals.experiments.intervention.trials import Laboratory
 
 COUNTS = (1, 2, 3, 5)
@@ -44,7 +44,7 @@ FURTHER = {
 
 STEPS = ("SET_UP", "ALONE", "ALONE_PER_LAYER", "STACKED", "STACKED_PER_LAYER")
 SUMS = ("PER_PRODUCT", "PER_PARAMETER", "PER_VALUE")
-WATCHING = ("WATCHING", "WATCHING_PER_LAYER", "WATCHING_PER_PARAMETER", "WATCHING_PER_CHECK")
+WATCHING = ("WATCHING_PER_PARAMETER", "WATCHING_PER_CHECK", "WATCHING_PER_LAYER")
 NAMES = (*STEPS, *SUMS, *WATCHING)
 """The constants, in the order of the columns."""
 
@@ -108,10 +108,10 @@ def work_of(lab: Laboratory, count: int, *, watched: bool) -> tuple[float, ...]:
     blocks = -(-count // prices.most)
     sizes = [(index + 1) * count // blocks - index * count // blocks for index in range(blocks)]
     alone, stacked = (steps * sum((size == 1) == is_alone for size in sizes) for is_alone in (True, False))
-    checks = min(steps, max(LEAST_CHECKS, steps / STEPS_PER_CHECK))
+    checks = prices.checks(config)
     calls = (alone, alone * layers, stacked, stacked * layers)
     sums = (count * steps * batch * parameters, count * steps * parameters, count * steps * batch * values)
-    return (count, *calls, *sums, *((1, layers, parameters, checks) if watched else (0, 0, 0, 0)))
+    return (count, *calls, *sums, *((parameters, checks, checks * prices.layers(config)) if watched else (0, 0, 0)))
 
 
 def main() -> None:

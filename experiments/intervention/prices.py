@@ -22,14 +22,14 @@ NUMERIC_LESS = 0.1
 CHOOSING = 20.0
 """Milliseconds of listing and choosing arms, once."""
 
-SET_UP = 1.6
+SET_UP = 2.6
 ALONE, ALONE_PER_LAYER = 0.016, 0.005
 STACKED, STACKED_PER_LAYER = 0.025, 0.0075
 PER_PRODUCT, PER_PARAMETER, PER_VALUE = 5e-8, 6.5e-7, 1.6e-6
 """Milliseconds of a training and of a step, alone or stacked, by `benchmarks/repair_prices.py`; their ratios count."""
 
-WATCHING, WATCHING_PER_LAYER, WATCHING_PER_PARAMETER, WATCHING_PER_CHECK = 5.2, 2.5, 3.7e-4, 0.27
-"""Milliseconds of being watched and judged."""
+WATCHING_PER_PARAMETER, WATCHING_PER_CHECK, WATCHING_PER_LAYER = 4e-4, 0.18, 0.1
+"""Milliseconds of being watched and judged: of a weight, of a check, and of a layer at each check."""
 
 LEAST_CHECKS, STEPS_PER_CHECK = 100, 50
 """Checks of a training, and steps between two of a long one (`diagnostics.every`)."""
@@ -81,13 +81,22 @@ class Prices:
         """Give the updates of a training."""
         return config.training.epochs * math.ceil(self.rows / min(config.training.batch_size, self.rows))
 
+    def checks(self, config: Config) -> float:
+        """Give how often a training is looked at that is watched."""
+        return min(self.steps(config), max(LEAST_CHECKS, self.steps(config) / STEPS_PER_CHECK))
+
+    @staticmethod
+    def layers(config: Config) -> int:
+        """Give the layers, that of the outputs included."""
+        return len(config.model.hidden) + 1
+
     def size(self, config: Config) -> tuple[int, int, int]:
         """Give layers, weights and values of a sample; of a recurrent network those of all time steps together."""
         model = config.model
         widths = (self.features, *model.hidden, self.outputs)
         times = model.sequence_length or 1 if model.kind == "rnn" else 1
         parameters = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
-        return times * (len(widths) - 1), times * parameters, times * sum(widths)
+        return times * self.layers(config), times * parameters, times * sum(widths)
 
     def _together(self, config: Config, wanted: int) -> int:
         return 1 if config.training.frozen else min(wanted, self.most)  # what is partly frozen makes no stack
@@ -96,10 +105,9 @@ class Prices:
         return (self.sick.training.gradient, config.training.gradient) == ("numeric", "backprop")
 
     def _watched(self, config: Config) -> float:
-        layers, parameters, _ = self.size(config)
-        checks = min(self.steps(config), max(LEAST_CHECKS, self.steps(config) / STEPS_PER_CHECK))
-        watching = WATCHING + WATCHING_PER_LAYER * layers + WATCHING_PER_PARAMETER * parameters
-        return self._training(config, 1) + watching + WATCHING_PER_CHECK * checks
+        _, parameters, _ = self.size(config)
+        check = WATCHING_PER_CHECK + WATCHING_PER_LAYER * self.layers(config)
+        return self._training(config, 1) + WATCHING_PER_PARAMETER * parameters + check * self.checks(config)
 
     def _training(self, config: Config, together: int) -> float:
         """Give the milliseconds of each of so many trainings that are stacked."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.experiments.config.root import Config
 from gradvitals.experiments.data.dataset import Dataset
-from gradvitals.experiments.intervention.arms import RATE, Arm, unique
+from gradvitals.experiments.intervention.arms import RATE, Arm, touches, unique
 from gradvitals.experiments.intervention.catalogue import TENFOLD, list_arms, make_sane_defaults, rates_near
 from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.evidence import Intervention
@@ -117,8 +117,7 @@ class Search:
 
     def screened_pairs(self, choice: Choice, some: Callable[[int], list[Tried]]) -> list[Tried]:
         """Screen as many pairs as can be paid for besides a cure; give all so far, and what else has several keys."""
-        share = self.lab.trained(self.found.control.arm, self.found.share)
-        paid = self.rounds.paid(len(self.rounds.screening_seeds) * share * self.rounds.scored(), scored=1, watched=1)
+        paid = self.rounds.paid(self.screened_cost, scored=1, watched=1)
         pairs = some(min(paid, MOST_PAIRS)) if paid >= LEAST_PAIRS else []
         if paid < LEAST_PAIRS:
             self.rounds.take_down_the_end()
@@ -127,6 +126,12 @@ class Search:
             self.climb(pairs)
             self.found.tried += pairs
         return choice.of_several_keys()
+
+    @property
+    def screened_cost(self) -> float:
+        """What it costs at most to screen an arm."""
+        share = self.lab.trained(self.found.control.arm, self.found.share)
+        return len(self.rounds.screening_seeds) * share * self.rounds.scored()
 
     def climb(self, tried: list[Tried]) -> None:
         """Go on with the learning rate where the best change is one of it, tenfold or a tenth, as long as it helps."""
@@ -137,7 +142,7 @@ class Search:
                 return
             near = rates_near(self.config, self.dataset, best.arm, TENFOLD)
             new = [Tried(arm) for arm in unique(near, (each.arm for each in tried))]
-            if not new or not self.rounds.is_affordable(scored=1, watched=1):
+            if not new or self.rounds.paid(self.screened_cost, scored=1, watched=1) < len(new):
                 return
             self.rounds.screen(new)
             tried += new
@@ -150,7 +155,8 @@ class Search:
         Args:
             choice: Screened.
             pairs: From the second on, as much as so many pairs cost is kept for them.
-            level: Whether to leave it at the first that is behind the sane defaults, and has no rate to go on with.
+            level: Whether to leave it at the first that is behind the sane defaults, is no part of them, and has no
+                rate to go on with.
         """
         for count in range(MOST_TRIED):
             worth = Choice.worth_trying(self.found, choice)  # chosen anew: the last one's trials tell
@@ -162,7 +168,7 @@ class Search:
             self.rounds.score([each], self.found.seeds[:FIRST])
             if self.found.is_hopeless(each):
                 continue
-            if level and not self.found.is_level(each) and RATE not in each.keys:
+            if level and not self.found.is_level(each) and RATE not in each.keys and not self.is_of_defaults(each):
                 break
             if count:  # the first one was likely, and yet failed: from now on the scores are looked at first
                 self.rounds.score([each])
@@ -171,6 +177,11 @@ class Search:
             if self.is_cure(each) or (self.found.is_near(each) and self.is_cure_surely(each, pairs=pairs)):
                 return True
         return False
+
+    def is_of_defaults(self, tried: Tried) -> bool:
+        """Tell whether the sane defaults change all keys that an arm changes."""
+        sane = () if self.found.sane is None else self.found.sane.keys
+        return all(any(touches(key, other) for other in sane) for key in tried.keys)
 
     def score_or_watch(self, tried: Tried) -> None:
         """Go on with an arm on the other seeds: watched where it is likely to cure by the first ones, else scored."""

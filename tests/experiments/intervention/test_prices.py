@@ -20,6 +20,9 @@ def config(hidden: int = 8, **training: Any) -> Config:
     return parse_config(raw, "test", [])
 
 
+WIDE = {"data": {"source": "moons", "n": 800}, "training": {"batch_size": 32, "epochs": 20}}
+
+
 def prices(sick: Config, *, most: int = 100) -> Prices:
     return Prices(sick, 2, 2, ROWS, most)
 
@@ -31,6 +34,16 @@ def test_the_sick_run_watched_is_the_unit() -> None:
 
 def test_a_small_network_that_is_only_scored_costs_little() -> None:
     assert 0.05 < prices(config()).scored(config()) < 0.25
+
+
+def test_to_be_watched_costs_the_more_the_more_layers_there_are_to_look_at_but_not_time_steps() -> None:
+    shallow, deep = (parse_config({**WIDE, "model": {"hidden": [8] * layers}}, "test", []) for layers in (2, 8))
+    assert prices(deep).scored(deep) < 1.3 * prices(shallow).scored(shallow)
+    recurrent = {"kind": "rnn", "hidden": [8], "sequence_length": 10}
+    short, long = (
+        parse_config({**WIDE, "model": {**recurrent, "sequence_length": length}}, "test", []) for length in (2, 10)
+    )
+    assert prices(long).scored(long) > 1.5 * prices(short).scored(short)
 
 
 def test_what_is_only_scored_costs_the_less_the_more_there_are_in_its_stack() -> None:

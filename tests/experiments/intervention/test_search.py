@@ -158,6 +158,29 @@ def test_what_errors_prescribe_has_its_outcome_while_a_part_of_the_budget_is_lef
     assert other.scores == {}
 
 
+def test_the_rate_is_followed_only_as_long_as_a_cure_can_be_paid_for(tmp_path: Path) -> None:
+    search = begun(tmp_path)
+    slow = [arm({"training.optimizer.learning_rate": 1.0})]
+    rounds = search.rounds
+    rounds.screen([search.found.control, *slow])
+    rows = np.ones_like(slow[0].screened[0].rows)
+    slow[0].screened = {seed: replace(scores, rows=rows) for seed, scores in slow[0].screened.items()}
+    rounds.budget = search.lab.cost + rounds.costs(scored=1, watched=1) + 1.5 * search.screened_cost
+    search.climb(slow)
+    assert len(slow) == 1
+    rounds.budget += search.screened_cost
+    search.climb(slow)
+    assert len(slow) == 3
+
+
+def test_parts_of_the_sane_defaults_are_tried_on_though_the_first_seeds_are_behind(tmp_path: Path) -> None:
+    search = begun(tmp_path)
+    part, other = arm({**CURE, "training.clip_norm": 1.0}), arm({**CURE, "model.init": "glorot_uniform"})
+    search.found.sane = arm({**CURE, "training.clip_norm": 100.0})
+    assert search.is_of_defaults(part)
+    assert not search.is_of_defaults(other)
+
+
 def test_what_gains_nothing_on_two_seeds_is_tried_on_no_more(tmp_path: Path) -> None:
     search, dead = begun(tmp_path), arm({"training.clip_norm": 1.0})
     search.found.sane = arm(CURE)
