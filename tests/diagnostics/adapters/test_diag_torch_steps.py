@@ -14,7 +14,14 @@ import pytest
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.watch import watch
-from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded, TrainingEnded, TrainingStarted
+from gradvitals.engine.events import (
+    GradientsReady,
+    LayerForward,
+    OptimizerInfo,
+    StepEnded,
+    TrainingEnded,
+    TrainingStarted,
+)
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = torch.nn
@@ -114,7 +121,7 @@ def test_a_step_shows_the_gradients_and_the_update_really_taken() -> None:
         updates = {layer: {name: own[name] - before[layer][name] for name in own} for layer, own in after.items()}
         expected.append((gradients, updates, after))
     steps.end("completed")
-    assert listener.of(TrainingStarted) == [TrainingStarted(0, 6, 64)]
+    assert listener.of(TrainingStarted) == [TrainingStarted(0, 6, 64, optimizer=OptimizerInfo("sgd", 0.1, 0.9))]
     assert listener.of(TrainingEnded) == [TrainingEnded(6, "completed")]
     for place, (ready, ended) in enumerate(zip(listener.of(GradientsReady), listener.of(StepEnded), strict=True)):
         step = 2 * place + 2
