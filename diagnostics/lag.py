@@ -1,4 +1,4 @@
-"""By how much a network is behind simple models, on the samples it was trained on or on new ones."""
+"""By how much a network is behind simple models, on the samples it was trained on or on new ones; or a constant is."""
 
 import math
 from dataclasses import dataclass
@@ -40,6 +40,12 @@ class Lag:
         known = math.nan if value is None or error is None else value
         return cls(note.samples, True, note.score, known, error or 0.0)  # noqa: FBT003 - as the attributes say
 
+    @classmethod
+    def of_constant(cls, note: Shortfall) -> Self:
+        """Give that of the best constant output, on samples that the simple models were not fitted to."""
+        value, error = (math.nan if part is None else part for part in (note.excess, note.excess_se))
+        return cls(note.samples, True, note.simple_score - value, value, error)  # noqa: FBT003 - as the attributes say
+
     @property
     def simple_score(self) -> float:
         """Score of the simple models."""
@@ -50,5 +56,7 @@ class Lag:
 
         It is that of a lag smaller by one answer: answers are whole, and of a few Student's t speaks a bit too often.
         """
+        if math.isnan(self.value):
+            return False
         t = (self.value - 1.0 / max(self.samples, 1)) / self.error if self.error > 0.0 else math.inf
         return self.samples >= SMALL_SAMPLE and student_tail(t, self.samples - 1) < level

@@ -22,6 +22,8 @@ class Shortfall:
         simple_score: Of a ridge regression or of nearest neighbours, whichever is more surely better than the constant.
         value: Score of the simple model less the network's, paired by sample.
         error: Its standard error.
+        excess: Score of the simple model less the best constant's; None in records that do not have it.
+        excess_se: Its standard error.
     """
 
     step: int
@@ -30,6 +32,8 @@ class Shortfall:
     simple_score: float
     value: float
     error: float
+    excess: float | None = None
+    excess_se: float | None = None
 
 
 def measure_shortfall(
@@ -46,4 +50,5 @@ def measure_shortfall(
     if not (predictions and scorer.can_score_others(result)):
         return None
     own, simple = scorer.of(result), scorer.best_of(predictions, result)
-    return Shortfall(step, len(own), float(own.mean()), float(simple.mean()), *mean_and_error(simple - own))
+    lag, excess = mean_and_error(simple - own), mean_and_error(simple - scorer.of_constant(result))
+    return Shortfall(step, len(own), float(own.mean()), float(simple.mean()), *lag, *excess)

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 
+from gradvitals.diagnostics.behind import COMPARISONS
+from gradvitals.diagnostics.error_budget import LEVEL
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.lag import Lag
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Signal
 from gradvitals.diagnostics.persistence import Check
+from gradvitals.diagnostics.shortfall import Shortfall
 
 NO_SIGNAL = "no signal that a linear model or nearest neighbours can detect"
 """Why a network that learned nothing is not blamed for it."""
@@ -36,6 +40,11 @@ def check_shares(gate: Gate, shares: Mapping[int, float | None], *, warn: float,
 
 
 def shows_no_signal(record: Record, errors: float) -> bool:
-    """Tell whether simple models were tried on the data, and none beat the constant by so many standard errors."""
+    """Tell whether simple models were tried on the data, and none beat the constant by so many standard errors.
+
+    They were tried on squared error. Where many labels are wrong, more of their answers may be right nevertheless.
+    """
     signals = record.notes(Signal)
-    return bool(signals) and not signals[-1].gain > errors * signals[-1].gain_se
+    if not signals or signals[-1].gain > errors * signals[-1].gain_se:
+        return False
+    return not any(Lag.of_constant(note).is_sure(LEVEL / COMPARISONS) for note in record.notes(Shortfall)[-1:])

@@ -41,6 +41,7 @@ from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradien
 from gradvitals.diagnostics.error_budget import LEVEL, student_tail
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate, is_not_learning
+from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe
 from gradvitals.diagnostics.scoring import SURE
@@ -121,7 +122,7 @@ class LearningRateTooLow:
         if left is None or reason:
             return not_judged(self, reason)
         moves = largest_ratio(record, 0, probes[-1].step) > 0.0
-        is_slow = moves and self._is_slow(record, probes, left, size, behind=behind)
+        is_slow = moves and self._is_slow(record, gate, left, size)
         tiny = largest_ratio(record, 0, probes[-1].step) < self.tiny
         reason = _other_reason(record, gate, tiny=tiny) if is_slow else ""
         if reason:
@@ -139,15 +140,18 @@ class LearningRateTooLow:
             return gate.reason or f"{len(probes)} of {LEAST_PROBES} checks"
         return ""
 
-    def _is_slow(self, record: Record, probes: list[Probe], left: float, size: float, *, behind: bool) -> bool:
+    def _is_slow(self, record: Record, gate: Gate, left: float, size: float) -> bool:
         """Tell whether more of the same would have helped."""
-        never_large = largest_ratio(record, 0, probes[-1].step) < self.tiny
-        if behind and (self._falls(probes, self.likely) or self._has_not_moved(record) or never_large):
+        probes, last = record.notes(Probe), gate.checks[-1]
+        never_large, unmoved = largest_ratio(record, 0, probes[-1].step) < self.tiny, self._has_not_moved(record)
+        if (last.behind_early and (never_large or unmoved)) or (never_large and is_not_learning(probes[-1])):
             return True
-        if never_large and is_not_learning(probes[-1]):
+        if last.behind and self._falls(probes, self.likely):
             return True
-        has_not_begun = left > self.untouched and self._has_not_moved(record)
-        return size < self.movement and (has_not_begun or self._falls_slowly(probes))
+        if size >= self.movement:
+            return False
+        falls_on = (last.behind or last.likely_behind) and not has_come_to_rest(probes)
+        return falls_on or (left > self.untouched and unmoved) or self._falls_slowly(probes)
 
     def _has_not_moved(self, record: Record) -> bool:
         """Tell whether all updates together could hardly move a layer."""

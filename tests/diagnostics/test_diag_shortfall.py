@@ -73,6 +73,9 @@ def test_a_network_that_learned_little_is_measured_at_its_end(train_watched: Tra
     assert note.score == pytest.approx(probe.accuracy_excess + probe.majority_accuracy, abs=0.1)
     assert note.simple_score > 0.9
     assert note.value == pytest.approx(note.simple_score - note.score)
+    assert note.simple_score - note.excess == pytest.approx(probe.majority_accuracy, abs=0.05)
+    right = note.simple_score * (1.0 - note.simple_score)
+    assert note.excess_se == pytest.approx(((right + 0.1 * 0.9) / note.samples) ** 0.5, rel=0.3)
     (finding,) = [one for one in monitor.verdict.standing if one.id == "learning_rate_too_low"]
     assert f"get {100 * note.simple_score:.3g} % of the same 1024 right, the network" in finding.harm.text
 
