@@ -34,6 +34,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
     SETTLED,
     has_updates,
     largest_ratio,
+    longest_path,
     median_ratios,
     why_no_updates,
 )
@@ -154,9 +155,8 @@ class LearningRateTooLow:
         return falls_on or (left > self.untouched and unmoved) or self._falls_slowly(probes)
 
     def _has_not_moved(self, record: Record) -> bool:
-        """Tell whether all updates together could hardly move a layer."""
-        steps = record.notes(Probe)[-1].step
-        return steps * largest_ratio(record, 0, steps) < self.path
+        """Tell whether all updates together could hardly move a layer, did they point the same way."""
+        return longest_path(record, record.notes(Probe)[-1].step) < self.path
 
     def _falls_slowly(self, probes: list[Probe]) -> bool:
         """Tell whether the loss falls evenly, and by less than half in the training's length times some."""

@@ -49,6 +49,21 @@ def largest_ratio(record: Record, after: int, until: int) -> float:
     return max((float(np.nanmax(of_layer)) for of_layer in values if _has_number(of_layer)), default=0.0)
 
 
+def longest_path(record: Record, until: int) -> float:
+    """Give the sum of a layer's ratios up to a step, the largest of any layer's: further it cannot have moved.
+
+    Between two steps looked at, all are taken for as large as the larger one. NaN where a ratio is none.
+    """
+    paths = [0.0]
+    for layer in _layers(record):
+        series = record.series(f"update_ratio/{layer}")
+        if len(series.steps):
+            lengths = np.diff(series.steps, prepend=0, append=until)
+            sizes = np.append(series.values, series.values[-1])
+            paths.append(float((lengths * np.maximum(sizes, np.append(series.values[:1], series.values))).sum()))
+    return float(np.max(paths))
+
+
 def median_ratios(record: Record, after: int = SETTLED) -> dict[str, float]:
     """Give every layer's median ratio over the steps after one; layers without any are left out."""
     values = {layer: record.series(f"update_ratio/{layer}") for layer in _layers(record)}
