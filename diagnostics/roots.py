@@ -100,8 +100,11 @@ def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None
 def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
     """Tell whether the cause touches the finding's layer or one upstream of it.
 
-    What concerns the whole network, as a gradient's way through it does, every layer touches.
+    A scale that is but a warning makes no steps so small: where it might, nothing is said of the rate. What concerns
+    the whole network, as a gradient's way through it does, every layer touches.
     """
+    if finding.id == TOO_LOW and cause.id in SCALES and cause.severity is Severity.WARNING:
+        return False
     if context is None or cause.layer is None or finding.layer is None:
         return True
     if cause.id in AT_THE_LOSS or finding.id in ALONG_THE_WAY:

@@ -85,9 +85,11 @@ class LearningRateTooHigh:
         checks = self._checks(record, gate, update)
         standing = settle(checks, self.persistence)
         spoiled = _what_it_spoiled(record, gate, update)
-        lost = _lost_units(record, probes[0], probes[-1]) if gate.likely_behind_at(probes[-1].step) else ""
+        last = gate.checks[-1]
+        costs = last.likely_behind or last.behind_early or last.impaired
+        lost = _lost_units(record, probes[0], probes[-1]) if costs else ""
         had_time = has_come_to_rest(probes) or any(check.severity is not None for check in checks)
-        behind = gate.behind_at(probes[-1].step) or (gate.checks[-1].behind_early and had_time)
+        behind = last.behind or (last.behind_early and had_time)
         if behind or spoiled or lost:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         flattened = lost or (spoiled is not None and spoiled.id == SaturatedUnits.id)

@@ -1,7 +1,7 @@
 """Diagnosis 9: updates so small that the training ends long before it is done."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -45,6 +45,7 @@ from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate, is_not_learning
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe
+from gradvitals.diagnostics.roots import SCALES
 from gradvitals.diagnostics.scoring import SURE
 
 USUAL_RATIO = 1.2e-3
@@ -125,7 +126,8 @@ class LearningRateTooLow:
         moves = largest_ratio(record, 0, probes[-1].step) > 0.0
         is_slow = moves and self._is_slow(record, gate, left, size)
         tiny = largest_ratio(record, 0, probes[-1].step) < self.tiny
-        reason = _other_reason(record, gate, tiny=tiny) if is_slow else ""
+        unmoved = self._has_not_moved(record)
+        reason = _other_reason(record, gate, tiny=tiny, unmoved=unmoved) if is_slow else ""
         if reason:
             return not_judged(self, reason)
         return judged(self, [self._finding(record, probes[-1], size, large)] if is_slow else [])
@@ -251,21 +253,32 @@ def _is_scale_free(record: Record) -> bool:
     return optimizer_kind(record) in SCALE_FREE
 
 
-def _other_reason(record: Record, gate: Gate, *, tiny: bool) -> str:
+def _other_reason(record: Record, gate: Gate, *, tiny: bool, unmoved: bool) -> str:
     """Say what else may explain a small gradient, or a loss that stays; nothing if nothing does.
 
     Where all updates were tiny, no mild symptom does of an optimizer that rescales them, and nothing that makes errors
-    large does of any.
+    large does of any. Where nothing moved, no scale does that is a warning only for what it cost.
     """
     if shows_no_signal(record, SURE):
         return NO_SIGNAL
     if is_out_of_reach(record):
         return "the network is linear, and no linear fit finds anything in its samples"
     mild = Severity.WARNING if tiny and _is_scale_free(record) else Severity.INFO
-    found = (finding for other in _symptoms() for finding in other.judge(record, gate).findings)
+    asked = [(other, _not_behind(gate) if unmoved and other.id in SCALES else gate) for other in _symptoms()]
+    found = (finding for other, told in asked for finding in other.judge(record, told).findings)
     serious = (finding for finding in found if finding.standing and finding.severity > mild)
     reasons = (finding.key for finding in serious if not (tiny and _makes_errors_large(finding)))
     return next((f"{key} stands, and may be the reason" for key in reasons), "")
+
+
+def _not_behind(gate: Gate) -> Gate:
+    """Give the gate as if the network had not ended behind simple models.
+
+    That makes warnings of scales that many healthy networks have, which move at least three times as far as one that
+    has not moved.
+    """
+    checks = (replace(check, behind=False, behind_early=False, likely_behind=False) for check in gate.checks)
+    return replace(gate, checks=tuple(checks))
 
 
 def _makes_errors_large(finding: Finding) -> bool:
