@@ -100,10 +100,10 @@ def _cause(finding: Finding, earlier: Sequence[Finding], context: Context | None
 def _reaches(cause: Finding, finding: Finding, context: Context | None) -> bool:
     """Tell whether the cause touches the finding's layer or one upstream of it.
 
-    A scale that is but a warning makes no steps so small: where it might, nothing is said of the rate. What concerns
+    Inputs that are but a warning make no steps so small: where they might, nothing is said of the rate. What concerns
     the whole network, as a gradient's way through it does, every layer touches.
     """
-    if finding.id == TOO_LOW and cause.id in SCALES and cause.severity is Severity.WARNING:
+    if finding.id == TOO_LOW and cause.id == SCALES[0] and cause.severity is Severity.WARNING:
         return False
     if context is None or cause.layer is None or finding.layer is None:
         return True

@@ -1,7 +1,7 @@
 """Diagnosis 9: updates so small that the training ends long before it is done."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
@@ -26,6 +26,7 @@ from gradvitals.diagnostics.diagnoses.loss_mismatch import LossMismatch
 from gradvitals.diagnostics.diagnoses.recurrent_gain import RecurrentGain
 from gradvitals.diagnostics.diagnoses.saturated_output import SaturatedOutput
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
+from gradvitals.diagnostics.diagnoses.start import UNUSUAL, USUAL
 from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
 from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
 from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
@@ -45,7 +46,6 @@ from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate, is_not_learning
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe
-from gradvitals.diagnostics.roots import SCALES
 from gradvitals.diagnostics.scoring import SURE
 
 USUAL_RATIO = 1.2e-3
@@ -257,32 +257,28 @@ def _other_reason(record: Record, gate: Gate, *, tiny: bool, unmoved: bool) -> s
     """Say what else may explain a small gradient, or a loss that stays; nothing if nothing does.
 
     Where all updates were tiny, no mild symptom does of an optimizer that rescales them, and nothing that makes errors
-    large does of any. Where nothing moved, no scale does that is a warning only for what it cost.
+    large does of any. Where nothing moved, no inputs do that are but a bit small.
     """
     if shows_no_signal(record, SURE):
         return NO_SIGNAL
     if is_out_of_reach(record):
         return "the network is linear, and no linear fit finds anything in its samples"
     mild = Severity.WARNING if tiny and _is_scale_free(record) else Severity.INFO
-    asked = [(other, _not_behind(gate) if unmoved and other.id in SCALES else gate) for other in _symptoms()]
-    found = (finding for other, told in asked for finding in other.judge(record, told).findings)
+    found = (finding for other in _symptoms() for finding in other.judge(record, gate).findings)
     serious = (finding for finding in found if finding.standing and finding.severity > mild)
-    reasons = (finding.key for finding in serious if not (tiny and _makes_errors_large(finding)))
+    able = (finding for finding in serious if not (tiny and _makes_errors_large(finding)))
+    reasons = (finding.key for finding in able if not (unmoved and _is_of_small_inputs(finding)))
     return next((f"{key} stands, and may be the reason" for key in reasons), "")
-
-
-def _not_behind(gate: Gate) -> Gate:
-    """Give the gate as if the network had not ended behind simple models.
-
-    That makes warnings of scales that many healthy networks have, which move at least three times as far as one that
-    has not moved.
-    """
-    checks = (replace(check, behind=False, behind_early=False, likely_behind=False) for check in gate.checks)
-    return replace(gate, checks=tuple(checks))
 
 
 def _makes_errors_large(finding: Finding) -> bool:
     return finding.id in {"initialization_scale", "unscaled_targets"} and finding.value > finding.threshold
+
+
+def _is_of_small_inputs(finding: Finding) -> bool:
+    """Tell whether a warning is of first signals that are too small, and by less than ten times."""
+    is_small = finding.threshold == USUAL[0] and finding.value >= UNUSUAL[0]
+    return finding.id == UnscaledInputs.id and finding.severity is Severity.WARNING and is_small
 
 
 def _symptoms() -> tuple[Diagnosis, ...]:

@@ -1,6 +1,8 @@
 """Rates that are told because the network ended behind simple models: after few updates, or by small ones."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,15 @@ import pytest
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRateTooHigh
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LearningRateTooLow
+from gradvitals.diagnostics.diagnoses.unscaled_inputs import UnscaledInputs
+from gradvitals.diagnostics.diagnoses.update_sizes import longest_path
 from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Ending, Probe, Signal
+from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Scan, Signal
 from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.engine.initializers import he_normal, zeros
 from gradvitals.engine.optimizers import Adam, Sgd
 
@@ -97,6 +103,38 @@ def test_a_network_that_found_back_too_late_is_found_and_its_twin_is_not(
     assert train_watched(linear, optimizer=Adam(0.01), **short).monitor.verdict.outcome == "healthy"
 
 
+@pytest.mark.parametrize(
+    ("slopes", "changes", "speaks"),
+    [
+        ((0.9, 0.05), {"lag": SURE}, True),
+        ((0.9, 0.3), {"lag": SURE}, False),
+        ((0.9, 0.05), {"lag": OPEN}, False),
+        ((0.9, 0.05), {"lag": SURE, "first": 0.14}, False),
+        ((0.9, 0.05), {"lag": SURE, "steps": 99}, False),
+    ],
+    ids=["saturated since", "not saturated", "perhaps behind", "usual updates", "a smoke run"],
+)
+def test_few_updates_are_no_excuse_for_units_that_one_of_them_cost(
+    slopes: tuple[float, float], changes: dict[str, Any], *, speaks: bool, noted: Noted
+) -> None:
+    record = noted(1.0, 0.8, 0.6, 0.5, 0.4, **({"steps": 132, "first": 0.9, "size": 0.01} | changes))
+    probes = record.notes(Probe)
+    probes[:] = [replace(probe, relative_slopes={"hidden_1": slopes[probe.step > 0]}) for probe in probes]
+    assert warned(LearningRateTooHigh(), record) is speaks
+
+
+@pytest.mark.parametrize(("dead", "speaks"), [(range(2), True), (range(1), False)], ids=["a quarter", "fewer"])
+@pytest.mark.parametrize("shortfall", [0.15, 0.09], ids=["memorises", "does not"])
+def test_units_that_a_network_lost_and_memorises_without_were_the_rates(
+    dead: range, shortfall: float, *, speaks: bool, noted: Noted
+) -> None:
+    record = noted(1.0, 0.8, 0.6, 0.5, 0.4, steps=500, first=0.9, size=0.01, lag=None)
+    for step, silent in ((0, ()), (500, tuple(dead))):
+        record.add(Scan(step, 100, {"hidden_1": silent}))
+    record.add(Generalisation(500, 53, 0.9, 0.03, 0.5, 0.07, 0.3, 0.06, shortfall, 0.049))
+    assert warned(LearningRateTooHigh(), record) is (speaks and shortfall > 0.1)
+
+
 # too low
 
 
@@ -117,6 +155,44 @@ def test_few_updates_are_no_excuse_where_all_together_moved_nothing(
 ) -> None:
     record = noted(0.71, 0.7, 0.71, 0.7, 0.71, steps=steps, first=size, size=size, lag=lag)
     assert warned(LearningRateTooLow(), record) is speaks
+
+
+@pytest.mark.parametrize(("first", "speaks"), [(1.4e-3, True), (1.5e-3, False)])
+def test_how_far_a_layer_moved_is_the_sum_of_its_updates(first: float, *, speaks: bool, noted: Noted) -> None:
+    record = noted(0.71, 0.7, 0.71, 0.7, 0.71, steps=1000, first=first, size=2e-5, lag=SURE)
+    assert longest_path(record, 1000) == pytest.approx(21 * first + 979 * 2e-5)
+    assert warned(LearningRateTooLow(), record) is speaks
+
+
+def test_a_path_is_the_longest_layers_and_goes_up_to_the_step_asked_for(noted: Noted) -> None:
+    record = noted(0.7, 0.7, steps=100, first=0.2, size=0.1, lag=None)
+    for step, ratio in ((10, 0.5), (60, 0.7)):
+        record.add_scalars(step, {"update_ratio/output": ratio})
+    assert longest_path(record, 100) == pytest.approx(10 * 0.5 + 50 * 0.7 + 40 * 0.7)
+    assert longest_path(Record(record.context), 100) == 0.0
+    record.add_scalars(99, {"update_ratio/output": math.nan})
+    assert math.isnan(longest_path(record, 100))
+
+
+@pytest.mark.parametrize(
+    ("deviation", "size", "speaks"),
+    [(0.02, 4.9e-5, True), (0.02, 5.1e-5, False), (0.009, 4.9e-5, False), (11.0, 4.9e-5, False)],
+    ids=["a bit small", "moved", "far too small", "too large"],
+)
+def test_inputs_that_are_a_bit_small_make_no_network_stay(
+    deviation: float, size: float, *, speaks: bool, noted: Noted
+) -> None:
+    record = noted(0.71, 0.7, 0.71, 0.7, 0.71, steps=1000, first=size, size=size, lag=SURE)
+    facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
+    facts |= {"step": 0, "not_finite": {}, "constant_columns": (), "constant_count": 0, "rows": 9, "columns": 2}
+    record.add(DataFacts(**facts | {"target_means": (0.3, 0.3), "target_deviations": (0.4, 0.4)}))
+    start: dict[str, Any] = dict.fromkeys(Propagation.__dataclass_fields__)
+    start |= {"step": 0, "samples": 9, "loss": 1.0, "deviations": {"hidden_1": deviation, "output": 1.0}}
+    record.add(Propagation(**start | {"standardised_loss": 1.0, "standardised_deviations": {"hidden_1": 0.5}}))
+    assert warned(UnscaledInputs(), record)
+    assert warned(LearningRateTooLow(), record) is speaks
+    first, *_ = judge(record).standing
+    assert first.id == ("learning_rate_too_low" if speaks else "unscaled_inputs")
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,24 @@ def test_of_two_warnings_the_data_come_before_the_rate() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cause", "severity", "explains"),
+    [
+        ("unscaled_inputs", Severity.WARNING, False),
+        ("unscaled_inputs", Severity.ERROR, True),
+        ("unscaled_targets", Severity.WARNING, True),
+    ],
+)
+def test_inputs_that_are_but_a_warning_do_not_explain_a_rate_too_low(
+    cause: str, severity: Severity, *, explains: bool
+) -> None:
+    low = replace(finding("learning_rate_too_low", None, 1), severity=Severity.WARNING)
+    explained = explain([replace(finding(cause, None, 0), severity=severity), low], None)
+    causes = {each.id: each.explained_by for each in explained}
+    assert causes == {cause: None, "learning_rate_too_low": cause if explains else None}
+    assert explains or explained[0].id == "learning_rate_too_low"
+
+
+@pytest.mark.parametrize(
     ("closed", "first", "dead", "severity", "is_root"),
     [
         ("dead_units", 0, ["hidden_1"], Severity.ERROR, True),
