@@ -183,16 +183,33 @@ def test_inputs_that_are_a_bit_small_make_no_network_stay(
     deviation: float, size: float, *, speaks: bool, noted: Noted
 ) -> None:
     record = noted(0.71, 0.7, 0.71, 0.7, 0.71, steps=1000, first=size, size=size, lag=SURE)
+    _add_start(record, deviation, standardised=0.5)
+    assert warned(UnscaledInputs(), record)
+    assert warned(LearningRateTooLow(), record) is speaks
+    first, *_ = judge(record).standing
+    assert first.id == ("learning_rate_too_low" if speaks else "unscaled_inputs")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "standardised", "other"),
+    [(1.0, 0.5, "unscaled_inputs"), (0.7, 0.02, "initialization_scale@hidden_1")],
+    ids=["where nothing is learned", "small by the weights"],
+)
+def test_a_network_may_stay_for_other_reasons(ratio: float, standardised: float, other: str, noted: Noted) -> None:
+    record = noted(*[ratio] * 5, steps=1000, first=4.9e-5, size=4.9e-5, lag=SURE)
+    if ratio == 1.0:
+        record.notes(Probe)[:] = [replace(probe, accuracy_excess=0.0) for probe in record.notes(Probe)]
+    _add_start(record, 0.02, standardised=standardised)
+    assert LearningRateTooLow().judge(record, judge_gate(record)).reason == f"{other} stands, and may be the reason"
+
+
+def _add_start(record: Record, deviation: float, *, standardised: float) -> None:
     facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
     facts |= {"step": 0, "not_finite": {}, "constant_columns": (), "constant_count": 0, "rows": 9, "columns": 2}
     record.add(DataFacts(**facts | {"target_means": (0.3, 0.3), "target_deviations": (0.4, 0.4)}))
     start: dict[str, Any] = dict.fromkeys(Propagation.__dataclass_fields__)
     start |= {"step": 0, "samples": 9, "loss": 1.0, "deviations": {"hidden_1": deviation, "output": 1.0}}
-    record.add(Propagation(**start | {"standardised_loss": 1.0, "standardised_deviations": {"hidden_1": 0.5}}))
-    assert warned(UnscaledInputs(), record)
-    assert warned(LearningRateTooLow(), record) is speaks
-    first, *_ = judge(record).standing
-    assert first.id == ("learning_rate_too_low" if speaks else "unscaled_inputs")
+    record.add(Propagation(**start | {"standardised_loss": 1.0, "standardised_deviations": {"hidden_1": standardised}}))
 
 
 @pytest.mark.parametrize(
