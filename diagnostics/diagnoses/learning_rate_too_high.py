@@ -42,9 +42,10 @@ class LearningRateTooHigh:
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
     constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models (after 100
-    updates already, if its loss has come to rest), or is likely to, with a hidden layer that is saturated only since
-    then or lost a quarter of its units; or units and gradients that another rule warns of, and were well before.
-    Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
+    updates already, if its loss has come to rest, or one of these was seen at any look: it lost its time by it). Or,
+    where it ended behind them (likely, or surely after 100 updates) or is impaired, a hidden layer that is saturated
+    only since then or lost a quarter of its units; or units and gradients that another rule warns of, and were well
+    before. Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
     gradient left, or numbers that are not finite. Of a layer that died whole, one beyond .03 is enough.
     Clear: the loss falls again.
