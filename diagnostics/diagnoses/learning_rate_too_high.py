@@ -43,7 +43,7 @@ class LearningRateTooHigh:
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
     constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models (after 100
     updates already, if its loss has come to rest, or one of these was seen at any look: it lost its time by it). Or,
-    where it ended behind them (likely, or surely after 100 updates) or is impaired, a hidden layer that is saturated
+    where it ended behind them (likely, or surely after 100 updates) or memorises, a hidden layer that is saturated
     only since then or lost a quarter of its units; or units and gradients that another rule warns of, and were well
     before. Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
@@ -87,7 +87,7 @@ class LearningRateTooHigh:
         standing = settle(checks, self.persistence)
         spoiled = _what_it_spoiled(record, gate, update)
         last = gate.checks[-1]
-        costs = last.likely_behind or last.behind_early or last.impaired
+        costs = last.likely_behind or last.behind_early or Arm.MEMORISING in last.arms
         lost = _lost_units(record, probes[0], probes[-1]) if costs else ""
         had_time = has_come_to_rest(probes) or any(check.severity is not None for check in checks)
         behind = last.behind or (last.behind_early and had_time)
