@@ -17,9 +17,9 @@ from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Scan, Signal
-from gradvitals.diagnostics.probing import WatchedData
 from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import he_normal, zeros
 from gradvitals.engine.optimizers import Adam, Sgd
 
