@@ -1,6 +1,7 @@
 """Diagnosis 9: updates so small that the training ends long before it is done."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -10,9 +11,11 @@ import numpy as np
 from gradvitals.diagnostics.diagnoses.base import (
     Diagnosis,
     change_learning_rate,
+    config_value,
     judged,
     not_judged,
     optimizer_kind,
+    set_key,
 )
 from gradvitals.diagnostics.diagnoses.clipped_delta import ClippedDelta
 from gradvitals.diagnostics.diagnoses.data_faults import DataFaults
@@ -41,7 +44,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
 )
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
 from gradvitals.diagnostics.error_budget import LEVEL, student_tail
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import WARM_UP_STEPS, Gate, is_not_learning
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
@@ -52,6 +55,9 @@ USUAL_RATIO = 1.2e-3
 """Median, over the healthy networks of the tuning half, of the largest median update ratio of any layer."""
 
 LEAST_PROBES = 5
+
+CLIPPED = 10.0
+"""Norm of most gradients, in units of that they are clipped to, from which clipping is what makes the steps small."""
 
 SLOWED = 0.1
 """Share of its mean pace, since the start, below which a loss falls no longer as it did."""
@@ -68,7 +74,8 @@ class LearningRateTooLow:
     """Symptom: the training ends with most of the loss left, which was still falling as slowly and evenly as it began.
 
     Cause: a learning rate, or a schedule, under which the weights have hardly moved.
-    Cure: a larger learning rate, by powers of ten, while nothing else is changed.
+    Cure: a larger learning rate, by powers of ten, while nothing else is changed; to clip less, where most of every
+    gradient is clipped away.
     Info: never.
     Warning: at the end the loss is above .2 H, every layer's median update ratio is below .3 of what healthy networks
     have, and the loss falls evenly (Student's t of its logarithm's falls between probes), at no less than a tenth of
@@ -195,7 +202,7 @@ class LearningRateTooLow:
                 "The weights have hardly left where they began, and the loss falls as evenly as it does at the start of"
                 " a training. Longer steps would cover the same ground sooner."
             ),
-            prescriptions=(change_learning_rate(record, _factor(size)),),
+            prescriptions=(*_unclip(record), change_learning_rate(record, _factor(size))),
         )
 
 
@@ -249,6 +256,16 @@ def has_slowed(probes: list[Probe]) -> bool:
 def _factor(size: float) -> float:
     """Give the power of ten that makes updates of this size usual ones."""
     return float(10.0 ** max(round(math.log10(USUAL_RATIO / size)), 1)) if size > 0.0 else 10.0
+
+
+def _unclip(record: Record) -> Iterator[Prescription]:
+    """Prescribe to clip at what gradients usually are, where most of every one is clipped away."""
+    limit, norms = config_value(record, "training.clip_norm"), record.series("gradient_norm/global").values
+    usual = float(np.median(norms)) if len(norms) else 0.0
+    if isinstance(limit, float | int) and CLIPPED * limit <= usual < math.inf:
+        norm = float(f"{usual:.2g}")
+        why = f"clip the gradient to a global norm of {norm:g}, as most have, and not of {limit:g}"
+        yield set_key(record, why, "training.clip_norm", norm)
 
 
 def _is_scale_free(record: Record) -> bool:
