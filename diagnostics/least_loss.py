@@ -67,6 +67,27 @@ def least_losses(
     return _least_of_quantities(loss, targets, bounds) if loss in OF_QUANTITIES else None
 
 
+@np.errstate(divide="ignore", invalid="ignore")
+def least_of_shares(targets: Array, outputs: int) -> float | None:
+    """Give the least mean binary cross-entropy of probabilities that sum to 1 in every sample.
+
+    Of k labels of 1, each gets 1/k; of none, every output gets 1/C. Both are the only minimum, as the loss is convex.
+
+    Args:
+        targets: `(samples, columns)`, 0 or 1.
+        outputs: C.
+
+    Returns:
+        None where outputs and targets do not pair up, or targets are no labels.
+    """
+    labels = np.asarray(targets, np.float64)
+    if labels.shape[1] != outputs or outputs < 2 or not ((labels == 0.0) | (labels == 1.0)).all():
+        return None
+    count = labels.sum(axis=1)
+    costs = np.where(count > 0.0, count * np.log(np.maximum(count, 1.0)), -outputs * math.log1p(-1.0 / outputs))
+    return float(costs.mean() / outputs)
+
+
 def is_share(targets: Array) -> bool:
     """Tell whether all targets are in [0, 1]."""
     return bool(((targets >= 0.0) & (targets <= 1.0)).all())

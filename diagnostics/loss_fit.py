@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, least_losses
+from gradvitals.diagnostics.constant_predictor import OF_YES_OR_NO
+from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, least_losses, least_of_shares
 from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 from gradvitals.engine.events import Array, LayerForward, Observable
 
 SUM_TOLERANCE = 1e-3
 """Distance from 1 at which the targets of a sample count as not summing to 1."""
+
+FEW = 8
+"""Samples whose outputs are looked at."""
 
 MANY = 1000
 """Samples among which different values are counted."""
@@ -26,11 +30,17 @@ def loss_notes(network: Observable, inputs: Array | None, targets: Array | None,
     if inputs is None or targets is None or not len(targets):
         width = network.layers[-1].fan_out
         return [measure_loss_fit(network, None, outputs=width, is_classification=False, step=step)]
-    seen = network.probe(inputs[:1], targets[:1], step=step)  # the loss need not get as many as the last layer gives
+    seen = network.probe(inputs[:FEW], targets[:FEW], step=step)  # the loss need not get as many as a last layer gives
     outputs, is_classification = seen.outputs.shape[1], seen.scores is not None
-    by_position = _are_of_last_layer(network, inputs[:1], seen.outputs)
+    by_position = _are_of_last_layer(network, inputs[:1], seen.outputs[:1])
     fit = measure_loss_fit(
-        network, targets, outputs=outputs, is_classification=is_classification, by_position=by_position, step=step
+        network,
+        targets,
+        outputs=outputs,
+        is_classification=is_classification,
+        by_position=by_position,
+        sum_to_one=are_shares(seen.outputs),
+        step=step,
     )
     facts = measure_targets(targets, outputs=outputs, step=step)
     return [fit] if facts is None else [fit, facts]
@@ -43,6 +53,7 @@ def measure_loss_fit(
     outputs: int,
     is_classification: bool,
     by_position: bool = False,
+    sum_to_one: bool = False,
     step: int,
 ) -> LossFit:
     """Look at the loss and at the activation that feeds it.
@@ -53,16 +64,21 @@ def measure_loss_fit(
         outputs: How many outputs the loss gets for a sample.
         is_classification: Whether answers are right or wrong.
         by_position: Whether they are what the last layer gives at every position of a sample.
+        sum_to_one: Whether the outputs of every sample were seen to be shares of 1, whatever makes them so.
         step: The step the note carries.
     """
     last = network.layers[-1]
     info, activation = network.loss_info, last.activation if by_position else output_activation(network, outputs)
+    if info is not None and activation == "linear":
+        activation = info.squashed or ("softmax" if sum_to_one else activation)
     floor = free = None
-    bounded = info is not None and info.takes in {"logits", "scores", "values"}
-    if bounded and targets is not None and targets.size and np.isfinite(targets).all():
-        bounds = BOUNDS.get(activation, ANYWHERE)
-        floor = _least(network, targets, outputs, bounds)
-        free = floor if bounds is ANYWHERE else _least(network, targets, outputs, ANYWHERE)
+    bounds = BOUNDS.get(activation, ANYWHERE)
+    if info is not None and targets is not None and targets.size and np.isfinite(targets).all():
+        if info.takes in {"logits", "scores", "values"}:
+            floor = _least(network, targets, outputs, bounds)
+            free = floor if bounds is ANYWHERE else _least(network, targets, outputs, ANYWHERE)
+        elif bounds.sum_to_one and network.loss_name in OF_YES_OR_NO and network.class_weight is None:
+            floor, free = least_of_shares(targets, outputs), 0.0
     return LossFit(
         step=step,
         takes=None if info is None else info.takes,
@@ -91,6 +107,15 @@ def _are_of_last_layer(network: Observable, inputs: Array, outputs: Array) -> bo
 
     network.observe(inputs, keep)
     return len(given) == 1 and np.array_equal(given[0], np.sort(outputs, axis=None))
+
+
+def are_shares(outputs: Array) -> bool:
+    """Tell whether the outputs of every sample are shares of 1, and differ from sample to sample."""
+    if outputs.shape[1] < 2 or len(outputs) < 2 or not np.isfinite(outputs).all() or outputs.min() < 0.0:
+        return False
+    rounding = outputs.shape[1] * float(np.finfo(outputs.dtype).eps)
+    sums = outputs.sum(axis=1, dtype=np.float64)
+    return bool((np.abs(sums - 1.0) <= rounding).all() and (outputs != outputs[0]).any())
 
 
 def output_activation(network: Observable, outputs: int) -> str:

@@ -40,6 +40,7 @@ class LossInfo:
         clip: ε of probabilities that are clipped to [ε, 1 − ε]; None where none are.
         across_samples: Whether every output meets the targets of all samples, as `(batch, 1)` against `(batch,)` does.
         cut_labels: Share of class labels that are no whole numbers, and are cut to such.
+        squashed: An activation that outputs go through on their way to it, behind the network.
     """
 
     takes: Takes
@@ -47,6 +48,7 @@ class LossInfo:
     clip: float | None = None
     across_samples: bool = False
     cut_labels: float = 0.0
+    squashed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from torch import nn
 from gradvitals.diagnostics.adapters.torch_arrays import to_tensor
 from gradvitals.diagnostics.adapters.torch_loss_kinds import KnownLoss, to_numbers
 from gradvitals.diagnostics.adapters.torch_meeting import Form, Meeting
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms, main_tensor, wide, with_all_axes
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms, main_tensor, squashed_by, wide, with_all_axes
 from gradvitals.engine.events import Array, LossInfo
 
 
@@ -38,7 +38,7 @@ class KnownTorchLoss:
         self._ear = None
         self._given_logarithms = True
         may_be_squeezed = meeting.form is Form.ALIKE and {shape[1:], meeting.coding.shape} == {(), (1,)}
-        if isinstance(loss, nn.Module) and (may_be_squeezed or known.kind.takes == "log_probabilities"):
+        if isinstance(loss, nn.Module) and (may_be_squeezed or known.kind.takes in {"log_probabilities", "logits"}):
             self._ear = loss.register_forward_pre_hook(self._heard, with_kwargs=True)
 
     @property
@@ -128,6 +128,13 @@ class KnownTorchLoss:
         yes = ours > (0.5 if kind.takes == "probabilities" else 0.0)
         return np.asarray(to_numbers((yes == (theirs > 0.5)).reshape(len(targets), -1).double().mean(dim=1)))
 
+    def hear(self, outputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
+        """Learn in what shapes the two meet, be it that every output meets the targets of all samples."""
+        shapes, batch = {outputs, targets}, outputs[:1]
+        if batch > (1,) and shapes == {batch, (*batch, 1)} and not self.known.kind.of_one_class:
+            self._across = True
+            self.info = None if self.info is None else replace(self.info, across_samples=True)
+
     def close(self) -> None:
         """Stop listening to the user's calls of the loss."""
         if self._ear is not None:
@@ -166,19 +173,18 @@ class KnownTorchLoss:
     def _heard(self, _module: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """See in what shapes outputs and targets meet in the user's own loop, which may have squeezed them.
 
-        Only there is it sure that (batch, 1) meets (batch,), so that every output meets the targets of all samples.
+        Only there is it sure that (batch, 1) meets (batch,), so that every output meets the targets of all samples,
+        and that a softmax comes between the module and a loss that applies its own.
         Nor need it hand over what the module gives: where it takes the logarithms itself, as skorch does, it is no
         fault of the module that it gives none, and nothing is known of what the loss takes.
         """
         given = [*args, *kwargs.values()]
         if len(given) != 2 or not all(isinstance(each, torch.Tensor) for each in given):
             return
-        shapes = [tuple(each.shape) for each in given]
-        batch = shapes[0][:1]
         if self.known.kind.takes == "log_probabilities" and not self._given_logarithms and are_logarithms(given[0]):
             self.info = None
-        if batch > (1,) and sorted(map(len, shapes)) == [1, 2] and set(shapes) == {batch, (*batch, 1)}:
-            self._across = True
-            self.info = None if self.info is None else replace(self.info, across_samples=True)
-        if batch > (1,):
+        if self.info is not None and self.info.takes == "logits" and given[0].grad_fn is not None:
+            self.info = replace(self.info, squashed=squashed_by(given[0]))
+        self.hear(*(tuple(each.shape) for each in given))
+        if given[0].shape[:1] > (1,) and (given[0].requires_grad or self.known.kind.takes != "logits"):
             self.close()

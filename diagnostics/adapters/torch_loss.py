@@ -11,6 +11,7 @@ from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss_kinds import recognise
 from gradvitals.diagnostics.adapters.torch_meeting import meet
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, main_tensor
+from gradvitals.diagnostics.adapters.torch_seen_loss import see_through
 from gradvitals.engine.events import Array
 
 TorchLoss: TypeAlias = KnownTorchLoss | CustomTorchLoss
@@ -52,4 +53,5 @@ def adapt_loss(loss: Callable[..., Any], outputs: Outputs, targets: Array) -> To
             " model returns and what the data give, such as loss=lambda outputs, targets: criterion(…)"
         )
         raise ValueError(msg) from error
-    return adapted
+    seen = see_through(adapted, outputs, targets) if isinstance(adapted, CustomTorchLoss) else None
+    return adapted if seen is None else seen

@@ -15,6 +15,11 @@ Change: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 SUM_TOLERANCE = 1e-2
 """Distance of a sum from 1 up to which numbers are probabilities, which may be in half precision."""
 
+SHAPING = frozenset({"SqueezeBackward0", "SqueezeBackward1", "ToCopyBackward0", "ViewBackward0", "ReshapeAliasBackward0"})
+"""What autograd calls changes of shape or precision that leave the order of the numbers alone."""
+
+SQUASHING = frozenset({"SoftmaxBackward0", "SigmoidBackward0"})
+
 
 def main_tensor(outputs: Outputs) -> torch.Tensor:
     """Give the outputs, or the first tensor of floats among them.
@@ -51,6 +56,18 @@ def are_logarithms(outputs: torch.Tensor, axis: int = 1) -> bool:
     if outputs.ndim < 2 or not outputs.is_floating_point():
         return False
     return are_one(outputs.detach().double().exp().sum(dim=axis))
+
+
+def squashed_by(outputs: torch.Tensor) -> str | None:
+    """Name the softmax over classes `(samples, classes, …)`, or the sigmoid, that outputs come from, if it is one."""
+    node: Any = outputs.grad_fn
+    while node is not None and node.name() in SHAPING:
+        node = node.next_functions[0][0]
+    if node is None or node.name() not in SQUASHING:
+        return None
+    along = getattr(node, "_saved_dim", 1)
+    is_over_classes = outputs.ndim > 1 and along in {1, 1 - outputs.ndim, 2**64 + 1 - outputs.ndim}
+    return "sigmoid" if node.name() == "SigmoidBackward0" else "softmax" if is_over_classes else None
 
 
 def with_all_axes(outputs: torch.Tensor, rows: int, row_shape: tuple[int, ...]) -> torch.Tensor:

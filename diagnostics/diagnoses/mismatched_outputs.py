@@ -139,6 +139,9 @@ def out_of_reach(meeting: Meeting) -> Mismatch | None:
     elif fit.takes == "scores":
         evidence = f"{outputs}, where label 0 wants −1 or less{meeting.floor}"
         defect = f"{meeting.loss} wants scores of either sign"
+    elif fit.takes == "probabilities":
+        evidence = f"{outputs} and 1 in sum{meeting.floor}"
+        defect = "the probabilities of labels that may come together, or not at all, are made to sum to 1"
     else:
         evidence = f"{outputs}, taken for logits{meeting.floor}"
         defect = "the logits are kept within bounds, so the probabilities are kept from 0 and 1"

@@ -204,7 +204,7 @@ def test_a_loss_that_takes_only_double_precision_has_a_constant_too() -> None:
     adapted, rows = adapted_with_rows(
         lambda outputs, targets: F.cross_entropy(outputs, targets, weight=weight), double, LABELS
     )
-    ours, found = fit_constant("cross_entropy", np.eye(CLASSES)[LABELS]), best_constant(adapted, rows, double)
+    ours, found = fit_constant("cross_entropy", np.eye(CLASSES)[LABELS]), fit_numerically(adapted, rows, double)
     assert ours is not None
     assert found is not None
     assert found.mean_loss == pytest.approx(ours.mean_loss, rel=1e-6)
@@ -259,7 +259,7 @@ def test_the_best_constant_of_any_other_loss_is_searched_for(
     adapted, rows = adapted_with_rows(loss, outputs, targets)
     name, values = expected
     ours = fit_constant(name, values if values.ndim == 2 else np.eye(CLASSES)[values])
-    found = best_constant(adapted, rows, outputs)
+    found = fit_numerically(adapted, rows, outputs)
     assert ours is not None
     assert found is not None
     assert found.mean_loss == pytest.approx(ours.mean_loss, rel=1e-5)
@@ -299,7 +299,7 @@ def test_the_search_is_no_step_that_hooks_of_optimizers_see() -> None:
     handle = register_optimizer_step_pre_hook(lambda *seen: steps.append(seen))
     try:
         adapted, rows = adapted_with_rows(_cross_entropy, LOGITS, LABELS)
-        assert best_constant(adapted, rows, LOGITS) is not None
+        assert fit_numerically(adapted, rows, LOGITS) is not None
     finally:
         handle.remove()
     assert steps == []

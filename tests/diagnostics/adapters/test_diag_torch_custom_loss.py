@@ -13,8 +13,10 @@ torch: Any = pytest.importorskip("torch", reason="the adapter of PyTorch needs P
 from torch import nn  # noqa: E402 - only where there is PyTorch
 from torch.nn import functional as F  # noqa: E402, N812 - as everybody calls it
 
+from gradvitals.diagnostics.adapters.target_coding import TargetCoding  # noqa: E402
 from gradvitals.diagnostics.adapters.torch_constant import best_constant  # noqa: E402
-from gradvitals.diagnostics.adapters.torch_loss import adapt_loss  # noqa: E402
+from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss  # noqa: E402
+from gradvitals.diagnostics.adapters.torch_outputs import main_tensor  # noqa: E402
 
 SAMPLES, CLASSES, LENGTH = 60, 4, 5
 GENERATOR = np.random.default_rng(11)
@@ -97,7 +99,10 @@ CUSTOM: dict[str, tuple[Any, Any, Array]] = {
 
 
 def adapted_with_rows(loss: Any, outputs: Any, targets: Array) -> tuple[Any, Array]:
-    adapted = adapt_loss(loss, outputs, targets)
+    main = main_tensor(outputs)
+    coding = TargetCoding(targets.shape[1:], truths=targets.dtype == np.bool_)
+    adapted = CustomTorchLoss(loss, coding, tuple(main.shape), len(main) // len(targets))
+    adapted.try_out(outputs, targets)
     return adapted, adapted.coding.encode(targets)
 
 
