@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradvitals.diagnostics.column_scales import Columns
-from gradvitals.diagnostics.label_order import count_runs, labels_of
+from gradvitals.diagnostics.label_order import UnseenLabels, count_runs, find_unseen, labels_of
 from gradvitals.diagnostics.row_overlap import Overlap, measure_overlap
 from gradvitals.diagnostics.start_notes import DataFacts
 from gradvitals.diagnostics.watched_data import WatchedData
@@ -43,7 +43,7 @@ def _measure(data: WatchedData, columns: Columns | None) -> DataFacts:
     if data.targets.size and np.isfinite(data.targets[:, 0]).all():
         labels = labels_of(data.targets)
         runs = count_runs(data.targets[:, 0] > np.median(data.targets[:, 0]) if labels is None else labels)
-    overlap = _overlap(data)
+    overlap, unseen = _overlap(data), _unseen(data)
     few_targets = np.asarray(data.targets[:, :MOST_NAMED], np.float64)
     return DataFacts(
         step=0,
@@ -70,6 +70,9 @@ def _measure(data: WatchedData, columns: Columns | None) -> DataFacts:
         target_means=tuple(map(float, few_targets.mean(axis=0))),
         target_deviations=tuple(map(float, few_targets.std(axis=0))),
         complete=data.complete,
+        unseen_rows=None if unseen is None else unseen.rows,
+        unseen_labels=() if unseen is None else unseen.labels,
+        unseen_chance=None if unseen is None else unseen.chance,
     )
 
 
@@ -103,6 +106,14 @@ def _spoils(
         return None
     results = [network.probe(data.inputs[row : row + 1], data.targets[row : row + 1], step=step) for row in firsts]
     return not all(math.isfinite(float(result.losses[0])) for result in results)
+
+
+def _unseen(data: WatchedData) -> UnseenLabels | None:
+    """Compare the classes of the two sets, where all of the training set is there."""
+    if data.validation_targets is None or not data.complete:
+        return None
+    ours, theirs = labels_of(data.targets), labels_of(data.validation_targets)
+    return None if ours is None or theirs is None else find_unseen(ours, theirs)
 
 
 def _overlap(data: WatchedData) -> Overlap | None:

@@ -1,4 +1,4 @@
-"""Labels and the order they come in: a runs test of classes."""
+"""Labels, the order they come in, and how they are split: tests of classes against chance."""
 
 import math
 from dataclasses import dataclass
@@ -39,6 +39,39 @@ def count_runs(labels: Array) -> Runs:
     expected = n + 1.0 - squares / n
     variance = (squares * (squares + n * (n + 1.0)) - 2.0 * n * cubes - float(n) ** 3) / (float(n) ** 2 * (n - 1.0))
     return Runs(count, expected, math.sqrt(max(variance, 0.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenLabels:
+    """Classes that validation examples have and no training example.
+
+    Attributes:
+        labels: The classes.
+        rows: How many validation examples have one of them.
+        chance: Upper bound of the probability that a random split of all examples leaves such a class out.
+    """
+
+    labels: tuple[int, ...]
+    rows: int
+    chance: float
+
+
+def find_unseen(training: Array, validation: Array) -> UnseenLabels:
+    """Compare the classes `(n,)` of two sets.
+
+    A random split puts all k examples of a class among the m of n that it holds out with a probability of
+    C(m, k) / C(n, k); that of the rarest such chance is multiplied by the number of classes, as any might have been it.
+    """
+    labels, counts = np.unique(validation, return_counts=True)
+    is_unseen = ~np.isin(labels, training)
+    held_out, total = len(validation), len(training) + len(validation)
+    classes = len(np.union1d(labels, training))
+    chances = [math.comb(held_out, int(k)) / math.comb(total, int(k)) for k in counts[is_unseen]]
+    return UnseenLabels(
+        tuple(int(label) for label in labels[is_unseen]),
+        int(counts[is_unseen].sum()),
+        min(1.0, classes * min(chances, default=1.0)),
+    )
 
 
 def labels_of(targets: Array) -> Array | None:

@@ -69,7 +69,7 @@ def measure_loss_fit(
     """
     last = network.layers[-1]
     info, activation = network.loss_info, last.activation if by_position else output_activation(network, outputs)
-    if info is not None and activation == "linear":
+    if info is not None and activation in {"linear", "unknown"}:
         activation = info.squashed or ("softmax" if sum_to_one else activation)
     floor = free = None
     bounds = BOUNDS.get(activation, ANYWHERE)

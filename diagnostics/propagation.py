@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradvitals.diagnostics.column_scales import Columns
+from gradvitals.diagnostics.column_scales import Columns, measure_columns
 from gradvitals.diagnostics.curvature import Curvature, draw_targets, largest_curvature
 from gradvitals.diagnostics.start_notes import Propagation
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, Observable, RecurrentBackward
@@ -43,6 +43,7 @@ class _Start:
     outputs: Array
     deviations: dict[str, float]
     curvature: Curvature | None
+    read: Array | None
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -70,6 +71,7 @@ def measure_propagation(
     if columns is not None and not columns.standardised:
         standardised_inputs = columns.standardise(inputs.reshape(len(inputs), -1)).reshape(inputs.shape)
         other = _start(network, standardised_inputs, targets, generator)
+    read = None if columns is None or start.read is None else _scale_of_read(start.read, inputs)
     curvature, standardised = start.curvature, None if other is None else other.curvature
     few_outputs = start.outputs[:, :MOST_OUTPUTS]
     return Propagation(
@@ -85,7 +87,23 @@ def measure_propagation(
         standardised_loss=None if other is None else other.loss,
         standardised_deviations=None if other is None else other.deviations,
         standardised_curvature=None if standardised is None else standardised.value,
+        read_rms=None if read is None else read[0],
+        read_spread=None if read is None else read[1],
     )
+
+
+def _scale_of_read(read: Array, inputs: Array) -> tuple[float, float] | None:
+    """Give size and spread of what the first layer reads, where the network makes it of the inputs; else None.
+
+    These are the root mean square over the columns worth comparing, and the ratio of their standard deviations.
+    """
+    if read.size == inputs.size and np.array_equal(read.reshape(-1), inputs.reshape(-1).astype(read.dtype)):
+        return None
+    columns = measure_columns(read)
+    mean, std = columns.mean[columns.compared], columns.std[columns.compared]
+    if not len(std) or not std.min() > 0.0:
+        return None
+    return float(np.sqrt((mean**2 + std**2).mean())), float(std.max() / std.min())
 
 
 def _start(network: Observable, inputs: Array, targets: Array, generator: np.random.Generator) -> _Start:
@@ -101,4 +119,4 @@ def _start(network: Observable, inputs: Array, targets: Array, generator: np.ran
     if drawn is not None and read is not None and deltas is not None and len(read) == len(deltas) == len(inputs):
         own = deltas[::STRIDE] * float(len(inputs))  # events carry the mean loss's
         curvature = largest_curvature(read[::STRIDE], own, drawn.factor)
-    return _Start(float(result.losses.mean(dtype=np.float64)), result.outputs, signals.deviations, curvature)
+    return _Start(float(result.losses.mean(dtype=np.float64)), result.outputs, signals.deviations, curvature, read)

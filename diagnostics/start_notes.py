@@ -37,6 +37,10 @@ class DataFacts:
         target_means: Of the first targets.
         target_deviations: Their standard deviations.
         complete: Whether this is the whole training set and not a sample of it.
+        unseen_rows: Validation examples whose class no training example has; None where targets are no classes, or not
+            all are there, or without a validation set.
+        unseen_labels: Those classes.
+        unseen_chance: Upper bound of the probability that a random split of the same examples leaves all of one out.
     """
 
     step: int
@@ -63,6 +67,9 @@ class DataFacts:
     target_means: tuple[float, ...]
     target_deviations: tuple[float, ...]
     complete: bool = True
+    unseen_rows: int | None = None
+    unseen_labels: tuple[int, ...] = ()
+    unseen_chance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,9 @@ class Propagation:
         standardised_loss: Mean loss with the inputs standardised; None where they are already.
         standardised_deviations: As `deviations`, with the inputs standardised.
         standardised_curvature: As `curvature`, with the inputs standardised.
+        read_rms: Root of the mean square of what the first layer reads, where the network scales the inputs itself, or
+            makes something else of them; None where it reads them as they are.
+        read_spread: Ratio of the largest to the smallest standard deviation of its columns.
     """
 
     step: int
@@ -113,6 +123,8 @@ class Propagation:
     standardised_loss: float | None
     standardised_deviations: Mapping[str, float] | None
     standardised_curvature: float | None
+    read_rms: float | None = None
+    read_spread: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from gradvitals.diagnostics.adapters.keras_backend import Tensor, in_keras_precision
+from gradvitals.diagnostics.adapters.keras_seen_loss import see_through, unreduced
 from gradvitals.diagnostics.adapters.target_coding import TargetCoding
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.engine.events import Array, LossInfo, Takes
@@ -74,6 +75,10 @@ class KerasLoss:
         """
         self._loss = _get(loss, outputs, targets)
         family, setting = _recognise(self._loss)
+        seen = see_through(self._loss, outputs, targets[: outputs[0]]) if family == CUSTOM else None
+        if seen is not None:
+            self._loss = seen
+            family, setting = _recognise(seen)
         self.coding: TargetCoding | SignCoding = TargetCoding(targets.shape[1:])
         self.class_weight: Array | None = None
         self.name, self.info = family + setting, _info(self._loss, family)
@@ -118,7 +123,7 @@ class KerasLoss:
         """Give the loss of every sample, `(samples,)`: the mean over all that it consists of; NaN where it has none."""
         ops = keras.ops
         outputs = ops.cast(outputs, keras.config.floatx())  # as Keras does with those of half precision
-        losses = self._unreduced(ops.cast(targets, outputs.dtype), outputs)
+        losses = unreduced(self._loss, ops.cast(targets, outputs.dtype), outputs)
         if not losses.shape:
             return ops.broadcast_to(losses, (len(known),))
         losses = ops.mean(ops.reshape(losses, (len(known), -1)), axis=1)
@@ -144,11 +149,6 @@ class KerasLoss:
             limit = 0.5 if self.info is not None and self.info.takes == "probabilities" else 0.0
             return np.asarray(((outputs.reshape(rows.shape) > limit) == (rows > 0.5)).mean(axis=1))
         return None
-
-    def _unreduced(self, targets: Tensor, outputs: Tensor) -> Tensor:
-        if isinstance(self._loss, keras.losses.Loss):
-            return self._loss.call(targets, outputs)
-        return self._loss(*_of_one_rank(targets, outputs))
 
     def _weights(self, rows: Array) -> Array:
         labels = rows.argmax(axis=1) if self.name in OF_ONE_CLASS else (rows[:, 0] > 0.5).astype(np.int64)
@@ -215,14 +215,3 @@ def _share_cut(labels: Array) -> float:
 def _is_sparse(loss: Any) -> bool:  # noqa: ANN401 - as above
     kind: Callable[..., Any] = type(loss) if isinstance(loss, keras.losses.Loss) else loss
     return kind.__name__.lower().startswith("sparse")
-
-
-def _of_one_rank(targets: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Bring the two to one rank, as Keras does: a last axis of one is dropped, or added."""
-    ops, alone = keras.ops, min(len(outputs.shape), len(targets.shape)) == 1
-    difference = len(outputs.shape) - len(targets.shape)
-    if difference == 1 and outputs.shape[-1] == 1:
-        return (ops.expand_dims(targets, -1), outputs) if alone else (targets, ops.squeeze(outputs, -1))
-    if difference == -1 and targets.shape[-1] == 1:
-        return (targets, ops.expand_dims(outputs, -1)) if alone else (ops.squeeze(targets, -1), outputs)
-    return targets, outputs

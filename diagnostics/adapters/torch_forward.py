@@ -35,7 +35,9 @@ class ForwardWatch:
         module: nn.Module,
         seen: Callable[[], None],
         measured: Container[str] | None = None,
+        *,
         listen: Callable[[Any], bool] | None = None,
+        read: Callable[[torch.Tensor], None] | None = None,
     ) -> None:
         """Hook the module for its first forward.
 
@@ -46,12 +48,13 @@ class ForwardWatch:
             measured: Activations whose outputs anybody measures: of a network without any, a glance at a pass does.
                 All are, by default.
             listen: Is given what the first passes watched returned, until it gives False.
+            read: Is given the first tensor that goes into every pass watched.
         """
         self.calls: Mapping[str, Sequence[Call]] | None = None
         self.samples = 0
         self.is_first = True
         self._network, self._module, self._seen, self._measured = network, module, seen, measured
-        self._listen = listen
+        self._listen, self._read = listen, read
         self._glance: Glance | None = None
         self._begins_finite = True
         self.is_compiled = is_compiled(module)
@@ -93,6 +96,8 @@ class ForwardWatch:
             self.samples += inputs[0].size(0)  # nested ones have no length
         if self.calls is not None or self.is_compiled:
             return
+        if self._read is not None and (inputs := ops.tensors_in((args, kwargs))) and inputs[0].ndim:
+            self._read(inputs[0])
         if self._glance is None and self._measured is not None and self._begins_finite and not self.is_first:
             self._glance = Glance(self._network, self._measured)
         if self._glance is not None and self._glance.suffices:

@@ -12,7 +12,14 @@ from torch import nn
 from gradvitals.diagnostics.adapters.torch_arrays import to_tensor
 from gradvitals.diagnostics.adapters.torch_loss_kinds import KnownLoss, to_numbers
 from gradvitals.diagnostics.adapters.torch_meeting import Form, Meeting
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms, main_tensor, squashed_by, wide, with_all_axes
+from gradvitals.diagnostics.adapters.torch_outputs import (
+    Outputs,
+    are_logarithms,
+    main_tensor,
+    squashed_by,
+    wide,
+    with_all_axes,
+)
 from gradvitals.engine.events import Array, LossInfo
 
 

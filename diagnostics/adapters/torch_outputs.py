@@ -15,7 +15,9 @@ Change: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 SUM_TOLERANCE = 1e-2
 """Distance of a sum from 1 up to which numbers are probabilities, which may be in half precision."""
 
-SHAPING = frozenset({"SqueezeBackward0", "SqueezeBackward1", "ToCopyBackward0", "ViewBackward0", "ReshapeAliasBackward0"})
+SHAPING = frozenset(
+    {"SqueezeBackward0", "SqueezeBackward1", "ToCopyBackward0", "ViewBackward0", "ReshapeAliasBackward0"}
+)
 """What autograd calls changes of shape or precision that leave the order of the numbers alone."""
 
 SQUASHING = frozenset({"SoftmaxBackward0", "SigmoidBackward0"})

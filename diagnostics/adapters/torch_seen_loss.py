@@ -40,7 +40,7 @@ _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 _Candidate: TypeAlias = tuple[Callable[..., Any], torch.Tensor, torch.Tensor, Mapping[str, Any]]
 
 
-class _Listening(TorchFunctionMode):
+class _Listening(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for us
     """Keeps the calls of PyTorch's own losses; what these call themselves is not heard."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class _Listening(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Any,  # noqa: ANN401, ARG002 - PyTorch's signature
+        types: Any,  # noqa: ANN401 - PyTorch's signature
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - as above
@@ -81,7 +81,9 @@ def see_through(custom: CustomTorchLoss, outputs: Outputs, targets: Array) -> Kn
             continue
         squashed = _squashed(ours, main) if known.kind.takes == "logits" else None
         if squashed is not None:
-            known = replace(known, compute=_behind(squashed, known.compute), unreduced=_behind(squashed, known.unreduced))
+            known = replace(
+                known, compute=_behind(squashed, known.compute), unreduced=_behind(squashed, known.unreduced)
+            )
         meeting = meet(known, tuple(main.shape), targets)
         if meeting is None:
             continue
@@ -130,15 +132,15 @@ def _behind(squashed: str, loss: Compute) -> Compute:
     return compute
 
 
-def _are_one(
-    found: KnownTorchLoss, custom: CustomTorchLoss, outputs: Outputs, targets: Array, *, within: bool
-) -> bool:
+def _are_one(found: KnownTorchLoss, custom: CustomTorchLoss, outputs: Outputs, targets: Array, *, within: bool) -> bool:
     """Tell whether two losses give the same, of outputs that may have to be probabilities."""
     try:
         with torch.no_grad():
             found.try_out(outputs, targets)
             return all(
-                _is_close(found.mean(ours, found.coding.encode(theirs)), custom.mean(ours, custom.coding.encode(theirs)))
+                _is_close(
+                    found.mean(ours, found.coding.encode(theirs)), custom.mean(ours, custom.coding.encode(theirs))
+                )
                 for ours, theirs in _batches(outputs, targets, within=within)
             )
     except Exception:  # noqa: BLE001 - whatever either cannot do with the other's data

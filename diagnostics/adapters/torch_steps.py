@@ -19,6 +19,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
+from gradvitals.diagnostics.adapters.torch_batches import BatchFinder
 from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch
 from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
@@ -58,6 +59,7 @@ class TorchSteps:
         measured: Container[str] | None = None,
         known: Sequence[Note] = (),
         pull: PullWatch | None = None,
+        finder: BatchFinder | None = None,
     ) -> None:
         """Hook all optimizers, and the module for its first forward.
 
@@ -71,6 +73,7 @@ class TorchSteps:
             measured: Activations whose training outputs anybody measures, as of `ForwardWatch`.
             known: Notes of what was known before, sent when the training starts.
             pull: Is asked to listen to the gradient on the outputs.
+            finder: Is asked which examples a batch holds.
         """
         self.steps = 0
         self._network, self._hooks, self._total_steps = network, network.hooks, total_steps
@@ -81,7 +84,9 @@ class TorchSteps:
         self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
         listen = None if pull is None else (lambda outputs: pull.listen(outputs, self.steps + 1))
-        self._forward = ForwardWatch(network, module, self._seen_forward, measured, listen)
+        self._finder = finder
+        read = finder.read if finder is not None and finder.is_curious else None
+        self._forward = ForwardWatch(network, module, self._seen_forward, measured, listen=listen, read=read)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._module, self._strays = network.module, StrayWatch(network.module)
         self._pull = pull
@@ -236,6 +241,7 @@ class TorchSteps:
                 learning_rate=self._optimizers.learning_rate(optimizer),
                 updates=updates,
                 parameters=parameters,
+                targets=None if self._finder is None else self._finder.take(),
             )
         )
 

@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import Optimizer
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
+from gradvitals.diagnostics.adapters.torch_batches import BatchFinder
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
@@ -55,6 +56,7 @@ class TorchMonitor(Monitor):
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
             pull = PullWatch(data.targets)
+        finder = None if data is None else BatchFinder(data.inputs, data.targets)
         self._steps = TorchSteps(
             network,
             module,
@@ -64,6 +66,7 @@ class TorchMonitor(Monitor):
             measured=MEASURED,
             known=[mixing] if mixing is not None else [],
             pull=pull,
+            finder=finder,
         )
 
     @property

@@ -45,13 +45,15 @@ class _Fault:
 class DataFaults:
     """Symptom: NaN in the data, examples in both training and validation set, batches of one class each.
 
-    Cause: gaps read as NaN; a split made after rows had been doubled; examples sorted by class and never shuffled.
+    Cause: gaps read as NaN; a split made after rows had been doubled, or by position of what is sorted; examples
+    sorted by class and never shuffled.
     Cure: fill or drop what is missing; split first, and by the unit that repeats; shuffle.
     Info: constant columns; labels in an order; examples in both sets that a random split would put there too, as
     data with few different rows have them; NaN that the network can deal with.
     Warning: 1 % of the validation examples, and more than chance explains, are training examples too; NaN in the
-    validation set; batches of one class only, throughout; one and the same target in the whole training set, or
-    one and the same input for different targets.
+    validation set; 1 % of the validation examples are of classes that no training example has, and a random split
+    would not have left them out; batches of one class only, throughout; one and the same target in the whole training
+    set, or one and the same input for different targets.
     Error: NaN or infinity in training data that makes the loss so; if the network is impaired, one-class batches, or
     inputs that are all the same.
     Clear: one-class batches: half of the best constant's loss is gone. They are seldom as bad as they look: of 90
@@ -85,6 +87,7 @@ class DataFaults:
         faults = [
             *_not_finite(facts[0]),
             *self._overlap(facts[0]),
+            *self._unseen(facts[0]),
             *self._batches(batches),
             *_constant_targets(facts[0]),
             *_constant_columns(facts[0], impaired=gate.impaired_at(record.last_step)),
@@ -113,6 +116,29 @@ class DataFaults:
             defect="The validation set holds examples that the network is trained on.",
             meaning="The validation scores flatter the network: what it knows by heart counts as understood.",
             cure="remove doubled examples before the data are split, or split by what they have in common",
+        )
+
+    def _unseen(self, facts: DataFacts) -> Iterator[_Fault]:
+        rows, chance = facts.unseen_rows, facts.unseen_chance
+        if not rows or not facts.validation_rows or chance is None:
+            return
+        share, noun = rows / facts.validation_rows, "classes" if len(facts.unseen_labels) > 1 else "class"
+        evidence = (
+            f"{rows} of {facts.validation_rows} validation examples ({100 * share:.3g} %) are of {noun}"
+            f" {list_indices(facts.unseen_labels)}, of which there is no training example"
+        )
+        if share < self.warn or chance > self.chance:
+            yield _Fault(evidence, Severity.INFO, share, self.warn)
+            return
+        yield _Fault(
+            evidence,
+            Severity.WARNING,
+            share,
+            self.warn,
+            defect="Classes of the validation set are missing from the training set.",
+            meaning="The network is asked for what it was never shown, as where sorted examples are split by position.",
+            cure="shuffle the examples before they are split, or split every class alike; validation_split in Keras"
+            " takes the last ones as they come",
         )
 
     def _batches(self, notes: list[BatchLabels]) -> Iterator[_Fault]:

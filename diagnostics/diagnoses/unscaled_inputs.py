@@ -92,20 +92,22 @@ class UnscaledInputs:
             return not_judged(self, "not recorded")
         lags = gate.behind_at(record.last_step)
         steps = [*self._in_steps(record.context, starts[0], lags=lags)]
-        others = [*self._in_signals(record.context, starts[0]), *self._in_columns(facts[0])]
+        others = [*self._in_signals(record.context, starts[0]), *self._in_columns(facts[0], starts[0])]
         signs = [*steps, *others]
         if not signs or (record.context.config is None and not others):  # such steps alone may be the rate's fault
             return judged(self, [])
         return judged(self, [self._finding(record, gate, facts[0], starts[0], signs)])
 
-    def _in_columns(self, facts: DataFacts) -> Iterator[_Sign]:
-        """Say what the columns alone show."""
+    def _in_columns(self, facts: DataFacts, start: Propagation) -> Iterator[_Sign]:
+        """Say what the columns alone show, unless the network itself brings them to scale."""
         if facts.rms is None or facts.widest is None or facts.narrowest is None:
             return
-        if facts.rms > self.largest or facts.rms < self.smallest:
+        is_scaled = start.read_rms is not None and self.smallest <= start.read_rms <= self.largest
+        if not is_scaled and (facts.rms > self.largest or facts.rms < self.smallest):
             limit = self.largest if facts.rms > self.largest else self.smallest
             yield _Sign(f"the inputs' root mean square is {facts.rms:.3g}", Severity.INFO, facts.rms, limit)
-        if facts.widest > self.spread * facts.narrowest:
+        is_even = start.read_spread is not None and start.read_spread <= self.spread
+        if not is_even and facts.widest > self.spread * facts.narrowest:
             evidence = (
                 f"the columns' standard deviations go from {facts.narrowest:.3g} (column {facts.narrowest_column}, mean"
                 f" {facts.narrowest_mean:.3g}) to {facts.widest:.3g} (column {facts.widest_column}, mean"

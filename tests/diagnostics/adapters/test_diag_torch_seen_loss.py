@@ -25,6 +25,18 @@ MAPS = torch.from_numpy(GENERATOR.normal(size=(SAMPLES, LENGTH, CLASSES)).astype
 WEIGHT = torch.tensor([1.0, 2.0, 3.0])
 
 
+def adapt(loss: Any, outputs: Any, targets: Array) -> Any:
+    return adapt_loss(loss, outputs, targets)
+
+
+def _cross_entropy(ours: Any, theirs: Any) -> Any:
+    return F.cross_entropy(ours, theirs)
+
+
+def _squares(ours: Any, theirs: Any) -> Any:
+    return F.mse_loss(ours, theirs)
+
+
 class Smoothed(nn.Module):  # type: ignore[misc]  # torch has no types for us
     """A loss module that hands on to another."""
 
@@ -38,7 +50,7 @@ class Smoothed(nn.Module):  # type: ignore[misc]  # torch has no types for us
 
 
 SEEN: dict[str, tuple[Any, Any, Array, str]] = {
-    "a lambda": (lambda ours, theirs: F.cross_entropy(ours, theirs), LOGITS, LABELS, "cross_entropy"),
+    "a lambda": (_cross_entropy, LOGITS, LABELS, "cross_entropy"),
     "a module in a module": (Smoothed(), LOGITS, LABELS, "cross_entropy with label smoothing 0.1"),
     "averaged by hand": (
         lambda ours, theirs: F.cross_entropy(ours, theirs, reduction="none").mean(),
@@ -78,7 +90,7 @@ SEEN: dict[str, tuple[Any, Any, Array, str]] = {
 
 @pytest.mark.parametrize(("loss", "outputs", "targets", "name"), SEEN.values(), ids=SEEN.keys())
 def test_a_function_that_is_a_known_loss_is_taken_for_it(loss: Any, outputs: Any, targets: Array, name: str) -> None:
-    adapted = adapt_loss(loss, outputs, targets)
+    adapted = adapt(loss, outputs, targets)
     assert adapted.name == name
     rows = adapted.coding.encode(targets)
     theirs = torch.as_tensor(targets)
@@ -105,25 +117,25 @@ def _of_the_batch(ours: Any, theirs: Any) -> Any:
     ids=["a multiple", "other labels", "a temperature", "a penalty", "weights of the batch", "second", "two", "a root"],
 )
 def test_a_function_that_gives_other_numbers_is_taken_for_none(loss: Any, outputs: Any, targets: Array) -> None:
-    adapted = adapt_loss(loss, outputs, targets)
+    adapted = adapt(loss, outputs, targets)
     assert (adapted.name, adapted.info) == ("custom", None)
 
 
 def test_settings_of_the_loss_inside_are_known() -> None:
-    adapted = adapt_loss(Smoothed(), LOGITS, LABELS)
+    adapted = adapt(Smoothed(), LOGITS, LABELS)
     np.testing.assert_array_equal(adapted.class_weight, WEIGHT.numpy())
-    assert adapt_loss(lambda ours, theirs: F.cross_entropy(ours, theirs, ignore_index=2), LOGITS, LABELS).ignored == 2
+    assert adapt(lambda ours, theirs: F.cross_entropy(ours, theirs, ignore_index=2), LOGITS, LABELS).ignored == 2
 
 
 @pytest.mark.parametrize(
     "loss",
-    [lambda ours, theirs: F.mse_loss(ours, theirs), lambda ours, theirs: ((ours - theirs) ** 2).mean()],
+    [_squares, lambda ours, theirs: ((ours - theirs) ** 2).mean()],
     ids=["called", "by hand"],
 )
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_outputs_that_a_function_broadcasts_over_the_batch_are_told(loss: Any) -> None:
-    assert adapt_loss(loss, ONE, VALUES).info.across_samples
-    assert not adapt_loss(loss, ONE, VALUES[:, np.newaxis]).info.across_samples
+    assert adapt(loss, ONE, VALUES).info.across_samples
+    assert not adapt(loss, ONE, VALUES[:, np.newaxis]).info.across_samples
 
 
 @pytest.mark.parametrize(
@@ -136,14 +148,14 @@ def test_outputs_that_a_function_broadcasts_over_the_batch_are_told(loss: Any) -
             YES,
             "sigmoid",
         ),
-        (lambda ours, theirs: F.cross_entropy(ours, theirs), LOGITS, LABELS, None),
+        (_cross_entropy, LOGITS, LABELS, None),
     ],
     ids=["softmax", "sigmoid", "none"],
 )
 def test_what_a_function_does_to_outputs_before_a_loss_of_logits_is_told(
     loss: Any, outputs: Any, targets: Array, squashed: str | None
 ) -> None:
-    adapted = adapt_loss(loss, outputs, targets)
+    adapted = adapt(loss, outputs, targets)
     assert adapted.info.squashed == squashed
     expected = loss(outputs, torch.as_tensor(targets))
     assert float(adapted.mean(outputs, adapted.coding.encode(targets))) == pytest.approx(float(expected), rel=1e-5)
@@ -152,7 +164,7 @@ def test_what_a_function_does_to_outputs_before_a_loss_of_logits_is_told(
 @pytest.mark.parametrize("along", [1, -1, 0])
 def test_a_softmax_between_model_and_loss_in_the_users_loop_is_heard(along: int) -> None:
     loss = nn.CrossEntropyLoss()
-    adapted = adapt_loss(loss, LOGITS, LABELS)
+    adapted = adapt(loss, LOGITS, LABELS)
     given = LOGITS.clone().requires_grad_()
     with torch.no_grad():
         loss(given.softmax(along), torch.from_numpy(LABELS))  # as before the training, of a validation set
@@ -164,7 +176,7 @@ def test_a_softmax_between_model_and_loss_in_the_users_loop_is_heard(along: int)
 
 def test_logits_that_are_handed_on_as_they_are_are_no_softmax() -> None:
     loss = nn.BCEWithLogitsLoss()
-    adapted = adapt_loss(loss, ONE, YES)
+    adapted = adapt(loss, ONE, YES)
     loss(ONE.clone().requires_grad_().squeeze(1), torch.from_numpy(YES).float())
     assert adapted.info.squashed is None
     assert not loss._forward_pre_hooks
