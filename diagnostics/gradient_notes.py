@@ -59,3 +59,22 @@ class StrayParameters:
 
     step: int
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachedParameters:
+    """An optimizer holds parameters that never had a gradient, while others had one; the note `unreached_parameters`.
+
+    Attributes:
+        step: Updates made.
+        since: The first step looked at.
+        looks: Steps looked at.
+        names: Of the parameters, which stayed what they were to the bit, by where they are held.
+        returned: Those of which something comes that the model returns.
+    """
+
+    step: int
+    since: int
+    looks: int
+    names: tuple[str, ...]
+    returned: tuple[str, ...]

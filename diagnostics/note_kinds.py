@@ -5,7 +5,13 @@ from dataclasses import is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from gradvitals.diagnostics.gradient_notes import ForeignSteps, MissingGradients, StaleGradients, StrayParameters
+from gradvitals.diagnostics.gradient_notes import (
+    ForeignSteps,
+    MissingGradients,
+    StaleGradients,
+    StrayParameters,
+    UnreachedParameters,
+)
 from gradvitals.diagnostics.notes import (
     Activity,
     Ending,
@@ -64,6 +70,7 @@ NOTES: dict[str, type[Any]] = {
     "missing_gradients": MissingGradients,
     "foreign_steps": ForeignSteps,
     "stray_parameters": StrayParameters,
+    "unreached_parameters": UnreachedParameters,
     "skipped_steps": SkippedSteps,
     "ending": Ending,
     "gradient_comparison": GradientComparison,

@@ -29,6 +29,7 @@ from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers, Share
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
 from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
+from gradvitals.diagnostics.adapters.torch_unreached import UnreachedWatch
 from gradvitals.diagnostics.adapters.torch_updates import UpdateMeter
 from gradvitals.diagnostics.gradient_notes import ForeignSteps
 from gradvitals.diagnostics.notes import Note
@@ -83,13 +84,13 @@ class TorchSteps:
         self._wanted: Due | None = None
         self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
-        listen = None if pull is None else (lambda outputs: pull.listen(outputs, self.steps + 1))
         self._finder = finder
         read = finder.read if finder is not None and finder.is_curious else None
-        self._forward = ForwardWatch(network, module, self._seen_forward, measured, listen=listen, read=read)
+        self._forward = ForwardWatch(network, module, self._seen_forward, measured, listen=self._listen, read=read)
         self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
         self._module, self._strays = network.module, StrayWatch(network.module)
-        self._pull = pull
+        self._unreached = UnreachedWatch(network.module)
+        self._pull, self._is_pull_curious = pull, pull is not None
         self._foreign, self._wants_to_learn, self._known = 0, False, known
         self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
         self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
@@ -121,14 +122,22 @@ class TorchSteps:
             self._note(ForeignSteps(self.steps, self._foreign))
         if self._started:
             stray = self._strays.note(self.steps)
-            if stray is not None and self._note is not None:
-                self._note(stray)
+            unreached = self._unreached.note(self.steps, self._network.never_called)
+            for note in (stray, unreached):
+                if note is not None and self._note is not None:
+                    self._note(note)
             self._hooks.emit(TrainingEnded(self.steps, reason))
 
     def _seen_forward(self) -> None:
         if self._started:
             self._send_forward()
             self._forward.disarm()
+
+    def _listen(self, outputs: Any) -> bool:  # noqa: ANN401 - whatever a module returns
+        """Hand on what a training forward returned; tell whether anybody wants the next."""
+        if self._pull is not None and self._is_pull_curious:
+            self._is_pull_curious = self._pull.listen(outputs, self.steps + 1)
+        return self._unreached.listen(outputs) or (self._pull is not None and self._is_pull_curious)
 
     def _send_forward(self) -> None:
         """Send the forward of the step to come, and let its tensors go."""
@@ -180,7 +189,9 @@ class TorchSteps:
         if self._note is not None:
             if self._pull is not None and (across := self._pull.take()) is not None:
                 self._note(across)
-            missing = self._missing.look(self._optimizers.trained_by(optimizer), self.steps + 1)
+            trained = self._optimizers.trained_by(optimizer)
+            self._unreached.look(trained, self.steps + 1)
+            missing = self._missing.look(trained, self.steps + 1)
             if missing is not None:
                 self._note(missing)
         share = self._optimizers.share_of(optimizer)

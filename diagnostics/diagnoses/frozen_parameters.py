@@ -7,16 +7,20 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.unreached import name_some, of_unreached
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
-from gradvitals.diagnostics.gradient_notes import ForeignSteps, MissingGradients, StaleGradients, StrayParameters
+from gradvitals.diagnostics.gradient_notes import (
+    ForeignSteps,
+    MissingGradients,
+    StaleGradients,
+    StrayParameters,
+    UnreachedParameters,
+)
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Movement, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.scoring import SURE
-
-SHOWN = 4
-"""Stray parameters that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,9 @@ class FrozenParameters:
     Cause: the optimizer was not given it, or was given a copy; or the program writes the old values back, clears the
     gradients before they are used, or takes them of a loss that is cut off from the parameters.
     Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
-    Info: never.
-    Warning: a layer that no optimizer holds has gradients; or what the model keeps outside of its parameters has, as
+    Info: what an optimizer holds never had a gradient, while other parameters had one.
+    Warning: this, if the model returns what comes of it, or if the network learns nothing or ended behind simple
+    models. A layer that no optimizer holds has gradients; or what the model keeps outside of its parameters has, as
     layers in a plain list. Or gradients are not cleared: at 3 steps in a row that were looked at, the first backward
     pass after a step added to what that step had taken.
     Error: an optimizer holds it, or the network learns nothing. Or no parameter that it holds has a gradient at all,
@@ -57,11 +62,21 @@ class FrozenParameters:
             return judged(self, foreign)
         stale, missing = self._judge_clearing(record.notes(StaleGradients)), self._judge_missing(record)
         strays = [self._of_strays(note, ruined=ruined) for note in record.notes(StrayParameters)]
-        findings = [*(finding for finding in (missing, stale) if finding is not None), *strays]
+        lags = gate.behind_at(record.last_step)
+        unreached = [
+            of_unreached(self, note, harmed=ruined or lags)
+            for note in record.notes(UnreachedParameters)
+            if note.looks >= self.looks and note.step - note.since >= self._needed(record)
+        ]
+        findings = [finding for finding in (missing, stale, *strays, *unreached) if finding is not None]
         movement = self._judge_movement(record, ruined=ruined)
         if any(finding.standing for finding in findings):
             return judged(self, [*findings, *movement.findings])
         return replace(movement, findings=(*findings, *movement.findings))
+
+    def _needed(self, record: Record) -> int:
+        """Give the least number of updates in which something must have happened."""
+        return max(self.updates, 0 if record.context is None else record.context.steps_per_epoch or 0)
 
     def _judge_movement(self, record: Record, *, ruined: bool) -> Judgement:
         context, notes = record.context, record.notes(Movement)
@@ -111,7 +126,7 @@ class FrozenParameters:
     def _judge_missing(self, record: Record) -> Finding | None:
         """Judge whether the steps find any gradient to take."""
         notes = record.notes(MissingGradients)
-        needed = max(self.updates, 0 if record.context is None else record.context.steps_per_epoch or 0)
+        needed = self._needed(record)
         lost = _has_gradients(record.notes(Probe))
         checks = [
             Check(
@@ -178,7 +193,7 @@ class FrozenParameters:
     def _of_strays(self, note: StrayParameters, *, ruined: bool) -> Finding:
         """Say what the model computes with and does not count among its parameters."""
         severity = Severity.ERROR if ruined else Severity.WARNING
-        shown = ", ".join(note.names[:SHOWN]) + (", …" if len(note.names) > SHOWN else "")
+        shown = name_some(note.names)
         return finding_of(
             self,
             Standing(severity, 0, note.step, cleared=False, value=float(len(note.names))),
