@@ -58,10 +58,17 @@ def shared(rows: int, expected: float, chance: float) -> dict[str, Any]:
     return {"shared_rows": rows, "shared_expected": expected, "shared_chance": chance}
 
 
+def unseen(rows: int, chance: float) -> dict[str, Any]:
+    return {"unseen_rows": rows, "unseen_labels": (8, 9), "unseen_chance": chance}
+
+
 @pytest.mark.parametrize(
     ("changed", "expected", "evidence"),
     [
         ({}, None, ""),
+        (unseen(60, 1e-9), "warning", "60 of 100 validation examples (60 %) are of classes 8, 9, of which there is no"),
+        (unseen(60, 1.1e-3), "info", "60 of 100"),
+        (unseen(0, 1.0), None, ""),
         (shared(20, 5.0, 1e-9), "warning", "20 of 100 validation examples (20 %)"),
         (shared(100, 99.5, 1e-9), "info", "100 of 100"),
         (shared(7, 5.0, 9e-4), "warning", "7 of 100"),
@@ -94,6 +101,9 @@ def shared(rows: int, expected: float, chance: float) -> dict[str, Any]:
     ],
     ids=[
         "none",
+        "classes of the validation set alone",
+        "such classes by chance",
+        "no such class",
         "a leak",
         "a leak below the limit",
         "a small leak beyond chance",

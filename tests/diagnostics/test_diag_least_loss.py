@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, is_one_hot, least_losses
+from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS, Bounds, is_one_hot, least_losses, least_of_shares
 from gradvitals.engine.activations import Gelu
 from gradvitals.engine.clipped_delta import ClippedDelta
 from gradvitals.engine.hinge_losses import BinaryHinge, Hinge
@@ -136,3 +136,27 @@ def test_what_has_no_known_least_loss_has_none(loss: str, targets: Any, outputs:
 )
 def test_one_hot_is_a_single_1_a_row(targets: Any, expected: bool) -> None:  # noqa: FBT001
     assert is_one_hot(targets) == expected
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0], [0, 0], [1, 1, 1, 0, 0, 0]],
+    ids=["two of four", "none", "all", "one", "none of two", "three of six"],
+)
+def test_shares_of_one_lose_at_least_this_by_a_search_over_all_of_them(labels: list[int]) -> None:
+    yes = np.array(labels) == 1
+
+    def cost(logits: Any) -> float:
+        shares = np.exp(logits - np.logaddexp.reduce(logits))
+        rest = np.array([shares[np.arange(len(yes)) != i].sum() for i in range(len(yes))])  # 1 − p, not rounded to 0
+        return float(-np.log(np.where(yes, shares, rest)).mean())
+
+    starts = np.random.default_rng(0).normal(size=(5, len(labels)))
+    found = min(optimize.minimize(cost, start, method="BFGS", options={"gtol": 1e-9}).fun for start in starts)
+    assert least_of_shares(yes[np.newaxis].astype(float), len(labels)) == pytest.approx(found, abs=1e-5)
+
+
+def test_no_bound_is_given_for_shares_that_do_not_pair_up_or_of_what_are_no_labels() -> None:
+    assert least_of_shares(np.ones((2, 3)), 4) is None
+    assert least_of_shares(np.full((2, 3), 0.5), 3) is None
+    assert least_of_shares(np.ones((2, 1)), 1) is None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.loss_fit import loss_notes, measure_targets
+from gradvitals.diagnostics.loss_fit import are_shares, loss_notes, measure_targets
 from gradvitals.diagnostics.start_notes import LossFit, TargetFacts
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.clipped_delta import ClippedDelta
@@ -138,3 +138,27 @@ def test_labels_are_0_and_1_and_nothing_else(targets: Any, are_labels: bool, who
 def test_a_loss_of_the_residual_has_another_title_for_another_delta() -> None:
     assert build(ClippedDelta(), 1).loss_name == "clipped_delta"
     assert fit_of(build(ClippedDelta(delta=3.0), 1, "relu"), np.ones((3, 1))).floor is None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([[0.2, 0.8], [0.7, 0.3]], True),
+        ([[0.2, 0.8], [0.2, 0.8]], False),
+        ([[-0.2, 1.2], [0.7, 0.3]], False),
+        ([[0.2, 0.81], [0.7, 0.3]], False),
+        ([[1.0], [1.0]], False),
+        ([[0.2, 0.8]], False),
+        ([[math.nan, 0.8], [0.7, 0.3]], False),
+    ],
+    ids=["shares", "always the same", "negative", "no sum of one", "one output", "one sample", "nan"],
+)
+def test_shares_of_one_are_told_by_their_values(outputs: Any, *, expected: bool) -> None:
+    assert are_shares(np.array(outputs, np.float32)) is expected
+
+
+def test_a_softmax_in_single_precision_over_many_classes_gives_shares() -> None:
+    logits = np.random.default_rng(0).normal(size=(8, 1000)).astype(np.float32) * 5
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    assert are_shares(powers / powers.sum(axis=1, keepdims=True))
+    assert not are_shares(np.abs(logits))
