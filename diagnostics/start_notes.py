@@ -209,6 +209,19 @@ class MixedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class ExchangedTargets:
+    """The loss is the same however targets are exchanged among samples; the note `exchanged_targets`.
+
+    Attributes:
+        step: Updates made so far.
+        samples: Of which it was asked.
+    """
+
+    step: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class AcrossSamples:
     """In batches one after the other all outputs were pulled to one number; the note `across_samples`.
 

@@ -42,13 +42,14 @@ class CustomTorchLoss:
         class_weight: None.
         coding: How targets are written as rows.
         separable: Whether a batch's loss is made of its samples' losses, as a mean, weighted or not, or as a sum.
+        exchanges: Whether it is the same however targets are exchanged among samples.
     """
 
     def __init__(
         self, loss: Callable[..., Any], coding: TargetCoding, shape: tuple[int, ...], positions: int = 1
     ) -> None:
         self.name, self.info, self.class_weight = CUSTOM, None, None
-        self.coding, self.separable = coding, True
+        self.coding, self.separable, self.exchanges = coding, True, False
         self._loss, self._row_shape, self._positions = loss, shape[1:], max(positions, 1)
         self._cast, self._widen = CASTS[0], True
         self._by_sample: Any = None

@@ -7,6 +7,7 @@ import numpy as np
 
 from gradvitals.diagnostics.adapters.target_coding import TargetCoding
 from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss
+from gradvitals.diagnostics.adapters.torch_exchange import exchanges_targets
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss_kinds import recognise
 from gradvitals.diagnostics.adapters.torch_meeting import meet
@@ -53,5 +54,11 @@ def adapt_loss(loss: Callable[..., Any], outputs: Outputs, targets: Array) -> To
             " model returns and what the data give, such as loss=lambda outputs, targets: criterion(…)"
         )
         raise ValueError(msg) from error
-    seen = see_through(adapted, outputs, targets) if isinstance(adapted, CustomTorchLoss) else None
-    return adapted if seen is None else seen
+    if not isinstance(adapted, CustomTorchLoss):
+        return adapted
+    seen = see_through(adapted, outputs, targets)
+    if seen is not None:
+        return seen
+    if exchanges_targets(adapted, outputs, targets):
+        adapted.exchanges, adapted.separable = True, False
+    return adapted

@@ -16,8 +16,10 @@ from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
 from gradvitals.diagnostics.adapters.torch_watched import FEW, prepare
 from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.start_notes import ExchangedTargets
 from gradvitals.diagnostics.step_metrics import MEASURED
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
@@ -52,7 +54,11 @@ class TorchMonitor(Monitor):
         """
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
         self._close, self._seen = close, network
-        mixing = None if data is None else network.mixing(data.inputs)
+        known: list[Note] = []
+        if data is not None and (mixing := network.mixing(data.inputs)) is not None:
+            known.append(mixing)
+        if getattr(network.loss, "exchanges", False):
+            known.append(ExchangedTargets(0, FEW))
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
             pull = PullWatch(data.targets)
@@ -64,7 +70,7 @@ class TorchMonitor(Monitor):
             total_steps=total_steps,
             note=self._recorder.add,
             measured=MEASURED,
-            known=[mixing] if mixing is not None else [],
+            known=known,
             pull=pull,
             finder=finder,
         )

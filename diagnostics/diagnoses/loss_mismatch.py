@@ -10,8 +10,8 @@ from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import Outputs
-from gradvitals.diagnostics.start_notes import LossFit, MixedRows, TargetFacts
+from gradvitals.diagnostics.notes import Note, Outputs
+from gradvitals.diagnostics.start_notes import ExchangedTargets, LossFit, MixedRows, TargetFacts
 
 CHECKS = (
     mismatched_targets.across_samples,
@@ -34,8 +34,11 @@ CHECKS = (
 )
 """What is looked for; of what is equally serious the first is reported first."""
 
-OF_ANY_LOSS = (mismatched_outputs.mixed_rows,)
+OF_ANY_LOSS = (mismatched_outputs.mixed_rows, mismatched_targets.exchanged_targets)
 """What is looked for where nobody knows what the loss takes."""
+
+TOLD_OF_ANY_LOSS: tuple[type[Note], ...] = (MixedRows, ExchangedTargets)
+"""The notes that tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class LossMismatch:
         if context is None or not fits:
             return not_judged(self, "not recorded")
         checks = CHECKS if fits[0].takes is not None else OF_ANY_LOSS
-        if fits[0].takes is None and not record.notes(MixedRows):
+        if fits[0].takes is None and not any(map(record.notes, TOLD_OF_ANY_LOSS)):
             return not_judged(self, "what the loss takes is not known")
         meeting = Meeting(
             record=record,

@@ -4,7 +4,7 @@ from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import config_value
 from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch, always
 from gradvitals.diagnostics.findings import Prescription, Severity
-from gradvitals.diagnostics.start_notes import AcrossSamples, TargetFacts
+from gradvitals.diagnostics.start_notes import AcrossSamples, ExchangedTargets, TargetFacts
 
 MOST_CLASSES = 50
 """Different whole numbers that may be classes; more are quantities."""
@@ -20,6 +20,19 @@ def across_samples(meeting: Meeting) -> Mismatch | None:
         "every output is compared with the targets of all samples, so the best it can do is their mean",
         Prescription("give outputs and targets the same shape, (batch, 1)"),
     )
+
+
+def exchanged_targets(meeting: Meeting) -> Mismatch | None:
+    """A loss of no name that does not care which target is whose."""
+    for seen in meeting.record.notes(ExchangedTargets):
+        return Mismatch(
+            Severity.WARNING,
+            Severity.ERROR,
+            f"of {seen.samples} samples the loss is the same however their targets are exchanged among them",
+            "no output can learn which target is its own, as where (batch,) meets (batch, 1) and both are broadcast",
+            Prescription("give outputs and targets the same shape before they are subtracted or compared"),
+        )
+    return None
 
 
 def different_widths(meeting: Meeting) -> Mismatch | None:

@@ -9,7 +9,7 @@ from tests.diagnostics.adapters.torch_models import blobs
 
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import BatchLabels
+from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.watch import watch
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -243,3 +243,40 @@ def test_inputs_that_the_network_scales_itself_are_not_called_unscaled(by: float
     module, loss = Scaled(by), nn.CrossEntropyLoss()
     monitor = train(module, (300.0 * inputs, labels), lambda x, y: loss(module(x), y), loss=loss, epochs=2)
     assert ("unscaled_inputs" in standing(monitor)) is (by == 1.0)
+
+
+def _root(outputs: Any, targets: Any) -> Any:
+    return torch.sqrt(((outputs - targets) ** 2).mean() + 1e-6)
+
+
+def _quantiles(outputs: Any, targets: Any) -> Any:
+    residual = targets - outputs[:, 0]
+    return torch.maximum(0.9 * residual, -0.1 * residual).mean()
+
+
+@pytest.mark.parametrize("loss", [_root, _quantiles])
+@pytest.mark.parametrize("is_sick", [True, False], ids=["sick", "healthy"])
+def test_a_loss_of_ones_own_that_broadcasts_over_the_batch_is_told(loss: Any, *, is_sick: bool) -> None:
+    inputs, _ = blobs()
+    targets = inputs[:, 0] + 0.5 * inputs[:, 1] ** 2
+    targets = targets if is_sick is (loss is _root) else targets[:, None]
+    module = mlp(outputs=1)
+    monitor = train(module, (inputs, targets), lambda x, y: loss(module(x), y), loss=loss)
+    assert ("loss_mismatch" in alarms(monitor)) is is_sick
+    if is_sick:
+        evidence = standing(monitor)["loss_mismatch"].evidence
+        assert "the loss is the same however their targets are exchanged" in evidence
+    else:
+        assert alarms(monitor) == set()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [lambda outputs, _: outputs.square().mean(), lambda outputs, targets: ((outputs - targets) ** 4).mean()],
+    ids=["targets unread", "paired"],
+)
+def test_a_loss_that_no_exchange_of_targets_would_show_is_left_alone(loss: Any) -> None:
+    inputs, _ = blobs()
+    module = mlp(outputs=1)
+    monitor = train(module, (inputs, inputs[:, :1]), lambda x, y: loss(module(x), y), loss=loss, epochs=2)
+    assert "loss_mismatch" not in standing(monitor)

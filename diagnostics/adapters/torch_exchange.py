@@ -1,0 +1,47 @@
+"""Whether a loss is the same however targets are exchanged among samples, as one broadcast over a batch is.
+
+Of such a loss no output can learn which target is its own. Drawn outputs are asked, as those of a network just made may
+all be alike; and the targets must matter: a loss that does not read them is no worse for it.
+"""
+
+import numpy as np
+import torch
+
+from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, each_tensor
+from gradvitals.engine.events import Array
+
+ROUNDING, NOTICEABLE = 1e-5, 1e-3
+"""Relative change of a loss that is no more than the order of its terms, and one that surely is more."""
+
+DRAWS = 3
+"""Drawn outputs, each with an order of the targets of its own."""
+
+LEAST = 4
+"""Samples that there must be."""
+
+
+def exchanges_targets(loss: CustomTorchLoss, outputs: Outputs, targets: Array) -> bool:
+    """Ask a loss, tried out, of the outputs and targets of some samples."""
+    rows = loss.coding.encode(targets)
+    if len(rows) < LEAST or len(np.unique(rows, axis=0)) < LEAST - 1:
+        return False
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        return torch.rand(tensor.shape, generator=generator).to(tensor)  # which logarithms and roots can take, too
+
+    with torch.no_grad():
+        for _ in range(DRAWS):
+            ours, order = each_tensor(outputs, drawn), torch.randperm(len(rows), generator=generator).numpy()
+            orders = (rows, rows[order], np.repeat(rows[:1], len(rows), axis=0))
+            try:
+                as_given, exchanged, others = (float(loss.mean(ours, each)) for each in orders)
+            except Exception:  # noqa: BLE001 - what a loss cannot take, it is not asked of
+                return False
+            size = max(abs(as_given), abs(others))
+            if not abs(exchanged - as_given) <= ROUNDING * size or not abs(others - as_given) > NOTICEABLE * size:
+                return False
+    return True
