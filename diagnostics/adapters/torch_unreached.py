@@ -41,10 +41,14 @@ class UnreachedWatch:
     def look(self, parameters: Sequence[torch.Tensor], step: int) -> None:
         """Look at what a step is about to move: what has no gradient at first is followed as long as it has none.
 
+        A step that finds none at all says nothing: of several optimizers, one may have its turn.
+
         Args:
             parameters: Those that the optimizer holds, and that are to have a gradient.
             step: The step's number.
         """
+        if all(each.grad is None for each in parameters):
+            return
         self._since, self._looks = self._since or step, self._looks + 1
         for each in parameters:
             key = id(each)
