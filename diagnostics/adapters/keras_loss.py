@@ -107,6 +107,10 @@ class KerasLoss:
             count = getattr(self.coding, "classes", None) or (2 if self.name in OF_YES_OR_NO else self.coding.shape[0])
             self.class_weight = np.array([class_weight.get(index, 1.0) for index in range(count)])
 
+    def mask(self) -> None:
+        """Take the loss for one that leaves some positions out, as it does where a mask comes with the outputs."""
+        self.name = self._unweighted = f"masked {self.name}"
+
     def prepare(self, rows: Array) -> tuple[Array, Array, Array]:
         """Give what `sample_losses` takes: targets; which samples have a loss, `(samples,)`; the factor of each.
 

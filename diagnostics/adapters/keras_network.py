@@ -39,6 +39,7 @@ class KerasNetwork:
         model: The model.
         hooks: Where observers subscribe; `KerasMonitor` sends them the events of `fit`.
         never_called: Paths of parts with weights that a look at examples did not come by.
+        is_masked: Whether a mask comes with the outputs, by which a loss leaves some positions out.
     """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - Keras has no types for us
@@ -46,6 +47,7 @@ class KerasNetwork:
         self.model = model
         self.hooks = StepHooks()
         self.never_called: tuple[str, ...] = ()
+        self.is_masked = False
         self._names = layer_names(model)
         self._passes = FrozenPasses(model, self._names)
         by_name = {self._names[id(layer)]: layer for layer in operations_of(model) if id(layer) in self._names}
@@ -114,16 +116,23 @@ class KerasNetwork:
             look = self._passes.look(examples)
         except Exception as error:
             what = f"{type(self.model).__name__} fails on the data's inputs, of shape {examples.shape}"
-            msg = f"{what}: {telling_line(error)}"
+            fixed = " (made for batches of one size: watch it without data)" if self._has_fixed_batch() else ""
+            msg = f"{what}: {telling_line(error)}{fixed}"
             raise ValueError(msg) from error
         if not keras.ops.is_tensor(look.outputs):
             msg = f"a model of several outputs cannot be probed: watch this {type(self.model).__name__} without data"
             raise TypeError(msg)
+        self.is_masked = getattr(look.outputs, "_keras_mask", None) is not None
         self._learn_layers(look.trace, look.outputs)
         plain = len(look.trace.calls) == len(self._layers) and self._is_chain(look.trace, look.outputs)
         self._activations = [call.apply for call in look.trace.calls] if plain else []
         self.never_called = self._find_unused(look, examples)
         return tuple(look.outputs.shape)
+
+    def _has_fixed_batch(self) -> bool:
+        """Tell whether the model is made for batches of one size, as one with a stateful recurrent layer is."""
+        shape = getattr(self.model, "input_shape", None)
+        return isinstance(shape, tuple) and bool(shape) and isinstance(shape[0], int)
 
     def check(self, examples: Array, targets: Array) -> None:
         """Run a few examples with their targets, for the error where they or the loss do not fit."""

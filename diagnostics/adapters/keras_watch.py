@@ -197,6 +197,8 @@ def _prepare(network: KerasNetwork, given: WatchedData, loss: object) -> Watched
     rows, unseen = given.targets.reshape(len(given.targets), -1), given.validation_targets
     if loss is not None:
         adapted = KerasLoss(loss, outputs, given.targets)
+        if network.is_masked:
+            adapted.mask()
         try:
             rows = adapted.coding.encode(given.targets)
             network.take_loss(adapted)

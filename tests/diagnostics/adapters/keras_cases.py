@@ -676,6 +676,57 @@ def test_losses_are_known_by_name_and_class(loss: Any, name: str, takes: str | N
         np.testing.assert_allclose(by_sample, -np.log(answers[np.arange(len(answers)), data[1]]), 1e-4)
 
 
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_a_loss_under_a_mask_is_taken_for_an_unknown_one(*, is_masked: bool) -> None:
+    inputs = np.random.default_rng(0).normal(size=(40, 6, 3)).astype("float32")
+    inputs[:, 2:] = 0.0
+    targets = (inputs[..., :1] > 0.0).astype("float32")
+    first = [layers.Masking(0.0)] if is_masked else []
+    model = keras.Sequential(
+        [
+            layers.Input((6, 3)),
+            *first,
+            layers.SimpleRNN(4, return_sequences=True),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy")
+    monitor: Any = watch(model, data=(inputs, targets))
+    assert monitor._keras.loss_name == ("masked binary_cross_entropy" if is_masked else "binary_cross_entropy")
+    model.fit(inputs, targets, epochs=2, verbose=0, callbacks=[monitor])
+    assert (monitor.record.context.constant_loss is None) is is_masked
+
+
+def test_a_model_made_for_batches_of_one_size_says_how_it_can_be_watched() -> None:
+    model = keras.Sequential([layers.Input((6, 3), batch_size=5), layers.SimpleRNN(4, stateful=True), layers.Dense(1)])
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"made for batches of one size: watch it without data"):
+        watch(model, data=(np.ones((20, 6, 3)), np.ones((20, 1))))
+
+
+@pytest.mark.parametrize("is_sick", [True, False], ids=["sick", "healthy"])
+def test_a_softmax_in_a_lambda_before_a_loss_of_logits_is_told(*, is_sick: bool) -> None:
+    inputs, labels = make_classes()
+    behind = [layers.Lambda(keras.ops.softmax)] if is_sick else []
+    model = keras.Sequential([layers.Input((7,)), layers.Dense(8, activation="relu"), layers.Dense(3), *behind])
+    model.compile("adam", lambda *given: keras.ops.mean(sparse(from_logits=True)(*given)))
+    monitor: Any = watch(model, data=(inputs, labels))
+    model.fit(inputs, labels, epochs=2, verbose=0, callbacks=[monitor])
+    found = [finding for finding in monitor.verdict.standing if finding.id == "loss_mismatch"]
+    assert [str(finding.severity) for finding in found] == (["error"] if is_sick else [])
+
+
+@pytest.mark.parametrize("is_scaled", [True, False])
+def test_inputs_that_a_rescaling_layer_scales_are_not_called_unscaled(*, is_scaled: bool) -> None:
+    inputs, labels = make_classes()
+    first = [layers.Rescaling(1 / 300)] if is_scaled else []
+    model = keras.Sequential([layers.Input((7,)), *first, layers.Dense(8, activation="relu"), layers.Dense(3)])
+    model.compile("adam", sparse(from_logits=True))
+    monitor: Any = watch(model, data=(300 * inputs, labels))
+    model.fit(300 * inputs, labels, epochs=2, verbose=0, callbacks=[monitor])
+    assert any(finding.id == "unscaled_inputs" for finding in monitor.verdict.standing) is not is_scaled
+
+
 def test_a_label_without_an_output_has_no_loss() -> None:
     inputs, labels = make_classes()
     model = keras.Sequential([layers.Input((7,)), layers.Dense(2)])
