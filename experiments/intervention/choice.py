@@ -242,8 +242,9 @@ def _gains_as_little(found: Intervention, tried: Tried, other: Tried) -> bool:
 def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
     """Give those within 3 SE of the best, the smallest first, then in the order of the findings that prescribe.
 
-    A finding knows the key better than its value: of several values of what it prescribes the one that scores best is
-    the first, unless the one that it names is behind by less than a standard error.
+    Of as many keys, what a root prescribes comes before all others where it leads, or is behind by less than a standard
+    error. A finding knows the key better than its value: of several values of what it prescribes the one that scores
+    best is the first, unless the one that it names is behind by less than a standard error.
     """
     best = max(choice, key=lambda each: each.mean, default=None)
     if best is None:
@@ -251,16 +252,22 @@ def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
     effects = ((each, found.compare(each.screened, best.screened)) for each in choice)
     near = [each for each, effect in effects if effect is None or not effect.is_worse]
     provisional = [finding.key for finding in found.standing]
+    roots = {finding.key for finding in found.standing if finding.explained_by is None}
     ranks: dict[frozenset[str], int] = {}
     leaders: dict[frozenset[str], Tried] = {}
     for each in sorted(near, key=lambda each: -each.mean):
         ranks[each.keys] = min(_rank(each.arm, provisional), ranks.get(each.keys, len(provisional)))
         leaders.setdefault(each.keys, each)
 
-    def order(tried: Tried) -> tuple[tuple[int, tuple[int, ...]], int, bool, float, int]:
-        rank, effect = _rank(tried.arm, provisional), found.compare(tried.screened, leaders[tried.keys].screened)
-        is_meant = rank < len(provisional) and (effect is None or effect.mean >= -effect.row_se)
-        return tried.arm.size, ranks[tried.keys], not is_meant, -tried.mean, rank
+    def is_level(tried: Tried, other: Tried) -> bool:
+        effect = found.compare(tried.screened, other.screened)
+        return effect is None or effect.mean >= -effect.row_se
+
+    def order(tried: Tried) -> tuple[int, bool, tuple[int, tuple[int, ...]], int, bool, float, int]:
+        rank = _rank(tried.arm, provisional)
+        leads = bool(roots.intersection(tried.arm.prescribed_by)) and is_level(tried, best)
+        is_meant = rank < len(provisional) and is_level(tried, leaders[tried.keys])
+        return tried.arm.keys, not leads, tried.arm.size, ranks[tried.keys], not is_meant, -tried.mean, rank
 
     return sorted(near, key=order)
 

@@ -280,6 +280,15 @@ def test_the_smaller_kind_of_change_comes_first_and_of_one_key_the_value_that_sc
     assert chosen(found, adam, screened(RATE, 0.5), screened(INIT, 0.3)) == [ADAM]  # within 3 SE of the best only
 
 
+def test_what_a_root_prescribes_comes_first_of_as_many_keys_where_it_leads() -> None:
+    root = finding("learning_rate_too_low", ADAM)
+    found = intervention([root, finding("no_learning", RATE, explained_by=root.key)])
+    both, rate = screened({**INIT, **RATE}, 0.95), screened(RATE, 0.92, "no_learning")
+    for score, expected in ((0.94, [ADAM, RATE]), (0.91, [RATE, ADAM])):
+        arms = both, screened(ADAM, score, root.key), rate
+        assert chosen(found, *arms) == [*expected, {**INIT, **RATE}], score
+
+
 def test_another_value_that_screened_no_better_than_one_that_failed_is_not_tried() -> None:
     failed = tried(RATE, 0.1)
     failed.screened = screened(RATE, 0.9).screened
