@@ -30,6 +30,9 @@ MOST_FOLLOWED = 4
 MOST_SPARED = 3
 """Changes that are tried on top of one that spares what prescribes them."""
 
+HOW_LONG_STEPS_ARE = "update_ratio"
+"""It tells, and not why: of what made them so it prescribes nothing."""
+
 
 class Choice:
     """Chooses among the arms of an intervention by what is known of them so far."""
@@ -252,7 +255,7 @@ def _near_best(found: Intervention, choice: Sequence[Tried]) -> list[Tried]:
     effects = ((each, found.compare(each.screened, best.screened)) for each in choice)
     near = [each for each, effect in effects if effect is None or not effect.is_worse]
     provisional = [finding.key for finding in found.standing]
-    roots = {finding.key for finding in found.standing if finding.explained_by is None}
+    roots = {each.key for each in found.standing if each.explained_by is None and each.id != HOW_LONG_STEPS_ARE}
     ranks: dict[frozenset[str], int] = {}
     leaders: dict[frozenset[str], Tried] = {}
     for each in sorted(near, key=lambda each: -each.mean):
