@@ -187,7 +187,7 @@ def _edges_of(*values: Array) -> Array:
     if not known:
         return np.empty(0)
     low, high = min(float(each[0]) for each in known), max(float(each[-1]) for each in known)
-    return shared_edges(low, high, float(np.median(np.abs(known[0]))))
+    return shared_edges(low, high, float(np.median(np.abs(known[0].astype(np.float64)))))
 
 
 def _counts(values: Array, edges: Array) -> tuple[int, ...]:

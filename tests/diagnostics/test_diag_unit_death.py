@@ -49,6 +49,14 @@ def test_counts_are_those_of_a_loop_over_values_and_bins(seed: int) -> None:
     assert sum(note.before[positive:]) == note.fired_rows == sum(value > 0 for value in before.tolist())
 
 
+def test_values_at_the_edge_of_float32_have_a_scale() -> None:
+    largest = float(np.finfo(np.float32).max)
+    before, after = np.array([largest, largest], np.float32), np.array([-largest, -largest], np.float32)
+    note = describe(before, after)
+    assert (sum(note.before), sum(note.after)) == (2, 2)
+    assert np.isfinite(note.edges).all()
+
+
 def test_what_is_not_finite_is_left_out_of_the_bins_and_told_as_the_largest() -> None:
     note = describe([1.0, np.inf, -np.inf, np.nan, 2.0], [-1.0, -np.inf, -2.0, -3.0, -1e300])
     assert (sum(note.before), sum(note.after)) == (2, 4)

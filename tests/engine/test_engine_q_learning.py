@@ -9,7 +9,15 @@ from numpy.typing import DTypeLike
 
 from gradvitals.engine.activations import Tanh
 from gradvitals.engine.clipped_delta import ClippedDelta
-from gradvitals.engine.events import Array, LayerBackward, LayerInfo, StepEnded, TrainingEnded, TrainingStarted
+from gradvitals.engine.events import (
+    Array,
+    LayerBackward,
+    LayerInfo,
+    OptimizerInfo,
+    StepEnded,
+    TrainingEnded,
+    TrainingStarted,
+)
 from gradvitals.engine.gradient_check import check_gradients
 from gradvitals.engine.initializers import glorot_uniform, normal, zeros
 from gradvitals.engine.losses import Loss
@@ -292,7 +300,7 @@ def test_it_is_one_training_to_those_who_watch() -> None:
         batch_size=4,
         generator=np.random.default_rng(0),
     )
-    assert told[0] == TrainingStarted(0, 6, 4)
+    assert told[0] == TrainingStarted(0, 6, 4, optimizer=OptimizerInfo("sgd", 0.1))
     assert [event.step for event in told[1:-1]] == [1, 2, 3, 4, 5, 6]
     assert told[-1] == TrainingEnded(6, "completed")
 
