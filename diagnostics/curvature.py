@@ -62,7 +62,7 @@ def draw_targets(loss: str, info: LossInfo | None, outputs: Array, generator: np
     count = outputs.shape[1]
     if loss == "mse":
         step = max(1.0, 1e-3 * float(np.abs(outputs).max(initial=0.0)))  # to be seen in float32 beside large outputs
-        return Drawn(outputs + np.where(generator.random(outputs.shape) < 0.5, -step, step), 0.5 * count / step**2)
+        return Drawn(outputs + np.where(generator.random(outputs.shape) < 0.5, -step, step), 0.5 * count / step / step)
     if info.takes not in {"logits", "probabilities"}:
         return None
     if loss == "cross_entropy":

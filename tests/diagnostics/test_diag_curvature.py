@@ -174,6 +174,12 @@ def test_outputs_of_any_size_have_the_same_curvature_under_a_squared_loss() -> N
     assert values == pytest.approx([values[0]] * 3, rel=1e-3)
 
 
+def test_outputs_whose_square_is_beyond_all_floats_are_no_error() -> None:
+    drawn = draw_targets("mse", LossInfo("values"), np.full((4, 2), 1e300), np.random.default_rng(0))
+    assert drawn is not None
+    assert drawn.factor == 0.0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_what_is_not_finite_has_no_curvature(value: float) -> None:
     inputs = np.ones((4, 2), np.float32)
