@@ -18,6 +18,7 @@ from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear, is_out_of_reach
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
+from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Signal
 from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
@@ -39,7 +40,7 @@ class NoLearning:
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
     Info: never.
     Warning: the gate's *not learning* arm at the last look alone, if the network is surely and clearly behind simple
-    models on its own samples.
+    models on its own samples, and its loss has come to rest: one that was stopped early may only begin to learn.
     Error: that arm, where simple models do find signal in the data; or no gradient at all.
     Clear: the arm no longer holds.
     Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
@@ -66,7 +67,7 @@ class NoLearning:
             for check in considered
         ]
         standing = settle(checks, self.persistence)
-        if checks and checks[-1].severity and considered[-1].behind:
+        if checks and checks[-1].severity and considered[-1].behind and has_come_to_rest(record.notes(Probe)):
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         if standing is None and len(checks) < self.persistence:
             return not_judged(self, f"{len(checks)} of {self.persistence} checks")

@@ -374,30 +374,36 @@ def test_no_learning_is_silent_without_the_record_of_a_signal(
     assert status_of(judge(record), "no_learning").status == "fired"
 
 
+AHEAD = Shortfall(1000, 256, 0.3, 0.9, 0.6, 0.03)
+RESTING, FALLING = (1.5, 1.0, 0.99, 0.99, 1.0), (1.5, 1.4, 1.2, 1.1, 1.0)
+
+
 @pytest.mark.parametrize(
-    ("lag", "ending", "status"),
+    ("lag", "ratios", "status"),
     [
-        (Shortfall(1000, 256, 0.3, 0.9, 0.6, 0.03), "completed", "fired"),
-        (Shortfall(1000, 256, 0.3, 0.9, 0.6, 0.2), "completed", "clear"),
-        (Shortfall(500, 256, 0.3, 0.9, 0.6, 0.03), "completed", "clear"),
-        (None, "completed", "clear"),
+        (AHEAD, RESTING, "fired"),
+        (AHEAD, FALLING, "clear"),
+        (replace(AHEAD, error=0.2), RESTING, "clear"),
+        (replace(AHEAD, step=500), RESTING, "clear"),
+        (None, RESTING, "clear"),
     ],
-    ids=["surely behind", "perhaps behind", "of another look", "not asked"],
+    ids=["surely behind", "still falling", "perhaps behind", "of another look", "not asked"],
 )
-def test_no_learning_needs_but_one_look_at_the_end_where_simple_models_are_surely_ahead(
+def test_no_learning_needs_but_one_look_at_the_end_where_it_rests_and_simple_models_are_surely_ahead(
     lag: Shortfall | None,
-    ending: str,
+    ratios: tuple[float, ...],
     status: str,
     make_context: Callable[..., Context],
     make_probe: Callable[..., Probe],
 ) -> None:
     record = Record(make_context())
-    for step, gain in ((0, 0.0), (300, 0.0), (600, 0.2), (1000, 0.0)):
-        record.add(make_probe(step, loss_ratio=1.0 - gain, gain=gain, gain_se=0.001))
+    for step, ratio in zip((0, 300, 500, 800, 1000), ratios, strict=True):
+        sure = step in {0, 300, 1000}  # and in between perhaps a gain
+        record.add(make_probe(step, loss_ratio=ratio, gain=1.0 - ratio, gain_se=0.001 if sure else 0.5))
     record.add(Signal(1000, 0.3, 0.01))
     if lag is not None:
         record.add(lag)
-    record.add(Ending(1000, ending))
+    record.add(Ending(1000, "completed"))
     judged = status_of(judge(record), "no_learning")
     assert judged.status == status
     told = [(finding.first_step, finding.severity) for finding in judged.findings]
