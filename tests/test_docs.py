@@ -24,6 +24,7 @@ from gradvitals.experiments.runner import run_one
 from gradvitals.experiments.sweep import make_plan, place_runs
 
 ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIG_DOC = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
 SCRIPTS = Path(sys.executable).parent
@@ -141,3 +142,11 @@ def test_commented_keys_of_the_docs_are_valid_too() -> None:
 def test_the_docs_say_of_every_diagnosis_when_it_warns() -> None:
     text = (ROOT / "docs" / "diagnoses" / "index.md").read_text(encoding="utf-8")
     assert all(f"| `{diagnosis.id}` |" in text for diagnosis in CATALOGUE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\|$\n?)+", text, flags=re.MULTILINE):
+        cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(cells) == 1, table.splitlines()[0]
