@@ -266,6 +266,26 @@ def test_the_prescribed_rate_makes_updates_of_a_usual_size(size: float, rate: fl
 
 
 @pytest.mark.parametrize(
+    ("limit", "norm", "clipped"),
+    [(0.1, 1.01, True), (0.1, 0.99, False), (None, 1.0, False), (0.1, math.inf, False), (0.1, None, False)],
+    ids=["ten times", "less", "no limit", "infinite", "not seen"],
+)
+def test_where_most_of_every_gradient_is_clipped_away_clipping_less_comes_first(
+    limit: float | None, norm: float | None, *, clipped: bool, recorded: Recorded
+) -> None:
+    record = recorded(*SLOW)
+    assert record.context is not None
+    config = {**(record.context.config or {}), "training.clip_norm": limit}
+    record.context = replace(record.context, config=config)
+    if norm is not None:
+        for step in range(10, 1000, 10):
+            record.add_scalars(step, {"gradient_norm/global": norm})
+    (found,) = said(record)
+    rate = {"training.optimizer.learning_rate": pytest.approx(1e-3)}
+    assert [cure.set for cure in found.prescriptions] == [*([{"training.clip_norm": 1.0}] if clipped else []), rate]
+
+
+@pytest.mark.parametrize(
     ("optimizer", "healthy"), [(Sgd(1e-4), Sgd(0.1)), (Adam(1e-7), Adam(3e-3))], ids=["sgd", "adam"]
 )
 def test_a_rate_too_low_is_found_and_explains_that_nothing_is_learned(
