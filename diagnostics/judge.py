@@ -29,10 +29,10 @@ def judge(record: Record, diagnoses: Sequence[Diagnosis] = CATALOGUE) -> Verdict
 
 
 def _dead_at_start(record: Record) -> frozenset[str]:
-    """Name the layers that a scan before the first update found dead, whole."""
+    """Name the layers that the first scan, before the first update, found dead, whole."""
     units = {} if record.context is None else {info.name: info.fan_out for info in record.context.layers}
-    born = [scan for scan in record.notes(Scan)[:1] if scan.step == 0]
-    return frozenset(layer for scan in born for layer, dead in scan.dead.items() if len(dead) == units.get(layer))
+    dead = [each for scan in record.notes(Scan)[:1] for each in scan.dead.items()]
+    return frozenset(layer for layer, indices in dead if len(indices) == units.get(layer))
 
 
 def _as_observed(diagnosis: Diagnosis, judgement: Judgement, record: Record) -> Judgement:

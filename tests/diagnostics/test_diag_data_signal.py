@@ -114,6 +114,13 @@ def test_a_few_odd_rows_show_no_signal(inputs: Any, targets: Any) -> None:
     assert signal == Signal(7, 0.0, math.inf, 0.0, math.inf)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_rounding_is_no_gain(seed: int) -> None:
+    low, high = np.sort(np.random.default_rng(seed).normal(size=(2, 2)), axis=0)
+    rows = np.array([(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])])
+    assert judge(rows, np.array([0.1, 0.3, 0.3, 0.1])[:, None]).linear_gain == 0.0
+
+
 def test_what_no_line_parts_has_no_linear_gain() -> None:
     for draw, linear_too in ((xor, False), (circles, False), (linear, True), (classes_apart, True)):
         signal: Any = judge(*draw(np.random.default_rng(0), 300))

@@ -117,7 +117,9 @@ def test_what_a_line_parts_is_within_reach(train_watched: Train) -> None:
     stuck = trained(train_watched, clouds(), 1e-5)
     assert [note.linear_gain > 0.3 for note in stuck.record.notes(Signal)] == [True]
     assert only(stuck.verdict, "learning_rate_too_low")
-    assert "linear" not in only(stuck.verdict, "no_learning").explanation
+    told = only(stuck.verdict, "no_learning")
+    assert "linear" not in told.explanation
+    assert not any("layer" in cure.why for cure in told.prescriptions)
 
 
 def test_four_rows_of_xor_are_out_of_reach_of_one_layer_and_can_be_learned_by_two(train_watched: Train) -> None:

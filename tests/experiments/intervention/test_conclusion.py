@@ -289,6 +289,11 @@ def test_what_a_root_prescribes_comes_first_of_as_many_keys_where_it_leads() -> 
         assert chosen(found, *arms) == [*expected, {**INIT, **RATE}], score
 
 
+def test_how_long_steps_are_is_no_root_whose_prescriptions_come_first() -> None:
+    found = intervention([finding("update_ratio", ADAM, severity=WARNING)])
+    assert chosen(found, screened(ADAM, 0.94, "update_ratio"), screened(RATE, 0.92)) == [RATE, ADAM]
+
+
 def test_another_value_that_screened_no_better_than_one_that_failed_is_not_tried() -> None:
     failed = tried(RATE, 0.1)
     failed.screened = screened(RATE, 0.9).screened
