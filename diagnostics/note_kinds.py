@@ -40,6 +40,7 @@ from gradvitals.diagnostics.start_notes import (
     Propagation,
     TargetFacts,
 )
+from gradvitals.diagnostics.straightness import Straightness
 from gradvitals.diagnostics.trial_notes import GradientComparison, OverfitTrial
 from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.diagnostics.validation_course import ValidationCourse
@@ -50,6 +51,7 @@ NOTES: dict[str, type[Any]] = {
     "incident": Incident,
     "signal": Signal,
     "shortfall": Shortfall,
+    "straightness": Straightness,
     "data_facts": DataFacts,
     "batch_labels": BatchLabels,
     "propagation": Propagation,

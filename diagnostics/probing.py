@@ -20,6 +20,7 @@ from gradvitals.diagnostics.recurrence import last_informative_step, measure_rec
 from gradvitals.diagnostics.schedule import FROZEN_COST
 from gradvitals.diagnostics.scoring import Scorer, gains_over
 from gradvitals.diagnostics.shortfall import Shortfall, measure_shortfall
+from gradvitals.diagnostics.straightness import Straightness, measure_straightness
 from gradvitals.diagnostics.training_sample import draw_rows, probe_in_parts
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import (
@@ -171,6 +172,11 @@ class Prober:
         predictions, targets = data.known.get("held_out", predict), data.targets[rows]
         result = probe_in_parts(self._network, data.inputs[rows], targets, step=step)
         return measure_shortfall(Scorer(self.constant, targets), result, predictions, step=step)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def straightness(self, step: int) -> Straightness | None:
+        """Tell whether a network without activations is linear; None of others, and of inputs that are names."""
+        return None if self._data.discrete else measure_straightness(self._network, self._inputs, step=step)
 
     @np.errstate(over="ignore", invalid="ignore")
     def generalisation(self, step: int) -> Generalisation | None:

@@ -1,4 +1,4 @@
-"""What is asked at the end of a training: what simple models make of the same data."""
+"""What is asked at the end of a training: what simple models make of the same data, and whether it is one itself."""
 
 from dataclasses import replace
 
@@ -25,6 +25,7 @@ def ask_simple_models(recorder: Recorder, data: WatchedData, prober: Prober, end
     checks = judge_gate(recorder.record).checks
     if checks and Arm.NOT_LEARNING in checks[-1].arms:
         recorder.add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=ending.step))
+    recorder.add_once(prober.straightness(ending.step))
     probes = recorder.record.notes(Probe)
     if probes and ending.step >= WARM_UP_STEPS and not ending.cut_short:
         _compare(recorder, prober, probes[-1])

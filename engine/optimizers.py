@@ -6,7 +6,7 @@ the protocol and the three in daily use; `adaptive_optimizers` has the others.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -216,16 +216,19 @@ def as_rate(rate: float | Array, parameters: Array) -> Array:
     return np.asarray(rate, parameters.dtype)
 
 
-def describe_optimizer(optimizer: Optimizer, *, factor: float = 1.0, clips: bool = False) -> OptimizerInfo | None:
+def describe_optimizer(
+    optimizer: Optimizer, rate_factor: Callable[[int], float] | None = None, *, clips: bool = False
+) -> OptimizerInfo | None:
     """Describe an optimizer that trains a whole network; None of one that is no optimizer of this package.
 
     Args:
         optimizer: One of this package.
-        factor: By which a schedule multiplies its rate at the first step.
+        rate_factor: What a step's learning rate is multiplied by, where a schedule changes it.
         clips: Whether its gradients are clipped.
     """
     if not isinstance(optimizer, Stateful):
         return None
+    factor = 1.0 if rate_factor is None else rate_factor(1)
     momentum, nesterov = getattr(optimizer, "momentum", 0.0), getattr(optimizer, "nesterov", False)
     kind = type(optimizer).__name__.lower()
     return OptimizerInfo(kind, float(optimizer.learning_rate * factor), float(momentum), bool(nesterov), clips)

@@ -65,9 +65,8 @@ class _Run:
     def start(self) -> None:
         """Tell that it starts."""
         if self._hooks.wants(TrainingStarted):
-            factor = 1.0 if self.rate_factor is None else self.rate_factor(1)
             clips = self.training.clip is not None
-            told = describe_optimizer(self.training.optimizer, factor=factor, clips=clips)
+            told = describe_optimizer(self.training.optimizer, self.rate_factor, clips=clips)
             self._hooks.emit(TrainingStarted(0, self._total_steps, self.training.batch_size, optimizer=told))
         if not self.training.epochs:
             self.end("completed", 0)

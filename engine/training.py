@@ -213,8 +213,7 @@ def train(
     try:
         if hooks.wants(TrainingStarted):
             unheld = optimizer.unheld if isinstance(optimizer, PartialOptimizer) else ()
-            factor = 1.0 if rate_factor is None else rate_factor(1)
-            told = describe_optimizer(optimizer, factor=factor, clips=clip is not None)
+            told = describe_optimizer(optimizer, rate_factor, clips=clip is not None)
             by_layer = trainer.strategy.by_layer
             hooks.emit(TrainingStarted(0, total_steps, batch_size, by_layer, unheld, optimizer=told))
         with np.errstate(

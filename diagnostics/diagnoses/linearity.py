@@ -5,12 +5,12 @@ from gradvitals.diagnostics.findings import Prescription
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Signal
 from gradvitals.diagnostics.scoring import SURE
+from gradvitals.diagnostics.straightness import Straightness
 
 
 def is_linear(record: Record) -> bool:
-    """Tell whether no hidden layer bends what it passes on; what the output does moves no boundary between classes."""
-    layers = () if record.context is None else record.context.layers
-    return bool(layers) and all(info.activation == "linear" for info in layers[:-1])
+    """Tell whether nothing before the output bends what it passes on; what that does moves no boundary of classes."""
+    return any(note.straight for note in record.notes(Straightness)[-1:])
 
 
 def is_out_of_reach(record: Record) -> bool:

@@ -16,6 +16,7 @@ from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
 from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.straightness import Straightness
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerForward
 from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros
@@ -420,6 +421,7 @@ def test_hidden_layers_that_are_all_linear_are_told_so(
     for step in (0, 300, 600, 1000):
         record.add(make_probe(step, loss_ratio=1.0, gain=0.0, gain_se=0.001))
     record.add(Signal(1000, 0.3, 0.01))
+    record.add(Straightness(1000, straight="relu" not in activations))
     (finding,) = status_of(judge(record), "no_learning").findings
     assert ({"model.activation": "relu"} in [cure.set for cure in finding.prescriptions]) == told
 

@@ -11,6 +11,7 @@ from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear, is_out_o
 from gradvitals.diagnostics.findings import Finding, Verdict
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Signal
+from gradvitals.diagnostics.straightness import Straightness
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.optimizers import Adam, Sgd
@@ -42,18 +43,16 @@ def only(verdict: Verdict, name: str) -> Finding:
     return finding
 
 
-@pytest.mark.parametrize(
-    ("activations", "linear"),
-    [([], True), (["linear", "linear"], True), (["linear", "relu"], False), (["tanh"], False)],
-    ids=["one layer", "linear layers", "bent once", "tanh"],
-)
-def test_a_network_is_linear_without_an_activation_between_its_layers(
-    activations: list[str], *, linear: bool, make_context: Callable[..., Context]
+@pytest.mark.parametrize("straight", [True, False, None])
+def test_a_network_is_linear_if_it_was_seen_to_be(
+    *, straight: bool | None, make_context: Callable[..., Context]
 ) -> None:
-    record = Record(make_context(activations))
-    assert is_linear(record) == linear
+    record = Record(make_context(["linear"]))
+    if straight is not None:
+        record.add(Straightness(1000, straight))
+    assert is_linear(record) == bool(straight)
     record.add(BENT)
-    assert is_out_of_reach(record) == linear
+    assert is_out_of_reach(record) == bool(straight)
 
 
 def test_nothing_is_known_of_a_network_before_it_is_seen() -> None:
@@ -79,6 +78,7 @@ def test_what_no_linear_fit_finds_is_out_of_its_reach(
     note: Signal | None, *, out_of_reach: bool, make_context: Callable[..., Context]
 ) -> None:
     record = Record(make_context([]))
+    record.add(Straightness(1000, straight=True))
     if note is not None:
         record.add(note)
     assert is_out_of_reach(record) == out_of_reach

@@ -14,6 +14,7 @@ from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Generalisation, Incident, Probe
 from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.straightness import Straightness
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
 from gradvitals.engine.optimizers import Adam
@@ -52,6 +53,7 @@ def noted(make_probe: Callable[..., Probe], make_context: Callable[..., Context]
         for place, ratio in enumerate(ratios):
             known = {"loss": ratio, "loss_ratio": ratio, "gain": 1.0 - ratio, "gain_se": 0.01}
             record.add(make_probe(last * place // (len(ratios) - 1), **(known | ANSWERS | values)))
+        record.add(Straightness(last, straight=all(activation == "linear" for activation in hidden)))
         if lag is not None:
             record.add(lag)
         if ending is not None:
