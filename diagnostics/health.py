@@ -126,9 +126,7 @@ def _gap(record: Record) -> str:
     endings = record.notes(Ending)
     if not endings:
         return NOT_ENDED
-    reason = endings[-1].reason
-    cut = f"the training {'failed' if reason == 'failed' else f'was {reason}'} before its end"
-    return cut if endings[-1].cut_short else ""
+    return f"{endings[-1].what} before its end{endings[-1].because}" if endings[-1].cut_short else ""
 
 
 def _unhealthy(failing: Sequence[Finding], verdict: Verdict, unjudged: Sequence[Judgement], gap: str) -> str:

@@ -5,6 +5,7 @@ over the whole training set. It never changes the training: parameters, gradient
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
 from gradvitals.diagnostics.exact_scans import ExactScans
 from gradvitals.diagnostics.findings import Verdict
+from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.health import require_healthy
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
@@ -43,7 +45,9 @@ from gradvitals.engine.events import (
     GradientsReady,
     LayerForward,
     Observable,
+    Observer,
     Removable,
+    Rhythm,
     StepEnded,
     TrainingEnded,
     TrainingStarted,
@@ -72,6 +76,7 @@ class Monitor:
         config: Mapping[str, Any] | None = None,
         diagnoses: Sequence[Diagnosis] = CATALOGUE,
         pace: LivePace | None = None,
+        guarded: bool = True,
     ) -> None:
         """Subscribe to a network's hooks.
 
@@ -86,6 +91,8 @@ class Monitor:
             diagnoses: The rules, with their thresholds.
             pace: How often the sinks get a verdict while it runs; one for all trainings that take their steps together.
                 By default as seldom as a loop of the user's own can afford.
+            guarded: Whether an error of ours after the start ends the watching with a `WatchingFailed` warning; else it
+                ends the training.
         """
         self._recorder = Recorder(sinks)
         self.record = self._recorder.record
@@ -109,12 +116,10 @@ class Monitor:
         self._drawer = Drawer(network, sinks)
         self._reporter = Reporter(sinks, pace or LivePace(share=SHARE_OF_LOOPS))
         self._final: Verdict | None = None
-        hooks = network.hooks
-        self._handles: list[Removable] = [
-            hooks.on(TrainingStarted, self._started),
-            hooks.on(EpochEnded, self._epoch_ended),
-            hooks.on(TrainingEnded, self._ended),
-        ]
+        self._guard, self._guarded = Guard(self._stop), guarded
+        self._handles: list[Removable] = [network.hooks.on(TrainingStarted, self._started)]
+        self._hear(EpochEnded, self._epoch_ended)
+        self._hear(TrainingEnded, self._ended)
 
     @property
     def verdict(self) -> Verdict:
@@ -130,10 +135,9 @@ class Monitor:
 
     def detach(self) -> None:
         """End every subscription and close the sinks."""
-        for handle in self._handles:
-            handle.remove()
-        self._recorder.close()
-        self._handles = []
+        self._unsubscribe()
+        with self._guard:
+            self._recorder.close()
 
     def assert_healthy(
         self,
@@ -185,6 +189,11 @@ class Monitor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.detach()
 
+    def _unsubscribe(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
     def _started(self, event: TrainingStarted) -> None:
         """Record the context, look at the network as it was born, and subscribe to its steps.
 
@@ -229,17 +238,29 @@ class Monitor:
             for note in measure_start(self._network, self._data, self._prober.sample, step=event.step):
                 self._recorder.add(note)
         self._lost_updates.leave_out(event.unheld)
-        hooks, rhythm = self._network.hooks, StepRhythm(self._every, total)
-        self._handles += [
-            hooks.on(LayerForward, self._step_metrics, every=rhythm),
-            hooks.on(GradientsReady, self._step_metrics, every=rhythm),
-            hooks.on(GradientsReady, self._movement.gradients, every=rhythm),
-            hooks.on(GradientsReady, self._lost_updates.gradients, every=self._looks),
-            hooks.on(StepEnded, self._step_metrics, every=rhythm),
-            hooks.on(StepEnded, self._step_ended, every=rhythm),
-            hooks.on(StepEnded, self._look_due, every=self._looks),
-            hooks.on(StepEnded, self._verdict_due, every=rhythm),
-        ]
+        rhythm = StepRhythm(self._every, total)
+        self._hear(LayerForward, self._step_metrics, every=rhythm)
+        self._hear(GradientsReady, self._step_metrics, every=rhythm)
+        self._hear(GradientsReady, self._movement.gradients, every=rhythm)
+        self._hear(GradientsReady, self._lost_updates.gradients, every=self._looks)
+        self._hear(StepEnded, self._step_metrics, every=rhythm)
+        self._hear(StepEnded, self._step_ended, every=rhythm)
+        self._hear(StepEnded, self._look_due, every=self._looks)
+        self._hear(StepEnded, self._verdict_due, every=rhythm)
+        self._guard.arm()
+
+    def _hear(self, event_type: type, observer: Observer, *, every: Rhythm | None = None) -> None:
+        heard = self._guard.around(observer) if self._guarded else observer
+        self._handles.append(self._network.hooks.on(event_type, heard, every=1 if every is None else every))
+
+    def _stop(self, why: str) -> None:
+        """End the watching in the midst of a training, with a note of why; the sinks may be what fails."""
+        self._unsubscribe()
+        with suppress(Exception):
+            if not self.record.notes(Ending):
+                self._recorder.add(Ending(self.record.last_step, "unwatched", why))
+        with suppress(Exception):
+            self._recorder.close()
 
     def _step_ended(self, event: StepEnded) -> None:
         self._movement.ended(event)

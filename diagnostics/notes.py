@@ -255,12 +255,30 @@ class SkippedSteps:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the training ended; the note `ending`."""
+    """How the training ended, or the watching of it; the note `ending`.
+
+    Attributes:
+        step: Updates made.
+        reason: As of `TrainingEnded`; `unwatched` where watching failed and the training went on.
+        why: What went wrong in watching; empty where nothing did.
+    """
 
     step: int
     reason: str
+    why: str = ""
 
     @property
     def cut_short(self) -> bool:
         """Whether it ended before it was done, so that what is not wrong yet may still go wrong."""
-        return self.reason in {"interrupted", "failed"}
+        return self.reason in {"interrupted", "failed", "unwatched"}
+
+    @property
+    def what(self) -> str:
+        """What happened, of a training that was cut short: the beginning of a sentence that says where."""
+        said = {"failed": "the training failed", "unwatched": "watching the training failed"}
+        return said.get(self.reason, f"the training was {self.reason}")
+
+    @property
+    def because(self) -> str:
+        """What went wrong, as the end of such a sentence; empty where nobody knows."""
+        return f": {self.why}" if self.why else ""

@@ -32,6 +32,7 @@ class Progress:
         silent: Seconds since its files were last written; None where there are none.
         scores: Last losses and accuracies so far, by what they were computed on.
         knows_loss: Whether there is a loss to be seen; a watched training may have told none.
+        why: What went wrong in watching it; empty where nothing did.
     """
 
     status: str
@@ -40,6 +41,7 @@ class Progress:
     silent: float | None
     scores: Mapping[str, Mapping[str, float]]
     knows_loss: bool = True
+    why: str = ""
 
     @property
     def finished(self) -> bool:
@@ -68,7 +70,8 @@ class Progress:
             return ""
         if self.status == RUNNING:
             return f"no end so far: the record reaches {self.reached}"
-        return f"the training {'failed' if self.status == 'failed' else f'was {self.status}'} at {self.reached}"
+        ending = Ending(self.step, self.status, self.why)
+        return f"{ending.what} at {self.reached}{ending.because}"
 
     @property
     def told(self) -> str:
@@ -99,12 +102,13 @@ def read_progress(folder: Path, run: RunRecord, summary: RunSummary | None) -> P
             return None
         return Progress(summary.status, summary.steps, None, _silent(folder), {})
     context, endings = run.record.context, run.record.notes(Ending)
-    status = endings[-1].reason if endings else RUNNING
+    status, why = (endings[-1].reason, endings[-1].why) if endings else (RUNNING, "")
     seen = seen_scores(context, run.record.notes(Probe))
     scores = {part: of for part, of in run.last_scores.items() if of}
     if not scores and seen is not None:
         scores = {seen.where: seen.last}
-    return Progress(status, run.record.last_step, context.total_steps, _silent(folder), scores, context.loss != NO_LOSS)
+    knows_loss = context.loss != NO_LOSS
+    return Progress(status, run.record.last_step, context.total_steps, _silent(folder), scores, knows_loss, why)
 
 
 def unfinished_text(planned: int, states: Iterable[Progress | None]) -> str:
@@ -120,6 +124,7 @@ def unfinished_text(planned: int, states: Iterable[Progress | None]) -> str:
         "running": _number(counts.pop(RUNNING, 0), "has no end so far", "have no end so far"),
         "interrupted": _number(counts.pop("interrupted", 0), "was interrupted", "were interrupted"),
         "failed": _number(counts.pop("failed", 0), "failed", "failed"),
+        "unwatched": _number(counts.pop("unwatched", 0), "was not watched to its end", "were not watched to their end"),
         NOT_BEGUN: _number(counts.pop(NOT_BEGUN, 0), "has not begun", "have not begun"),
         "ended": _number(sum(counts.values()), "was not closed", "were not closed"),
     }

@@ -45,6 +45,7 @@ def watch_experiment(
         config=flatten(as_plain(config)),
         diagnoses=diagnoses,
         pace=pace or LivePace(),
+        guarded=False,
     )
 
 

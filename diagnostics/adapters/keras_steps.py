@@ -98,6 +98,10 @@ class KerasSteps:
         _sync(self._network.model)
         self._hooks.emit(TrainingEnded(self._count.correct(self._batches), reason))
 
+    def stop(self) -> None:
+        """Look at nothing any more, and say nothing."""
+        self._ended, self._before = True, None
+
     def epoch_begins(self) -> None:
         """Count the batches of the new epoch from where the last has ended."""
         self._epoch_start = self._batches

@@ -51,19 +51,25 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         """Subscribe to the network's hooks; everything else comes from `fit`."""
         keras.callbacks.Callback.__init__(self)
-        Monitor.__init__(self, network, data, total_steps=total_steps, every=every, sinks=sinks)
+        Monitor.__init__(self, network, data, total_steps=total_steps, every=every, sinks=sinks, guarded=False)
         self._keras, self._steps = network, KerasSteps(network)
+
+    def _stop(self, why: str) -> None:
+        self._steps.stop()
+        super()._stop(why)
 
     def detach(self) -> None:
         """End the training, as far as it is watched, and every subscription, and close the sinks."""
         try:
-            self._steps.end("completed")
+            with self._guard:
+                self._steps.end("completed")
         finally:
             super().detach()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is not None:
-            self._steps.end("failed" if issubclass(kind, Exception) else "interrupted")
+            with self._guard:
+                self._steps.end("failed" if issubclass(kind, Exception) else "interrupted")
         super().__exit__(kind, error, at)
 
     def set_model(self, model: Any) -> None:  # noqa: ANN401 - Keras has no types for us
@@ -104,18 +110,21 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ANN401, ARG002 - Keras's own
         """See what the batch before has done, and look at the weights if this one is wanted."""
-        self._steps.batch_begins(batch)
+        with self._guard:
+            self._steps.batch_begins(batch)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Take the scores; the steps of the epoch are complete."""
-        self._steps.epoch_ends(epoch, logs or {}, (self.params or {}).get("steps"))
+        with self._guard:
+            self._steps.epoch_ends(epoch, logs or {}, (self.params or {}).get("steps"))
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Take the last look, judge, and close the log."""
         loss = number((logs or {}).get("loss"))
         stopped = bool(getattr(self._keras.model, "stop_training", False))
         failed = loss is not None and not math.isfinite(loss)
-        self._steps.end("non_finite" if failed and stopped else "early_stopping" if stopped else "completed")
+        with self._guard:
+            self._steps.end("non_finite" if failed and stopped else "early_stopping" if stopped else "completed")
         Monitor.detach(self)
 
     def _batch_size(self, steps: int | None) -> int:

@@ -13,6 +13,7 @@ from torch.optim.optimizer import Optimizer
 from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
 from gradvitals.diagnostics.adapters.torch_optimizers import Share
 from gradvitals.diagnostics.gradient_notes import StaleGradients
+from gradvitals.diagnostics.guard import Guard
 
 ENOUGH = 10
 """Looks after which a loop that has just cleared its gradients is taken to go on doing so."""
@@ -21,7 +22,8 @@ ENOUGH = 10
 class ClearingWatch:
     """Hooks one parameter of the optimizer that took a step until the next, and keeps count of what it saw."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
         self._optimizer: weakref.ref[Optimizer] | None = None
         self._parameter: torch.Tensor | None = None
         self._hooks: list[Any] = []
@@ -50,8 +52,8 @@ class ClearingWatch:
             self._optimizer, self._parameter = weakref.ref(optimizer), min(own, key=torch.Tensor.numel)
             self._was_cleared = self._was_added_to = False
             self._hooks = [
-                self._parameter.register_hook(self._before),
-                self._parameter.register_post_accumulate_grad_hook(self._after),
+                self._parameter.register_hook(self._guard.around(self._before)),
+                self._parameter.register_post_accumulate_grad_hook(self._guard.around(self._after)),
             ]
 
     def disarm(self) -> None:

@@ -14,6 +14,7 @@ from gradvitals.diagnostics.adapters.torch_glance import Glance, are_finite
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_repeat import Pattern
 from gradvitals.diagnostics.adapters.torch_trace import Trace
+from gradvitals.diagnostics.guard import Guard
 
 PATTERNS = 3
 """Passes remembered, none of which comes again, after which a module is taken to do something else every time."""
@@ -36,6 +37,7 @@ class ForwardWatch:
         seen: Callable[[], None],
         measured: Container[str] | None = None,
         *,
+        guard: Guard,
         listen: Callable[[Any], bool] | None = None,
         read: Callable[[torch.Tensor], None] | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class ForwardWatch:
             seen: Is called after a pass that was watched.
             measured: Activations whose outputs anybody measures: of a network without any, a glance at a pass does.
                 All are, by default.
+            guard: Is around what the hooks do.
             listen: Is given what the first passes watched returned, until it gives False.
             read: Is given the first tensor that goes into every pass watched.
         """
@@ -54,7 +57,7 @@ class ForwardWatch:
         self.samples = 0
         self.is_first = True
         self._network, self._module, self._seen, self._measured = network, module, seen, measured
-        self._listen, self._read = listen, read
+        self._guard, self._listen, self._read = guard, listen, read
         self._glance: Glance | None = None
         self._begins_finite = True
         self.is_compiled = is_compiled(module)
@@ -68,8 +71,10 @@ class ForwardWatch:
         """Hook the module, if it is not yet."""
         if not self._hooks and getattr(self._module, "_compiled_call_impl", None) is None:
             self._hooks = [
-                self._module.register_forward_pre_hook(_ForwardHook(self._before), with_kwargs=True),
-                self._module.register_forward_hook(_ForwardHook(self._after), always_call=True),
+                self._module.register_forward_pre_hook(
+                    _ForwardHook(self._guard.around(self._before)), with_kwargs=True
+                ),
+                self._module.register_forward_hook(_ForwardHook(self._guard.around(self._after)), always_call=True),
             ]
 
     def disarm(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.start_notes import AcrossSamples
 from gradvitals.engine.events import Array
 
@@ -23,8 +24,9 @@ ALIKE, EQUAL = 1e-3, 1e-5
 class PullWatch:
     """Asks the first batches where their outputs are pulled."""
 
-    def __init__(self, targets: Array) -> None:
-        """Expect these targets, of all samples."""
+    def __init__(self, targets: Array, guard: Guard) -> None:
+        """Expect these targets, of all samples; be under guard in the backward pass."""
+        self._guard = guard
         self._targets, self._deviation = np.unique(targets.astype(np.float64)), float(targets.std())
         self._looks, self._is_other, self._is_over = 0, False, False
         self._found: AcrossSamples | None = None
@@ -45,7 +47,7 @@ class PullWatch:
         if self._is_over or not is_one_each or not outputs.requires_grad or len(outputs) < LEAST:
             return False
         values = outputs.detach().clone()
-        outputs.register_hook(lambda gradient: self._pulled(values, gradient, step))
+        outputs.register_hook(self._guard.around(lambda gradient: self._pulled(values, gradient, step)))
         return True
 
     def _pulled(self, outputs: torch.Tensor, gradient: torch.Tensor, step: int) -> None:

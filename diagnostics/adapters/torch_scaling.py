@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer
 
+from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.notes import SkippedSteps
 
 WINDOW = 200
@@ -28,6 +29,7 @@ class ScalerWatch:
         counts: Callable[[Optimizer], bool],
         taken: Callable[[], int],
         note: Callable[[SkippedSteps], None],
+        guard: Guard,
     ) -> None:
         """Listen to all scalers.
 
@@ -35,9 +37,10 @@ class ScalerWatch:
             counts: Tells whether a step of this optimizer is one of the module's.
             taken: Gives the steps taken so far.
             note: Receives a note of every so many steps that were asked for, once one has been skipped.
+            guard: Is around what a scaler's step calls.
         """
         self.waiting: Optimizer | None = None
-        self._counts, self._taken, self._note = counts, taken, note
+        self._counts, self._taken, self._note, self._guard = counts, taken, note, guard
         self._asked = self._skipped = self._falling = self._unscaled = 0
         self._scale, self._any = float("inf"), False
         self._wrapper = self._wrap()
@@ -66,8 +69,9 @@ class ScalerWatch:
         def step(scaler: Any, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - torch's own
             before = self._taken()
             result = step.__wrapped__(scaler, optimizer, *args, **kwargs)
-            if scaler.is_enabled() and self._counts(optimizer):
-                self._see(scaler, optimizer, skipped=self._taken() == before)
+            with self._guard:
+                if scaler.is_enabled() and self._counts(optimizer):
+                    self._see(scaler, optimizer, skipped=self._taken() == before)
             return result
 
         scaler_class.step = step

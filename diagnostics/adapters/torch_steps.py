@@ -18,28 +18,20 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
 from gradvitals.diagnostics.adapters.torch_batches import BatchFinder
-from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch
 from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
-from gradvitals.diagnostics.adapters.torch_missing import MissingWatch
+from gradvitals.diagnostics.adapters.torch_loop_notes import LoopNotes
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers, Share
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
-from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
-from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
-from gradvitals.diagnostics.adapters.torch_unreached import UnreachedWatch
 from gradvitals.diagnostics.adapters.torch_updates import UpdateMeter
-from gradvitals.diagnostics.gradient_notes import ForeignSteps
+from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.notes import Note
 from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded, TrainingEnded, TrainingStarted
 from gradvitals.engine.hooks import Due
 
 Reason = Literal["completed", "interrupted", "failed"]
-
-FIRST_FOREIGN = 3
-"""Steps of optimizers that hold nothing of the module after which it is asked whether it has gradients at all."""
 
 
 class TorchSteps:
@@ -54,6 +46,7 @@ class TorchSteps:
         network: TorchNetwork,
         module: nn.Module,
         *,
+        guard: Guard,
         optimizers: Sequence[Optimizer] = (),
         total_steps: int | None = None,
         note: Callable[[Note], None] | None = None,
@@ -67,17 +60,17 @@ class TorchSteps:
         Args:
             network: Whose subscribers get the events.
             module: What the user calls: the network's module, or what `torch.compile` made of it.
+            guard: Is around everything that hooks call.
             optimizers: Whose steps count; without any, those of all that hold parameters of the module.
             total_steps: Planned steps; None where nobody knows.
-            note: Receives notes of gradients that are not cleared or that there are none of, and of steps that a
-                `GradScaler` skips; without it, nobody asks.
+            note: Receives notes of what the loop does with gradients, as of `LoopNotes`; without it, nobody asks.
             measured: Activations whose training outputs anybody measures, as of `ForwardWatch`.
             known: Notes of what was known before, sent when the training starts.
             pull: Is asked to listen to the gradient on the outputs.
             finder: Is asked which examples a batch holds.
         """
         self.steps = 0
-        self._network, self._hooks, self._total_steps = network, network.hooks, total_steps
+        self._network, self._hooks, self._total_steps, self._guard = network, network.hooks, total_steps, guard
         self._optimizers = Optimizers(network, tuple(optimizers))
         self._started = self._ended = False
         self._present: _Step | None = None
@@ -85,14 +78,15 @@ class TorchSteps:
         self._unwatched: Callable[[], Optimizer | None] = _nobody
         self._updates = UpdateMeter()
         self._finder = finder
+        self._notes = None
+        if note is not None:
+            self._notes = LoopNotes(
+                network, self._optimizers, lambda: self.steps, note, guard=guard, known=known, pull=pull
+            )
         read = finder.read if finder is not None and finder.is_curious else None
-        self._forward = ForwardWatch(network, module, self._seen_forward, measured, listen=self._listen, read=read)
-        self._note, self._clearing, self._missing = note, ClearingWatch(), MissingWatch()
-        self._module, self._strays = network.module, StrayWatch(network.module)
-        self._unreached = UnreachedWatch(network.module)
-        self._pull, self._is_pull_curious = pull, pull is not None
-        self._foreign, self._wants_to_learn, self._known = 0, False, known
-        self._scaling = None if note is None else ScalerWatch(self._optimizers.counts, lambda: self.steps, note)
+        self._forward = ForwardWatch(
+            network, module, self._seen_forward, measured, guard=guard, listen=self._listen, read=read
+        )
         self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
@@ -104,29 +98,28 @@ class TorchSteps:
 
         One of which a scaler skipped every step has started, and taken none.
         """
-        if self._ended:
-            return
-        self._ended = True
         for handle in self._handles:
             handle.remove()
+        if self._ended:
+            return
+        self.stop()
+        with self._guard:
+            began = self._started
+            if not began and self._notes is not None and self._notes.never_began:
+                self._start(self._notes.waiting)
+            if self._started:
+                if self._notes is not None:
+                    self._notes.end(self.steps, self._network.never_called, began=began)
+                self._hooks.emit(TrainingEnded(self.steps, reason))
+
+    def stop(self) -> None:
+        """Look at nothing any more; the hooks of optimizers stay until the end, as they may be what is running."""
+        self._ended = True
+        self._unwatched = _nobody
         self._forward.stop()
-        self._clearing.disarm()
+        if self._notes is not None:
+            self._notes.stop()
         self._present = self._wanted = None
-        if self._scaling is not None:
-            self._scaling.remove()
-            if not self._started and self._scaling.waiting is not None:
-                self._start(self._scaling.waiting)
-            self._scaling.end()
-        if not self._started and self._foreign and self._wants_to_learn and self._note is not None:
-            self._start(None)
-            self._note(ForeignSteps(self.steps, self._foreign))
-        if self._started:
-            stray = self._strays.note(self.steps)
-            unreached = self._unreached.note(self.steps, self._network.never_called)
-            for note in (stray, unreached):
-                if note is not None and self._note is not None:
-                    self._note(note)
-            self._hooks.emit(TrainingEnded(self.steps, reason))
 
     def _seen_forward(self) -> None:
         if self._started:
@@ -135,9 +128,7 @@ class TorchSteps:
 
     def _listen(self, outputs: Any) -> bool:  # noqa: ANN401 - whatever a module returns
         """Hand on what a training forward returned; tell whether anybody wants the next."""
-        if self._pull is not None and self._is_pull_curious:
-            self._is_pull_curious = self._pull.listen(outputs, self.steps + 1)
-        return self._unreached.listen(outputs) or (self._pull is not None and self._is_pull_curious)
+        return self._notes is not None and self._notes.listen(outputs, self.steps + 1)
 
     def _send_forward(self) -> None:
         """Send the forward of the step to come, and let its tensors go."""
@@ -150,25 +141,37 @@ class TorchSteps:
         """Show the gradients of a wanted step; where a closure computes them, once it has."""
         if self._unwatched() is optimizer and self.steps + 1 < self._hooks.wanted:
             return None
-        if self._started and self.steps + 1 != self._hooks.wanted:
-            if self._wanted is None or not self._optimizers.is_owed_a_look(optimizer):
+        with self._guard:
+            if not self._is_looked_at(optimizer):
                 return None
-        elif not self._optimizers.counts(optimizer):
-            return None
-        closure = args[1] if len(args) > 1 else kwargs.get("closure")
-        if closure is None:
+            closure = args[1] if len(args) > 1 else kwargs.get("closure")
+            if closure is not None:
+                shown = self._showing_afterwards(optimizer, closure)
+                return ((args[0], shown), {}) if len(args) > 1 else (args, kwargs | {"closure": shown})
             self._show_gradients(optimizer)
-            return None
+        return None
+
+    def _is_looked_at(self, optimizer: Optimizer) -> bool:
+        """Tell whether a step that is about to be taken is wanted, or still owed to a wanted one."""
+        if self._ended:
+            return False
+        if self._started and self.steps + 1 != self._hooks.wanted:
+            return self._wanted is not None and self._optimizers.is_owed_a_look(optimizer)
+        return self._optimizers.counts(optimizer)
+
+    def _showing_afterwards(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """Give a closure that shows the gradients that it has computed."""
 
         def show_afterwards() -> Any:  # noqa: ANN401 - whatever the closure gives
             loss = closure()
-            if self._present is None:
-                self._show_gradients(optimizer)
-                if self._present is not None:
-                    self._present.loss = _as_number(loss)
+            with self._guard:
+                if self._present is None and not self._ended:
+                    self._show_gradients(optimizer)
+                    if self._present is not None:
+                        self._present.loss = _as_number(loss)
             return loss
 
-        return ((args[0], show_afterwards), {}) if len(args) > 1 else (args, kwargs | {"closure": show_afterwards})
+        return show_afterwards
 
     @UNWARNED
     def _show_gradients(self, optimizer: Optimizer) -> None:
@@ -179,21 +182,14 @@ class TorchSteps:
             return
         wanted = self._hooks.due(self.steps + 1)
         due = wanted or self._wanted
-        stale = self._clearing.settle(optimizer, self.steps + 1)
-        if stale is not None and self._note is not None:
-            self._note(stale)
+        if self._notes is not None:
+            self._notes.settle(optimizer, self.steps + 1)
         if due is None:
             return
         self._wanted = due
         self._optimizers.look(optimizer, anew=wanted is not None)
-        if self._note is not None:
-            if self._pull is not None and (across := self._pull.take()) is not None:
-                self._note(across)
-            trained = self._optimizers.trained_by(optimizer)
-            self._unreached.look(trained, self.steps + 1)
-            missing = self._missing.look(trained, self.steps + 1)
-            if missing is not None:
-                self._note(missing)
+        if self._notes is not None:
+            self._notes.look(optimizer, self.steps + 1)
         share = self._optimizers.share_of(optimizer)
         if due.wants(GradientsReady):
             scale = getattr(optimizer, "grad_scale", None)
@@ -208,8 +204,14 @@ class TorchSteps:
         if self._unwatched() is optimizer and self.steps + 2 < self._hooks.wanted and not _may_skip(optimizer):
             self.steps += 1
             return
+        with self._guard:
+            if not self._ended:
+                self._count(optimizer)
+
+    def _count(self, optimizer: Optimizer) -> None:
         if not self._optimizers.counts(optimizer) or _skips(optimizer):
-            self._pass_over()
+            if not self._started and self._notes is not None:
+                self._notes.pass_over()
             return
         present, self._present = self._present, None
         self.steps += 1
@@ -224,16 +226,8 @@ class TorchSteps:
             self._forward.arm()
         else:
             self._forward.disarm()
-        if is_next and (self._note is not None and self._clearing.is_curious and not self._forward.is_compiled):
-            self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
-
-    def _pass_over(self) -> None:
-        """Count a step that is none of the module's, and see whether the module has gradients that nobody takes."""
-        if self._started:
-            return
-        self._foreign += 1
-        if self._foreign <= FIRST_FOREIGN and not self._wants_to_learn:
-            self._wants_to_learn = any(is_nonzero(each.grad) for each in self._module.parameters())
+        if is_next and self._notes is not None and self._notes.is_curious and not self._forward.is_compiled:
+            self._notes.arm(optimizer)
 
     def _wants_forward(self) -> bool:
         """Tell whether anybody wants to see the forward pass of the next step."""
@@ -270,9 +264,8 @@ class TorchSteps:
                 optimizer=self._optimizers.describe(optimizer),
             )
         )
-        if self._note is not None:
-            for each in self._known:
-                self._note(each)
+        if self._notes is not None:
+            self._notes.begin()
         self._send_forward()
 
 

@@ -52,7 +52,7 @@ class TorchMonitor(Monitor):
             sinks: As of `Monitor`.
             close: Called at the end.
         """
-        super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks)
+        super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks, guarded=False)
         self._close, self._seen = close, network
         known: list[Note] = []
         if data is not None and (mixing := network.mixing(data.inputs)) is not None:
@@ -61,11 +61,12 @@ class TorchMonitor(Monitor):
             known.append(ExchangedTargets(0, FEW))
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
-            pull = PullWatch(data.targets)
+            pull = PullWatch(data.targets, self._guard)
         finder = None if data is None else BatchFinder(data.inputs, data.targets)
         self._steps = TorchSteps(
             network,
             module,
+            guard=self._guard,
             optimizers=optimizers,
             total_steps=total_steps,
             note=self._recorder.add,
@@ -84,6 +85,10 @@ class TorchMonitor(Monitor):
     def unfollowed(self) -> tuple[str, ...]:
         """Names of weights that are in no layer, as only `einsum` or `bmm` takes them: nothing is said of them."""
         return self._seen.unfollowed
+
+    def _stop(self, why: str) -> None:
+        self._steps.stop()
+        super()._stop(why)
 
     def detach(self) -> None:
         """End the training, as far as it is watched, every subscription and every hook, and close the sinks."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradvitals.diagnostics.findings import Finding
+    from gradvitals.diagnostics.guard import WatchingFailed
     from gradvitals.diagnostics.health import NotJudged, UnhealthyTraining, UnjudgedWarning
     from gradvitals.diagnostics.monitor import Monitor
     from gradvitals.diagnostics.watch import watch
@@ -27,6 +28,7 @@ __all__ = [
     "Training",
     "UnhealthyTraining",
     "UnjudgedWarning",
+    "WatchingFailed",
     "__version__",
     "perceptron",
     "train",
@@ -42,6 +44,7 @@ _HOMES = {
     "Training": "gradvitals.engine.stack",
     "UnhealthyTraining": "gradvitals.diagnostics.health",
     "UnjudgedWarning": "gradvitals.diagnostics.health",
+    "WatchingFailed": "gradvitals.diagnostics.guard",
     "perceptron": "gradvitals.engine.perceptron",
     "train": "gradvitals.engine.training",
     "train_many": "gradvitals.engine.train_many",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from gradvitals import WatchingFailed
 from gradvitals.diagnostics.diagnoses.base import judged
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.findings import Judgement
@@ -126,8 +127,10 @@ def test_a_diagnosis_that_fails_at_the_end_is_not_passed_over(
     digits: WatchedData, make_network: MakeNetwork, tmp_path: Path
 ) -> None:
     diagnosis: Any = Stumbling(also_at_the_end=True)
-    with pytest.raises(LookupError, match="not yet"):
+    with pytest.warns(WatchingFailed, match="LookupError: not yet"):
         sick(digits, make_network, tmp_path, at_leisure(), diagnoses=(*CATALOGUE, diagnosis))
+    with pytest.raises(LookupError, match="not yet"):
+        sick(digits, make_network, tmp_path / "other", at_leisure(), diagnoses=(*CATALOGUE, diagnosis), guarded=False)
 
 
 def _said(verdict: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradvitals import NotJudged, WatchingFailed
 from gradvitals.diagnostics import watch as watching
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.judge import judge
@@ -20,6 +21,7 @@ from gradvitals.diagnostics.note_kinds import NOTES
 from gradvitals.diagnostics.notes import Ending, Generalisation, Movement, Rounding
 from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.tensorboard.run_record import read_record
+from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
 from gradvitals.diagnostics.unit_death import UnitDeath
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array, LayerBackward, LayerForward, OptimizerInfo, RecurrentBackward
@@ -923,3 +925,42 @@ def test_the_optimizer_is_told_as_it_begins(make: Any, told: OptimizerInfo) -> N
     optimizer = monitor.record.context.optimizer
     rounded = {"learning_rate": round(optimizer.learning_rate, 6), "momentum": round(optimizer.momentum, 6)}
     assert dataclasses.replace(optimizer, **rounded) == told
+
+
+FULL = "no space left on device"
+
+
+class Full(RunWriter):
+    """Event files on a disk that is full after some scalars."""
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Fail from step 20 on."""
+        if step >= 20:
+            raise OSError(FULL)
+        super().scalars(step, values)
+
+
+def test_a_fit_goes_on_to_the_bit_when_its_log_cannot_be_written(tmp_path: Path) -> None:
+    alone, watched = (make_classifier() for _ in range(2))
+    watched.set_weights(alone.get_weights())
+    data = make_classes()
+    keras.utils.set_random_seed(3)
+    fit(alone, data, epochs=3)
+    monitor = watching.watch_with_sinks(
+        watched,
+        data=data,
+        validation=None,
+        loss=None,
+        optimizer=None,
+        total_steps=None,
+        every=1,
+        open_sinks=lambda: [Full(tmp_path / "run")],
+    )
+    keras.utils.set_random_seed(3)
+    with pytest.warns(WatchingFailed, match=FULL):
+        fit(watched, data, monitor, epochs=3)
+    for own, other in zip(watched.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+    with pytest.raises(NotJudged, match=FULL):
+        monitor.assert_healthy()
+    assert run_command(["check", str(tmp_path)]) == 3

@@ -8,6 +8,7 @@ import pytest
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from gradvitals.diagnostics.adapters.torch_pull import LOOKS, PullWatch  # noqa: E402 - only where there is PyTorch
+from gradvitals.diagnostics.guard import Guard  # noqa: E402 - as above
 
 TARGETS = torch.linspace(-1.0, 1.0, 64, dtype=torch.float64)
 
@@ -28,7 +29,7 @@ def see(watch: PullWatch, step: int, *, broadcast: bool) -> bool:
     ids=["three", "two", "two and a sound one", "sound"],
 )
 def test_three_batches_in_a_row_tell_it(batches: tuple[bool, ...], *, told: bool) -> None:
-    watch = PullWatch(TARGETS.numpy())
+    watch = PullWatch(TARGETS.numpy(), Guard(print))
     for step, broadcast in enumerate(batches, start=1):
         see(watch, step, broadcast=broadcast)
     found = watch.take()
@@ -38,6 +39,6 @@ def test_three_batches_in_a_row_tell_it(batches: tuple[bool, ...], *, told: bool
 
 
 def test_nobody_is_asked_again_once_it_is_told() -> None:
-    watch = PullWatch(TARGETS.numpy())
+    watch = PullWatch(TARGETS.numpy(), Guard(print))
     assert [see(watch, step, broadcast=True) for step in range(1, LOOKS + 2)] == [True] * LOOKS + [False]
-    assert not PullWatch(np.zeros(4)).listen(torch.zeros((2, 1), requires_grad=True), 1)
+    assert not PullWatch(np.zeros(4), Guard(print)).listen(torch.zeros((2, 1), requires_grad=True), 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gradvitals.diagnostics.guard import Guard
 from gradvitals.engine.events import LayerForward
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -216,7 +217,7 @@ def events_of(forward: Callable[[Any, Any, int], Any], change: Callable[[Any], N
             (event.step, event.layer, event.activation, event.inputs.tobytes(), event.outputs.tobytes())
         ),
     )
-    steps = TorchSteps(network, module, total_steps=STEPS)
+    steps = TorchSteps(network, module, guard=Guard(print), total_steps=STEPS)
     for step in range(1, STEPS + 1):
         module.step = step
         if step == STEPS - 2:

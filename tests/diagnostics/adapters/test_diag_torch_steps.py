@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.watch import watch
 from gradvitals.engine.events import (
@@ -94,7 +95,7 @@ def copied(event: Any) -> Any:
 def listen(module: Any, every: int = 1, **settings: Any) -> tuple[Listener, TorchSteps]:
     network = TorchNetwork(module)
     network.look(INPUTS.numpy())
-    return Listener(network, every), TorchSteps(network, module, **settings)
+    return Listener(network, every), TorchSteps(network, module, guard=Guard(print), **settings)
 
 
 def by_layer(values: Any) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,130 @@
+"""What a user's own PyTorch loop does wrong with gradients, as its steps tell.
+
+They are not cleared, there are none, some parameters get none, a broadcast mixes samples, a scaler skips the steps, or
+the optimizer's parameters are those of another module.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch.optim.optimizer import Optimizer
+
+from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
+from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
+from gradvitals.diagnostics.adapters.torch_missing import MissingWatch
+from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers
+from gradvitals.diagnostics.adapters.torch_pull import PullWatch
+from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
+from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
+from gradvitals.diagnostics.adapters.torch_unreached import UnreachedWatch
+from gradvitals.diagnostics.gradient_notes import ForeignSteps
+from gradvitals.diagnostics.guard import Guard
+from gradvitals.diagnostics.notes import Note
+
+FIRST_FOREIGN = 3
+"""Steps of optimizers that hold nothing of the module after which it is asked whether it has gradients at all."""
+
+
+class LoopNotes:
+    """Asks the first steps, and some later ones, what is wrong with their gradients, and notes it."""
+
+    def __init__(
+        self,
+        network: TorchNetwork,
+        optimizers: Optimizers,
+        taken: Callable[[], int],
+        note: Callable[[Note], None],
+        *,
+        guard: Guard,
+        known: Sequence[Note] = (),
+        pull: PullWatch | None = None,
+    ) -> None:
+        """Listen to all scalers.
+
+        Args:
+            network: What is trained.
+            optimizers: Its optimizers.
+            taken: Gives the steps taken so far.
+            note: Receives the notes.
+            guard: Is around what hooks on tensors and scalers call.
+            known: Notes of what was known before, given when the training starts.
+            pull: Is asked to listen to the gradient on the outputs.
+        """
+        self._module, self._optimizers, self._note, self._known = network.module, optimizers, note, known
+        self._clearing, self._missing = ClearingWatch(guard), MissingWatch()
+        self._strays, self._unreached = StrayWatch(network.module), UnreachedWatch(network.module)
+        self._pull, self._is_pull_curious = pull, pull is not None
+        self._scaling = ScalerWatch(optimizers.counts, taken, note, guard)
+        self._foreign, self._wants_to_learn = 0, False
+
+    @property
+    def is_curious(self) -> bool:
+        """Whether it is asked any more if gradients are cleared."""
+        return self._clearing.is_curious
+
+    def begin(self) -> None:
+        """Note what was known before."""
+        for each in self._known:
+            self._note(each)
+
+    def listen(self, outputs: Any, step: int) -> bool:  # noqa: ANN401 - whatever a module returns
+        """Take what a training forward returned, before a step; tell whether anybody wants the next."""
+        if self._pull is not None and self._is_pull_curious:
+            self._is_pull_curious = self._pull.listen(outputs, step)
+        return self._unreached.listen(outputs) or (self._pull is not None and self._is_pull_curious)
+
+    def settle(self, optimizer: Optimizer, step: int) -> None:
+        """Say whether the gradients were cleared since the step before the one that is about to be taken."""
+        self._give(self._clearing.settle(optimizer, step))
+
+    def look(self, optimizer: Optimizer, step: int) -> None:
+        """Look at the gradients of a step that is about to be taken."""
+        if self._pull is not None:
+            self._give(self._pull.take())
+        trained = self._optimizers.trained_by(optimizer)
+        self._unreached.look(trained, step)
+        self._give(self._missing.look(trained, step))
+
+    def arm(self, optimizer: Optimizer) -> None:
+        """Watch whether gradients are cleared before the next step, after one of this optimizer."""
+        self._clearing.arm(optimizer, self._optimizers.share_of(optimizer))
+
+    def pass_over(self) -> None:
+        """Count a step that is none of the module's, and see whether the module has gradients that nobody takes."""
+        self._foreign += 1
+        if self._foreign <= FIRST_FOREIGN and not self._wants_to_learn:
+            self._wants_to_learn = any(is_nonzero(each.grad) for each in self._module.parameters())
+
+    def stop(self) -> None:
+        """Unhook everything."""
+        self._clearing.disarm()
+        self._scaling.remove()
+
+    @property
+    def never_began(self) -> bool:
+        """Whether there was a training after all, of which no step was taken: a scaler or the optimizer left it out."""
+        return self._scaling.waiting is not None or self._wants_to_learn
+
+    @property
+    def waiting(self) -> Optimizer | None:
+        """The optimizer of which a scaler has skipped every step."""
+        return self._scaling.waiting
+
+    def end(self, steps: int, never_called: Sequence[str], *, began: bool) -> None:
+        """Note what only the whole training tells.
+
+        Args:
+            steps: Taken in all.
+            never_called: Paths of modules that no forward came by.
+            began: Whether it had begun before its end.
+        """
+        self._scaling.end()
+        if not began and self._scaling.waiting is None:
+            self._note(ForeignSteps(steps, self._foreign))
+        self._give(self._strays.note(steps))
+        self._give(self._unreached.note(steps, never_called))
+
+    def _give(self, note: Note | None) -> None:
+        if note is not None:
+            self._note(note)
