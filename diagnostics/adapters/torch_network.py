@@ -13,8 +13,10 @@ from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.row_mixing import find_mixing
 from gradvitals.diagnostics.adapters.step_hooks import StepHooks
 from gradvitals.diagnostics.adapters.torch_arrays import as_array, to_tensor
+from gradvitals.diagnostics.adapters.torch_backward import run_backward
 from gradvitals.diagnostics.adapters.torch_calls import Call
-from gradvitals.diagnostics.adapters.torch_events import emit_backward, emit_forward
+from gradvitals.diagnostics.adapters.torch_chain import Chain, are_plain
+from gradvitals.diagnostics.adapters.torch_events import emit_forward
 from gradvitals.diagnostics.adapters.torch_frozen import Tables, attributes_of, changed_since, frozen, untouched
 from gradvitals.diagnostics.adapters.torch_layers import (
     MIXED,
@@ -28,7 +30,7 @@ from gradvitals.diagnostics.adapters.torch_layers import (
     unfollowed_weights,
 )
 from gradvitals.diagnostics.adapters.torch_loss_protocol import LossAdapter
-from gradvitals.diagnostics.adapters.torch_outputs import each_tensor, main_tensor
+from gradvitals.diagnostics.adapters.torch_outputs import main_tensor
 from gradvitals.diagnostics.adapters.torch_trace import Trace
 from gradvitals.diagnostics.start_notes import MixedRows
 from gradvitals.engine.events import (
@@ -70,11 +72,8 @@ class TorchNetwork:
         self._ends_otherwise = False
         self.loss = loss
         self._layers: dict[str, Layer] = {}
-        self._activations: list[Callable[[torch.Tensor], Any] | None] = []
-        self._structure: list[Any] = []
+        self._chain = Chain(self.module, [])
         self._start: Tables = ()
-        self._compared: tuple[ParameterNames, list[torch.Size]] | None = None
-        self._is_as_it_was = False
         self._names, self._views = ParameterNames(self.module), LayerViews()
         self._known: dict[str, nn.Parameter] = {}
         self._watched: dict[frozenset[str] | None, dict[str, nn.Parameter]] = {}
@@ -88,12 +87,7 @@ class TorchNetwork:
     @property
     def layerwise(self) -> bool:
         """Whether it is a plain chain of linear layers and activations that work on each unit, and is as it was."""
-        if not self._activations:
-            return False
-        key = self.names, [each.shape for each in self.names.by_name.values()]
-        if key != self._compared:
-            self._compared, self._is_as_it_was = key, _structure_of(self.module) == self._structure
-        return self._is_as_it_was
+        return self._chain.holds(self.names)
 
     @property
     def loss_name(self) -> str:
@@ -208,9 +202,8 @@ class TorchNetwork:
         self._layers, self._watched = layers_of(trace.calls, names), {}
         self.never_called = uncalled_modules(self.module, trace.used, called)
         self.unfollowed = unfollowed_weights(names, trace.used, self._layers.values())
-        is_plain = len(trace.calls) == len(self._layers) and all(map(_is_plain, trace.calls))
-        self._activations = [call.apply for call in trace.calls] if is_plain and trace.is_chain else []
-        self._structure, self._compared = _structure_of(self.module), None
+        is_plain = trace.is_chain and len(trace.calls) == len(self._layers) and are_plain(trace.calls)
+        self._chain = Chain(self.module, trace.calls if is_plain else [])
         return outputs
 
     @UNWARNED
@@ -236,7 +229,9 @@ class TorchNetwork:
             scores = loss.scores(outputs, targets)
             grad_outputs = None
             if observer is not None:
-                grad_outputs = self._backward(calls, outputs, loss.mean(outputs, targets), observer, step)
+                grad_outputs = run_backward(
+                    self._layers.values(), calls, outputs, targets, loss=loss, observer=observer, step=step
+                )
             return ProbeResult(losses, as_array(loss.rows(outputs)).copy(), scores, grad_outputs)
 
     @UNWARNED
@@ -295,47 +290,15 @@ class TorchNetwork:
             raise ValueError(msg)
         parameters = self.watched_parameters()
         weight, bias = (parameters[layer.parameters[what]] for what in ("weight", "bias"))
-        with torch.no_grad(), torch.autocast(self._like.device.type, enabled=False):
-            if units is not None:
-                chosen = torch.from_numpy(units).to(weight.device)
-                weight, bias = weight[chosen], bias[chosen]
-            outputs = nn.functional.linear(self._tensor(inputs), weight, bias)
-            apply = self._activations[index]
-            return as_array(outputs if apply is None else apply(outputs))
+        if units is not None:
+            chosen = torch.from_numpy(units).to(weight.device)
+            weight, bias = weight.detach()[chosen], bias.detach()[chosen]
+        return as_array(self._chain.outputs(index, self._tensor(inputs), weight, bias, self._like.device))
 
     @UNWARNED
     def emit_forward(self, calls: Mapping[str, Sequence[Call]], observer: Observer, step: int, source: Source) -> None:
         """Send a LayerForward per layer that was called."""
         emit_forward(self._layers.values(), calls, observer, step=step, source=source)
-
-    def _backward(
-        self,
-        calls: Mapping[str, Sequence[Call]],
-        outputs: Any,  # noqa: ANN401 - whatever the module gives
-        mean: torch.Tensor,
-        observer: Observer,
-        step: int,
-    ) -> Array | None:
-        """Send a LayerBackward per layer, from the last to the first; give the gradient on the module's outputs."""
-        tensors = [tensor for tensor in ops.tensors_in(outputs) if tensor.requires_grad]
-        if not mean.requires_grad or not tensors:
-            return None
-        seen = [one for own in calls.values() for call in own for one in (call.result, call.outputs) if one]
-        seen = [one for one in seen if one.edge is not None]
-        found = torch.autograd.grad(mean, [*tensors, *(one.edge for one in seen)], allow_unused=True)
-        gradients = dict(zip(map(id, seen), found[len(tensors) :], strict=True))
-        emit_backward(self._layers.values(), calls, gradients, observer, step=step)
-        return self._gradient_on_outputs(outputs, tensors, found)
-
-    def _gradient_on_outputs(self, outputs: Any, tensors: list[torch.Tensor], found: Sequence[Any]) -> Array | None:  # noqa: ANN401
-        """Put gradients in the places of the outputs, and take those that the loss reads; None if some have none."""
-        assert self.loss is not None  # noqa: S101 - for the type checker
-        by_tensor = {
-            id(tensor): torch.zeros_like(tensor) if gradient is None else gradient
-            for tensor, gradient in zip(tensors, found, strict=False)
-        }
-        rows = self.loss.rows(each_tensor(outputs, lambda tensor: by_tensor.get(id(tensor), tensor)))
-        return as_array(rows).copy() if isinstance(rows, torch.Tensor) else None
 
     def _run(self, inputs: Array, *, gradients: bool) -> tuple[dict[str, list[Call]], Any]:
         """Run the module, frozen already, and sort its calls by layer."""
@@ -357,23 +320,3 @@ class TorchNetwork:
 
     def _tensor(self, inputs: Array) -> torch.Tensor:
         return to_tensor(np.asarray(inputs), self._like)
-
-
-def _structure_of(module: nn.Module) -> list[tuple[str, type, list[torch.Size]]]:
-    """Give paths and types of all parts, and the shapes of their parameters: it changes where parts are replaced."""
-    return [
-        (path, type(part), [each.shape for each in part.parameters(recurse=False)])
-        for path, part in module.named_modules()
-    ]
-
-
-def _is_plain(call: Call) -> bool:
-    """Tell whether a call is of a matrix with a bias, and its activation works on each unit by itself."""
-    return (
-        call.layout == "linear"
-        and len(call.parameters) == 2
-        and call.inputs.tensor.ndim == call.result.tensor.ndim == 2
-        and call.weight is call.parameters[0]
-        and call.activation in ops.ELEMENTWISE
-        and not call.altered
-    )
