@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from zoo_verdicts import upper_bound
 
 from gradvitals.diagnostics.behind import COMPARISONS, LEAST_LAG, LIKELY
+from gradvitals.diagnostics.decline import PROBES_BACK, lasting_error
 from gradvitals.diagnostics.diagnoses.learning_rate_too_low import (
     LASTING,
     LEAST_PROBES,
-    PROBES_BACK,
     LearningRateTooLow,
-    lasting_error,
 )
 from gradvitals.diagnostics.diagnoses.overfitting import Overfitting
 from gradvitals.diagnostics.error_budget import LEVEL, RUN_BUDGET, TEST_RULES, student_tail

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gradvitals.diagnostics.decline import has_slowed
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
-from gradvitals.diagnostics.diagnoses.learning_rate_too_low import has_slowed
 from gradvitals.diagnostics.diagnoses.start import beats_constant
 from gradvitals.diagnostics.diagnoses.update_sizes import SETTLED, has_updates, median_ratios, why_no_updates
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier

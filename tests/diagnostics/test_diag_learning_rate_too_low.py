@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import ttest_1samp
 from sklearn.datasets import load_diabetes
 
-from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LASTING, LearningRateTooLow, fall, lasting_error
+from gradvitals.diagnostics.decline import fall, lasting_error
+from gradvitals.diagnostics.diagnoses.learning_rate_too_low import LASTING, LearningRateTooLow
 from gradvitals.diagnostics.error_budget import LEVEL, student_tail
 from gradvitals.diagnostics.findings import Finding, Judgement
 from gradvitals.diagnostics.gate import judge_gate
