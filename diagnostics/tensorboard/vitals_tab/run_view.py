@@ -84,9 +84,10 @@ def _facts(context: Context | None) -> dict[str, Json]:
     facts: dict[str, Json] = {"batch size": context.batch_size, "samples": context.samples}
     if context.loss != NO_LOSS:
         facts = {"loss": context.loss, **facts}
-    optimizer = {} if context.config is None else context.config
-    facts["optimizer"] = optimizer.get("training.optimizer.kind")
-    facts["learning rate"] = optimizer.get("training.optimizer.learning_rate")
+    config, told = context.config or {}, context.optimizer  # a loop tells its first step's rate
+    kind, rate = (None, None) if told is None else (told.kind, told.learning_rate)
+    facts["optimizer"] = config.get("training.optimizer.kind", kind)
+    facts["learning rate"] = config.get("training.optimizer.learning_rate", rate)
     if context.call_site is not None:
         facts["watched at"] = f"{context.call_site.file}:{context.call_site.line}"
     return {name: value for name, value in facts.items() if isinstance(value, str | int | float)}

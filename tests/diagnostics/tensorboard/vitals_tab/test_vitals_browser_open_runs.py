@@ -14,7 +14,7 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.tensorboard.run_writer import RunWriter
-from gradvitals.engine.events import LayerInfo
+from gradvitals.engine.events import LayerInfo, OptimizerInfo
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -40,7 +40,9 @@ def sick_finding() -> Finding:
 def write_watched(folder: Path, make_probe: Callable[..., Probe], *, loss: str) -> None:
     """Write a run as of a loop that was watched: looks, and no epochs."""
     with closing(RunWriter(folder)) as writer:
-        writer.context(Context((LayerInfo("0", "relu", 4, 4),), loss, None, 64, 1000, 1.0, None, None))
+        told = OptimizerInfo("adam", 0.003)
+        layers = (LayerInfo("0", "relu", 4, 4),)
+        writer.context(Context(layers, loss, None, 64, 1000, 1.0, None, None, optimizer=told))
         for step, seen in ((0, 1.0), (10, 0.5)):
             known = {"accuracy_excess": 0.25, "accuracy_excess_se": 0.1, "majority_accuracy": 0.5}
             writer.note(make_probe(step, loss=seen, **known))
@@ -121,6 +123,8 @@ def test_of_a_run_that_tells_of_no_epochs_what_was_seen_is_shown(
     tab.find("table.runs button").first.click()
     playwright.expect(tab.find(".facts")).to_contain_text("scored on")
     playwright.expect(tab.find(".facts")).to_contain_text("256 training samples")
+    playwright.expect(tab.find(".facts")).to_contain_text(re.compile(r"optimizer\s*adam"))
+    playwright.expect(tab.find(".facts")).to_contain_text(re.compile(r"learning rate\s*0.003"))
     titles = tab.find(".curves figcaption").all_inner_texts()
     assert titles == ["Loss", "Accuracy"]
     tab.open_alone(view="run", run="watched/unseen")
