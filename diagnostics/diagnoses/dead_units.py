@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 from typing import ClassVar
 
+from gradvitals.diagnostics.behind import is_done
 from gradvitals.diagnostics.diagnoses.base import (
     change_activation,
     change_learning_rate,
@@ -43,8 +44,9 @@ class DeadUnits:
     Cure: died: a lower learning rate, warm-up, clipping. Born dead: he_normal and zero biases. Either: leaky_relu.
     Info: any dead unit. Without the training set: units silent on all inputs that were observed in the later half of
     the training, which is not to be judged by.
-    Warning: while most of the loss is still there, half of a layer, or a share that rose by 25 points since step 0; at
-    any time half of one if the network is likely to have ended behind simple models, a quarter if it surely did.
+    Warning: while most of the loss is still there, half of a layer, or a share that rose by 25 points since step 0, as
+    long as the training goes on, or of a network that ended impaired or likely behind simple models; at any time half
+    of one if it is likely to have ended behind them, a quarter if it surely did.
     Error: a whole layer; half of one if the network is impaired.
     Clear: no dead unit left.
     Needs: a ReLU layer, and exact scans of the training set.
@@ -57,7 +59,8 @@ class DeadUnits:
         costly: Share from which it is a warning if the network ended behind simple models.
         error: Share from which it is an error if the network is impaired; a whole layer always is.
         rise: Rise of the share since step 0 from which it is a warning, as a sign of worse to come: not once most of
-            the loss is gone, when networks of moderate size often have units to spare.
+            the loss is gone, when networks of moderate size often have units to spare, nor once the training is done
+            and has found what there is; where much of a loss is noise, most of it is always left.
         persistence: Scans in a row that must agree; at the end of a run one is enough.
     """
 
@@ -122,7 +125,7 @@ class DeadUnits:
                 scan.step,
                 self._severity(
                     share,
-                    rise=0.0 if gate.learned_at(scan.step) else share - shares[0],
+                    rise=0.0 if _is_over(record, gate, scan) else share - shares[0],
                     impaired=gate.impaired_at(scan.step),
                     behind=gate.behind_at(scan.step),
                     learned=gate.learned_at(scan.step) and not gate.likely_behind_at(scan.step),
@@ -204,6 +207,17 @@ class DeadUnits:
         biases = set_key(record, "start from zero biases", "model.bias_init", "zeros")
         biased = config_value(record, "model.bias_init.value") is not None
         return (biases, initial, leaky) if biased else (initial, leaky)
+
+
+def _is_over(record: Record, gate: Gate, scan: Scan) -> bool:
+    """Tell whether nothing worse is to come of units that die: the loss is gone, or the training is done and went well.
+
+    Nobody knows of an unknown loss whether it did; what may come is known to be over.
+    """
+    if gate.learned_at(scan.step):
+        return True
+    went_well = not gate.impaired_at(scan.step) and not gate.likely_behind_at(scan.step)
+    return scan is record.notes(Scan)[-1] and is_done(record) and went_well
 
 
 def _since(checks: Sequence[Check]) -> int:
