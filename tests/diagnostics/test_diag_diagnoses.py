@@ -288,12 +288,15 @@ def test_a_dead_output_layer_is_cured_at_the_output(
 def scanned(make_context: Callable[..., Context], make_probe: Callable[..., Probe]) -> Callable[..., list[Finding]]:
     """Judge scans of a layer of eight ReLU units, `dead` of them dead at each; the gate is shut at this loss ratio."""
 
-    def judged(dead: Sequence[int], ratio: float = 0.5, rule: DeadUnits | None = None) -> list[Finding]:
+    def judged(
+        dead: Sequence[int], ratio: float = 0.5, rule: DeadUnits | None = None, ending: str = "completed"
+    ) -> list[Finding]:
         record = Record(make_context())
         for number, count in enumerate(dead):
             record.add(make_probe(100 * number, loss_ratio=ratio, gain=1 - ratio, gain_se=0.01))
             record.add(Scan(100 * number, 100, {"hidden_1": tuple(range(count))}))
-        record.add(Ending(100 * len(dead), "completed"))
+        if ending:
+            record.add(Ending(100 * len(dead) - 100, ending))
         return list(judge(record, [rule or DeadUnits()]).findings)
 
     return judged
@@ -305,7 +308,9 @@ def scanned(make_context: Callable[..., Context], make_probe: Callable[..., Prob
         ([0, 0, 0], 0.5, []),
         ([1, 1, 1], 0.5, ["info"]),
         ([1, 1, 2], 0.5, ["info"]),
-        ([0, 2, 2], 0.5, ["warning"]),
+        ([0, 2], 0.5, ["warning"]),
+        ([0, 2, 2], 0.5, ["info"]),
+        ([0, 2, 2], 1.0, ["warning"]),
         ([0, 2, 2], 0.1, ["info"]),
         ([4, 4, 4], 0.5, ["warning"]),
         ([4, 4, 4], 0.1, ["info"]),
@@ -317,7 +322,9 @@ def scanned(make_context: Callable[..., Context], make_probe: Callable[..., Prob
         "none",
         "one",
         "one more",
-        "a rise of a quarter",
+        "a rise of a quarter in a short training",
+        "the same rise once done",
+        "the same rise, and nothing learned",
         "the same rise once learned",
         "half of them",
         "half of them once learned",
@@ -330,6 +337,13 @@ def test_dead_units_by_their_share(
     dead: list[int], ratio: float, expected: list[str], scanned: Callable[..., list[Finding]]
 ) -> None:
     assert ["cleared" if finding.cleared else str(finding.severity) for finding in scanned(dead, ratio)] == expected
+
+
+@pytest.mark.parametrize("ending", ["", "interrupted"])
+def test_a_rise_of_dead_units_may_go_on_until_the_training_is_done(
+    ending: str, scanned: Callable[..., list[Finding]]
+) -> None:
+    assert [finding.severity for finding in scanned([0, 2, 2], ending=ending)] == [Severity.WARNING]
 
 
 def test_dead_units_are_listed_by_index_with_their_origin(scanned: Callable[..., list[Finding]]) -> None:

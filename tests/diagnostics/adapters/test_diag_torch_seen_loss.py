@@ -1,5 +1,6 @@
 """Functions of a user's own that are one of PyTorch's losses, and others that look like one."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -180,3 +181,11 @@ def test_logits_that_are_handed_on_as_they_are_are_no_softmax() -> None:
     loss(ONE.clone().requires_grad_().squeeze(1), torch.from_numpy(YES).float())
     assert adapted.info.squashed is None
     assert not loss._forward_pre_hooks
+
+
+@pytest.mark.parametrize(("outputs", "targets"), [(LOGITS, VALUES[:, np.newaxis]), (ONE, VALUES)])
+def test_guesses_at_a_loss_warn_of_no_shapes_that_only_they_bring_together(outputs: Any, targets: Array) -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        adapt(lambda ours, theirs: torch.maximum(0.9 * (theirs - ours), 0.1 * (ours - theirs)).mean(), outputs, targets)
+    assert [str(warning.message) for warning in heard] == []
