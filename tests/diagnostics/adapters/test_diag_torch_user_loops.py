@@ -270,10 +270,16 @@ def test_a_loss_of_ones_own_that_broadcasts_over_the_batch_is_told(loss: Any, *,
         assert alarms(monitor) == set()
 
 
+def _of_pairs(outputs: Any, targets: Any) -> Any:
+    """Bring samples of one target together and the others apart, as contrastive losses do."""
+    apart, equal = (outputs - outputs.T).abs(), targets == targets.T
+    return (apart * equal + (1.0 - apart).clamp(min=0.0) * ~equal).mean()
+
+
 @pytest.mark.parametrize(
     "loss",
-    [lambda outputs, _: outputs.square().mean(), lambda outputs, targets: ((outputs - targets) ** 4).mean()],
-    ids=["targets unread", "paired"],
+    [lambda outputs, _: outputs.square().mean(), lambda outputs, targets: ((outputs - targets) ** 4).mean(), _of_pairs],
+    ids=["targets unread", "paired", "of pairs"],
 )
 def test_a_loss_that_no_exchange_of_targets_would_show_is_left_alone(loss: Any) -> None:
     inputs, _ = blobs()
