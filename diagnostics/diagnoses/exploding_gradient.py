@@ -25,6 +25,9 @@ from gradvitals.diagnostics.persistence import Check, Standing, settle
 SETTLED = 20
 """Updates before update ratios are judged: zero-initialised layers start with large ones."""
 
+LOSING = 0.5
+"""Share of H above which a jump of the gradient counts; where H is not known, of the first loss."""
+
 LEAST_HISTORY = 10
 """Sampled gradient norms that a running median needs."""
 
@@ -38,7 +41,8 @@ class ExplodingGradient:
     Cure: a smaller initialisation (he_normal for ReLU); clipping at a high percentile of the healthy norm; a lower
     rate.
     Info: q_first/q_last above 30 before the first update.
-    Warning: a norm above 100 times its running median with the loss above .5 H, or an update as large as the weights.
+    Warning: a norm above 100 times its running median with the loss above .5 H, or where H is not known above half of
+    the first loss; or an update as large as the weights.
     Error: any of these if the network is impaired.
     Clear: a third of the way back to healthy, on a log scale.
     Needs: gradients layer by layer, and probes.
@@ -104,8 +108,8 @@ class ExplodingGradient:
         for previous, probe in _with_previous(probes):
             after = max(previous, SETTLED)
             recent, history = norms.between(after, probe.step), norms.between(-1, probe.step)
-            losing = probe.loss_ratio is None or probe.loss_ratio > 0.5
-            median = float(np.median(history.astype(np.float64))) if losing and len(history) >= LEAST_HISTORY else 0.0
+            judged = _is_losing(probe, probes[0]) and len(history) >= LEAST_HISTORY
+            median = float(np.median(history.astype(np.float64))) if judged else 0.0
             jumps.append(float(np.max(recent, initial=0.0)) / median if median > 0.0 else 0.0)
         standing = self._settle(gate, probes, jumps, self.spike, Severity.WARNING)
         evidence = (
@@ -162,6 +166,13 @@ class ExplodingGradient:
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
         slower = change_learning_rate(record)
         return (initial, clip, slower) if born else (slower, clip, initial)
+
+
+def _is_losing(probe: Probe, first: Probe) -> bool:
+    """Tell whether most of the loss is still there: what is learned has small gradients, above which any may jump."""
+    if probe.loss_ratio is not None:
+        return probe.loss_ratio > LOSING
+    return not probe.loss < first.loss - (1.0 - LOSING) * abs(first.loss)
 
 
 def _overflows(gradients: Sequence[float], growth: float) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
+from gradvitals.diagnostics.diagnoses.exploding_gradient import ExplodingGradient
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
 from gradvitals.diagnostics.judge import judge
@@ -539,6 +540,27 @@ def test_a_spike_of_the_gradient_is_remembered_but_does_not_stand_for_ever(
     network = make_network(digits)
     verdict = train_watched(replace(digits, inputs=inputs), network, optimizer=Sgd(1e-4), epochs=15).monitor.verdict
     assert "error exploding_gradient" not in alarms(verdict)
+
+
+@pytest.mark.parametrize(
+    ("first", "loss", "expected"),
+    [(2.0, 1.5, ["warning"]), (2.0, 0.02, []), (-1.0, -1.2, ["warning"]), (-1.0, -3.0, [])],
+    ids=["still there", "gone", "still there, below 0", "gone, below 0"],
+)
+def test_where_the_best_constant_is_not_known_a_jump_of_the_gradient_counts_by_the_first_loss(
+    first: float,
+    loss: float,
+    expected: list[str],
+    make_context: Callable[..., Context],
+    make_probe: Callable[..., Probe],
+) -> None:
+    record = Record(make_context())
+    for step in range(10, 1000, 10):
+        record.add_scalars(step, {"gradient_norm/global": 100.0 if step % 50 == 0 else 0.1})
+    for step in range(0, 1001, 100):
+        record.add(make_probe(step, loss=loss if step else first))
+    findings = judge(record, [ExplodingGradient()]).findings
+    assert [str(finding.severity) for finding in findings] == expected
 
 
 def test_training_again_without_a_monitor_leaves_a_verdict_as_it_was(digits: WatchedData, train_watched: Train) -> None:
