@@ -13,7 +13,7 @@ from enum import Enum
 
 from gradvitals.diagnostics.behind import find_lag, find_likely_lag, simple_models_learn
 from gradvitals.diagnostics.generalisation import is_gap
-from gradvitals.diagnostics.learned import LEARNED, has_learned
+from gradvitals.diagnostics.learned import LEARNED, has_lost_most
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Generalisation, Incident, Probe, Scan
 from gradvitals.diagnostics.scoring import SMALL_SAMPLE, SURE
@@ -142,7 +142,7 @@ def judge_gate(record: Record) -> Gate:
             arms.add(Arm.NO_GRADIENT)
         judged = (warm and probe.gain is not None) or not arms.isdisjoint({Arm.BLOCKED, Arm.NO_GRADIENT})
         lags = _find_lags(probe, record) if last else (False, False, False)
-        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_learned(probe), *lags))
+        checks.append(GateCheck(probe.step, judged, frozenset(arms), last, has_lost_most(probe, probes[0]), *lags))
     reason = "" if any(check.judged for check in checks) else _why_not(record, probes)
     return Gate(tuple(checks), reason, tuple(check.step for check in checks))
 

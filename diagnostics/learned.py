@@ -16,6 +16,13 @@ def has_learned(probe: Probe) -> bool:
     return probe.loss_ratio is not None and probe.loss_ratio < LEARNED
 
 
+def has_lost_most(probe: Probe, first: Probe) -> bool:
+    """Tell whether most of the loss is gone; where no constant's is known, of that before the first update."""
+    if probe.loss_ratio is not None or first.loss_ratio is not None or first.step:
+        return has_learned(probe)
+    return 0.0 <= probe.loss < LEARNED * first.loss
+
+
 def has_come_to_rest(probes: Sequence[Probe]) -> bool:
     """Tell whether the least loss of a training's last third is hardly below that of the rest; False if unknown."""
     losses = [(3 * probe.step > 2 * probes[-1].step, probe.loss_ratio) for probe in probes]

@@ -46,7 +46,8 @@ class DeadUnits:
     the training, which is not to be judged by.
     Warning: while most of the loss is still there, half of a layer, or a share that rose by 25 points since step 0, as
     long as the training goes on, or of a network that ended impaired or likely behind simple models; at any time half
-    of one if it is likely to have ended behind them, a quarter if it surely did.
+    of one if it is likely to have ended behind them, a quarter if it surely did. Where the loss of the best constant
+    is not known, most of the first loss counts.
     Error: a whole layer; half of one if the network is impaired.
     Clear: no dead unit left.
     Needs: a ReLU layer, and exact scans of the training set.

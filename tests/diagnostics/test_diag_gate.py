@@ -315,3 +315,25 @@ def test_without_targets_the_gate_gives_its_reason(make_probe: MakeProbe, make_c
     record.add(make_probe(1000))
     assert "no targets" in judge_gate(record).reason
     assert judge_gate(Record()).reason == "not recorded"
+
+
+@pytest.mark.parametrize(
+    ("first", "loss", "learned"),
+    [(2.0, 0.3, True), (2.0, 0.5, False), (-1.0, -3.0, False), (2.0, -0.1, False), (math.nan, 0.1, False)],
+)
+def test_of_an_unknown_loss_most_is_gone_when_most_of_the_first_one_is(
+    first: float, loss: float, make_probe: MakeProbe, make_context: MakeContext, *, learned: bool
+) -> None:
+    record = Record(make_context())
+    record.add(make_probe(0, loss=first))
+    record.add(make_probe(500, loss=loss))
+    assert judge_gate(record).learned_at(500) is learned
+
+
+def test_of_a_known_loss_what_is_gone_of_the_first_one_tells_nothing(
+    make_probe: MakeProbe, make_context: MakeContext
+) -> None:
+    record = Record(make_context())
+    record.add(make_probe(0, loss=30.0, **(AT_CONSTANT | {"loss_ratio": 30.0})))
+    record.add(make_probe(500, **AT_CONSTANT))
+    assert not judge_gate(record).learned_at(500)
