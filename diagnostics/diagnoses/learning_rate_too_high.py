@@ -200,6 +200,8 @@ def _what_followed(record: Record, gated: GateCheck | None, standing: Standing) 
         return f"all units of {', '.join(dead)} have died since"
     if gated is not None and Arm.NO_GRADIENT in gated.arms:
         return "every gradient is exactly 0 since"
+    if math.isnan(standing.value):
+        return "what a constant output would lose is not known"
     of = "that of the best constant output"
     loss = f"the loss is {times(standing.value, of)}"
     lowest = min((probe.loss_ratio for probe in record.notes(Probe) if probe.loss_ratio is not None), default=math.nan)

@@ -207,6 +207,17 @@ def test_a_layer_that_died_is_blamed_on_the_update_and_one_born_dead_is_not(
     assert first.id == ("learning_rate_too_high" if blamed else "dead_units")
 
 
+def test_of_an_unknown_loss_no_number_is_told(make_probe: MakeProbe, make_context: MakeContext) -> None:
+    record = Record(make_context(("relu",)))
+    record.add_scalars(1, {"update_ratio/hidden_1": 1.0, "weight_norm/hidden_1": 4.0})
+    for step in range(0, 1001, 200):
+        record.add(make_probe(step))
+        record.add(Scan(step, 100, {"hidden_1": ALL if step in {200, 400, 600} else ()}))
+    (finding,) = judgement(record).findings
+    assert finding.cleared
+    assert finding.evidence.endswith("; what a constant output would lose is not known")
+
+
 def test_data_without_signal_are_no_fault_of_the_rate(recorded: Recorded) -> None:
     record = recorded(*[1.0] * 5)
     record.add(Signal(1000, 0.0, 0.1))
