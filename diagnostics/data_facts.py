@@ -9,7 +9,9 @@ import numpy as np
 from gradvitals.diagnostics.column_scales import Columns
 from gradvitals.diagnostics.label_order import UnseenLabels, count_runs, find_unseen, labels_of
 from gradvitals.diagnostics.row_overlap import Overlap, measure_overlap
+from gradvitals.diagnostics.set_scales import compare_scales
 from gradvitals.diagnostics.start_notes import DataFacts
+from gradvitals.diagnostics.target_copies import find_copy
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Observable
 
@@ -73,6 +75,8 @@ def _measure(data: WatchedData, columns: Columns | None) -> DataFacts:
         unseen_rows=None if unseen is None else unseen.rows,
         unseen_labels=() if unseen is None else unseen.labels,
         unseen_chance=None if unseen is None else unseen.chance,
+        copied_column=None if data.discrete else find_copy(data.inputs, data.targets),
+        set_scale=_set_scale(data),
     )
 
 
@@ -106,6 +110,13 @@ def _spoils(
         return None
     results = [network.probe(data.inputs[row : row + 1], data.targets[row : row + 1], step=step) for row in firsts]
     return not all(math.isfinite(float(result.losses[0])) for result in results)
+
+
+def _set_scale(data: WatchedData) -> float | None:
+    """Compare the scales of the two sets, where inputs are quantities."""
+    if data.validation_inputs is None or data.discrete:
+        return None
+    return compare_scales(data.inputs, data.validation_inputs)
 
 
 def _unseen(data: WatchedData) -> UnseenLabels | None:

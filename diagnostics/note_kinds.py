@@ -37,6 +37,7 @@ from gradvitals.diagnostics.start_notes import (
     ExchangedTargets,
     LossFit,
     MixedRows,
+    OddLoss,
     Propagation,
     TargetFacts,
 )
@@ -60,6 +61,7 @@ NOTES: dict[str, type[Any]] = {
     "mixed_rows": MixedRows,
     "across_samples": AcrossSamples,
     "exchanged_targets": ExchangedTargets,
+    "odd_loss": OddLoss,
     "outputs": Outputs,
     "rounding": Rounding,
     "activity": Activity,

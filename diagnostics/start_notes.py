@@ -41,6 +41,9 @@ class DataFacts:
             all are there, or without a validation set.
         unseen_labels: Those classes.
         unseen_chance: Upper bound of the probability that a random split of the same examples leaves all of one out.
+        copied_column: A column that is the target, but for scale and shift, or has a value for each class; or None.
+        set_scale: By how much the rows of one set lie beyond those of the other, see `set_scales`; None where that is
+            not known.
     """
 
     step: int
@@ -70,6 +73,8 @@ class DataFacts:
     unseen_rows: int | None = None
     unseen_labels: tuple[int, ...] = ()
     unseen_chance: float | None = None
+    copied_column: int | None = None
+    set_scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +224,21 @@ class ExchangedTargets:
 
     step: int
     samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class OddLoss:
+    """The loss does not depend on the outputs, or is less where they are wrong; the note `odd_loss`.
+
+    Attributes:
+        step: Updates made so far.
+        ignores_outputs: Whether it was the same to the bit whatever the outputs were.
+        prefers_wrong: Whether it was larger of right outputs than of wrong ones, at every draw.
+    """
+
+    step: int
+    ignores_outputs: bool
+    prefers_wrong: bool
 
 
 @dataclass(frozen=True, slots=True)

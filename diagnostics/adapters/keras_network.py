@@ -12,7 +12,9 @@ from gradvitals.diagnostics.adapters.keras_loss import KerasLoss
 from gradvitals.diagnostics.adapters.keras_passes import FrozenPasses, Look, Pass
 from gradvitals.diagnostics.adapters.keras_trace import Call, Trace, layer_names, operations_of
 from gradvitals.diagnostics.adapters.keras_unused import is_trained_by_keras, unused_parts
+from gradvitals.diagnostics.adapters.row_mixing import find_mixing
 from gradvitals.diagnostics.adapters.step_hooks import StepHooks
+from gradvitals.diagnostics.start_notes import MixedRows
 from gradvitals.diagnostics.wording import telling_line
 from gradvitals.engine.events import (
     Array,
@@ -128,6 +130,17 @@ class KerasNetwork:
         self._activations = [call.apply for call in look.trace.calls] if plain else []
         self.never_called = self._find_unused(look, examples)
         return tuple(look.outputs.shape)
+
+    def mixing(self, inputs: Array) -> MixedRows | None:
+        """Tell whether the output of a sample depends on the others in its batch; None where not, or not to be told."""
+
+        def answer(samples: Array) -> Array:
+            return as_array(self._passes.look(samples).outputs)
+
+        try:
+            return find_mixing(answer, inputs)
+        except Exception:  # noqa: BLE001 - whatever a model raises that takes batches of one size only
+            return None
 
     def _has_fixed_batch(self) -> bool:
         """Tell whether the model is made for batches of one size, as one with a stateful recurrent layer is."""

@@ -53,6 +53,7 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         keras.callbacks.Callback.__init__(self)
         Monitor.__init__(self, network, data, total_steps=total_steps, every=every, sinks=sinks, guarded=False)
         self._keras, self._steps = network, KerasSteps(network)
+        self._mixing = None if data is None else network.mixing(data.inputs)
 
     def _stop(self, why: str) -> None:
         self._steps.stop()
@@ -107,6 +108,8 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
             self._prober = Prober(self._keras, self._data)
         size = settings.batch_size or self._batch_size(steps)
         self._steps.start(batches, size, dict(UNOBSERVED))
+        if self._mixing is not None:
+            self._recorder.add(self._mixing)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ANN401, ARG002 - Keras's own
         """See what the batch before has done, and look at the weights if this one is wanted."""

@@ -43,6 +43,8 @@ class CustomTorchLoss:
         coding: How targets are written as rows.
         separable: Whether a batch's loss is made of its samples' losses, as a mean, weighted or not, or as a sum.
         exchanges: Whether it is the same however targets are exchanged among samples.
+        ignores: Whether it is the same whatever the outputs are.
+        prefers_wrong: Whether it is larger where outputs are right than where they are wrong.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class CustomTorchLoss:
     ) -> None:
         self.name, self.info, self.class_weight = CUSTOM, None, None
         self.coding, self.separable, self.exchanges = coding, True, False
+        self.ignores = self.prefers_wrong = False
         self._loss, self._row_shape, self._positions = loss, shape[1:], max(positions, 1)
         self._cast, self._widen = CASTS[0], True
         self._by_sample: Any = None

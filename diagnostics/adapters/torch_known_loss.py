@@ -30,6 +30,7 @@ class KnownTorchLoss:
         name: As in configs, where it is one of those.
         info: What it takes; None where targets are of positions, which no rule compares with outputs.
         coding: How targets are written as rows.
+        ignores: Whether it is the same whatever the outputs are; asked where nobody knows what it takes.
     """
 
     def __init__(self, loss: Callable[..., Any], known: KnownLoss, meeting: Meeting, shape: tuple[int, ...]) -> None:
@@ -38,7 +39,7 @@ class KnownTorchLoss:
         self.name = f"{known.title} of every position" if by_position else known.title
         reduction = "sum" if known.setting("reduction") == "sum" else "mean"
         self.info = None if by_position else LossInfo(known.kind.takes, reduction)  # type: ignore[arg-type]
-        self._across = False
+        self._across = self.ignores = False
         self._met: tuple[Array, tuple[Any, ...], torch.Tensor] | None = None
         self._counted: tuple[torch.Tensor, int, bool] | None = None
         self._row_shape = shape[1:]

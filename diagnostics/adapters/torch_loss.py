@@ -10,6 +10,7 @@ from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss
 from gradvitals.diagnostics.adapters.torch_exchange import exchanges_targets
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss_kinds import recognise
+from gradvitals.diagnostics.adapters.torch_loss_sense import ignores_outputs, prefers_wrong
 from gradvitals.diagnostics.adapters.torch_meeting import meet
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, main_tensor
 from gradvitals.diagnostics.adapters.torch_seen_loss import see_through
@@ -55,10 +56,13 @@ def adapt_loss(loss: Callable[..., Any], outputs: Outputs, targets: Array) -> To
         )
         raise ValueError(msg) from error
     if not isinstance(adapted, CustomTorchLoss):
+        adapted.ignores = adapted.info is None and ignores_outputs(adapted, outputs, targets)
         return adapted
     seen = see_through(adapted, outputs, targets)
     if seen is not None:
         return seen
     if exchanges_targets(adapted, outputs, targets):
         adapted.exchanges, adapted.separable = True, False
+    adapted.ignores = ignores_outputs(adapted, outputs, targets)
+    adapted.prefers_wrong = prefers_wrong(adapted, outputs, targets)
     return adapted

@@ -19,7 +19,7 @@ from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
-from gradvitals.diagnostics.start_notes import ExchangedTargets
+from gradvitals.diagnostics.start_notes import ExchangedTargets, OddLoss
 from gradvitals.diagnostics.step_metrics import MEASURED
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
@@ -59,6 +59,9 @@ class TorchMonitor(Monitor):
             known.append(mixing)
         if getattr(network.loss, "exchanges", False):
             known.append(ExchangedTargets(0, FEW))
+        odd = OddLoss(0, getattr(network.loss, "ignores", False), getattr(network.loss, "prefers_wrong", False))
+        if odd.ignores_outputs or odd.prefers_wrong:
+            known.append(odd)
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
             pull = PullWatch(data.targets, self._guard)

@@ -45,15 +45,16 @@ class _Fault:
 class DataFaults:
     """Symptom: NaN in the data, examples in both training and validation set, batches of one class each.
 
-    Cause: gaps read as NaN; a split made after rows had been doubled, or by position of what is sorted; examples
-    sorted by class and never shuffled.
-    Cure: fill or drop what is missing; split first, and by the unit that repeats; shuffle.
+    Cause: gaps read as NaN; a split made after rows had been doubled, or by position of what is sorted; one set scaled
+    and the other not; a table of which the target was never taken out; examples sorted by class and never shuffled.
+    Cure: fill or drop what is missing; split first, and by the unit that repeats; scale both alike; shuffle.
     Info: constant columns; labels in an order; examples in both sets that a random split would put there too, as
     data with few different rows have them; NaN that the network can deal with.
     Warning: 1 % of the validation examples, and more than chance explains, are training examples too; NaN in the
     validation set; 1 % of the validation examples are of classes that no training example has, and a random split
-    would not have left them out; batches of one class only, throughout; one and the same target in the whole training
-    set, or one and the same input for different targets.
+    would not have left them out; half of the examples of one set hold a number ten times as large as any of the other;
+    an input that is the target, but for scale and shift, or has a value for each class; batches of one class only,
+    throughout; one and the same target in the whole training set, or one and the same input for different targets.
     Error: NaN or infinity in training data that makes the loss so; if the network is impaired, one-class batches, or
     inputs that are all the same.
     Clear: one-class batches: half of the best constant's loss is gone. They are seldom as bad as they look: of 90
@@ -65,6 +66,7 @@ class DataFaults:
     Attributes:
         warn: Share of the validation examples that may be training examples beyond those that chance explains.
         chance: Probability below which chance explains nothing.
+        scale: Factor by which half of one set's examples may lie beyond all of the other's.
         batches: Share of the batches from which they count as of one class throughout.
         order: Standard deviations below what a random order has, from which labels count as ordered.
         runs: Share of the runs of a random order from which on they do not.
@@ -75,6 +77,7 @@ class DataFaults:
     events: ClassVar[tuple[str, ...]] = ()
     warn: float = 0.01
     chance: float = 1e-3
+    scale: float = 10.0
     batches: float = 0.8
     order: float = 5.0
     runs: float = 0.5
@@ -88,6 +91,8 @@ class DataFaults:
             *_not_finite(facts[0]),
             *self._overlap(facts[0]),
             *self._unseen(facts[0]),
+            *self._scales(facts[0]),
+            *_copied_column(facts[0]),
             *self._batches(batches),
             *_constant_targets(facts[0]),
             *_constant_columns(facts[0], impaired=gate.impaired_at(record.last_step)),
@@ -139,6 +144,24 @@ class DataFaults:
             meaning="The network is asked for what it was never shown, as where sorted examples are split by position.",
             cure="shuffle the examples before they are split, or split every class alike; validation_split in Keras"
             " takes the last ones as they come",
+        )
+
+    def _scales(self, facts: DataFacts) -> Iterator[_Fault]:
+        ratio = facts.set_scale
+        if not ratio or 1.0 / self.scale < ratio < self.scale:
+            return
+        large, small, factor = (
+            ("validation", "training", ratio) if ratio > 1.0 else ("training", "validation", 1 / ratio)
+        )
+        yield _Fault(
+            f"half of the {large} examples, or more, hold a number {factor:.3g} times as large as any of the {small}"
+            " examples",
+            Severity.WARNING,
+            factor,
+            self.scale,
+            defect="The inputs of the two sets are not of one scale.",
+            meaning="The validation scores are of inputs of a size that the network is not trained on.",
+            cure="scale both sets alike, each once, and by the training set's statistics",
         )
 
     def _batches(self, notes: list[BatchLabels]) -> Iterator[_Fault]:
@@ -207,6 +230,21 @@ def _not_finite(facts: DataFacts) -> Iterator[_Fault]:
                 else "Every validation score is NaN, and nothing that goes by them can work."
             ),
             cure=f"fill or drop what is missing in the {part}",
+        )
+
+
+def _copied_column(facts: DataFacts) -> Iterator[_Fault]:
+    """Report an input that is the answer."""
+    if facts.copied_column is not None:
+        yield _Fault(
+            f"in all {facts.rows} training examples column {facts.copied_column} of the inputs, counted from 0, is the"
+            " target, but for how it is written or scaled",
+            Severity.WARNING,
+            1.0,
+            1.0,
+            defect="The answer stands among the inputs.",
+            meaning="The network need only copy it; its scores say nothing of examples whose answer is not known yet.",
+            cure="take that column out of the inputs; of a series, let the target be the value after the window",
         )
 
 

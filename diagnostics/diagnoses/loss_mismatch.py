@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradvitals.diagnostics.diagnoses import mismatched_outputs, mismatched_targets
+from gradvitals.diagnostics.diagnoses import mismatched_outputs, mismatched_targets, odd_losses
 from gradvitals.diagnostics.diagnoses.base import judged, not_judged
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch
@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Note, Outputs
-from gradvitals.diagnostics.start_notes import ExchangedTargets, LossFit, MixedRows, TargetFacts
+from gradvitals.diagnostics.start_notes import ExchangedTargets, LossFit, MixedRows, OddLoss, TargetFacts
 
 CHECKS = (
     mismatched_targets.across_samples,
@@ -34,10 +34,15 @@ CHECKS = (
 )
 """What is looked for; of what is equally serious the first is reported first."""
 
-OF_ANY_LOSS = (mismatched_outputs.mixed_rows, mismatched_targets.exchanged_targets)
+OF_ANY_LOSS = (
+    odd_losses.without_outputs,
+    odd_losses.of_wrong_answers,
+    mismatched_outputs.mixed_rows,
+    mismatched_targets.exchanged_targets,
+)
 """What is looked for where nobody knows what the loss takes."""
 
-TOLD_OF_ANY_LOSS: tuple[type[Note], ...] = (MixedRows, ExchangedTargets)
+TOLD_OF_ANY_LOSS: tuple[type[Note], ...] = (MixedRows, ExchangedTargets, OddLoss)
 """The notes that tell it."""
 
 
@@ -61,7 +66,8 @@ class LossMismatch:
     the outputs, or that are no whole numbers; targets that the loss is not defined for; a softmax or sigmoid under a
     loss that applies its own; outputs taken for probabilities, or for their logarithms, that are none; targets that the
     activation cannot reach, or scores that are all of one sign, at 25 % of H; one output for several targets; outputs
-    that meet the targets of all samples.
+    that meet the targets of all samples; a loss that is the same whatever the outputs are, or is less where they are
+    wrong.
     Clear: never: it is how the program is written. What depends on the network is judged at its end.
     Needs: a loss that is known; for most of it targets.
     Source: Karpathy 2019, "A recipe for training neural networks"; Humbatova et al. 2020, "Taxonomy of real faults in

@@ -242,3 +242,39 @@ def test_batches_cut_from_sorted_examples_are_found(
     (finding,) = findings_of(monitor.record)
     assert ("one class only" in finding.evidence) == (not shuffled)
     assert (finding.severity > 1) == (not shuffled)
+
+
+def test_an_answer_among_the_inputs_is_a_warning_that_names_its_column(noted: Note) -> None:
+    (finding,) = findings_of(noted(copied_column=3))
+    assert str(finding.severity) == "warning"
+    assert "in all 200 training examples column 3" in finding.evidence
+    assert not findings_of(noted(copied_column=None))
+
+
+@pytest.mark.parametrize("ratio", [255.0, 1 / 255.0])
+def test_sets_of_two_scales_are_a_warning_in_either_direction(noted: Note, ratio: float) -> None:
+    (finding,) = findings_of(noted(set_scale=ratio))
+    large = "validation" if ratio > 1.0 else "training"
+    assert str(finding.severity) == "warning"
+    assert f"half of the {large} examples, or more, hold a number 255 times as large" in finding.evidence
+
+
+@pytest.mark.parametrize("ratio", [None, 1.0, 9.9, 1 / 9.9])
+def test_a_set_that_goes_somewhat_beyond_the_other_is_none(noted: Note, ratio: float | None) -> None:
+    assert not findings_of(noted(set_scale=ratio))
+
+
+def test_a_table_with_its_answer_and_a_validation_set_of_another_scale_are_told_of_a_training(
+    make_network: Callable[..., Network],
+) -> None:
+    """Iris, whose petal width is to be told, once from a table that still holds it."""
+    table = load_iris().data
+    inputs, targets = (table - table.mean(axis=0)) / table.std(axis=0), table[:, 3:]
+    for kept, scale, told in ((4, 1.0, True), (3, 1.0, False), (3, 1000.0, True)):
+        x = inputs[:, :kept]
+        data = WatchedData(x[::2], targets[::2], scale * x[1::2], targets[1::2])
+        network = make_network(data, hidden=[8], loss="mse")
+        with Monitor(network, data) as monitor:
+            network.hooks.emit(TrainingStarted(0, 10, 8))
+        (facts,) = monitor.record.notes(DataFacts)
+        assert ((facts.copied_column, (facts.set_scale or 1.0) > 10.0) != (None, False)) is told
