@@ -28,7 +28,7 @@ class CollapsedOutput:
     Error: no output varies by 1e-6, in standard deviations, and the network is impaired.
     Clear: an output varies, or the network is impaired no more.
     Needs: targets, a loss that is known, 100 updates and 20 % of the plan; data in which simple models do find signal,
-    or inputs that vary and outputs that never did, from the first look on.
+    or outputs that were the same to the bit from the first look to the last, and inputs that were not.
     Source: Sokar et al. 2023, "The dormant neuron phenomenon in deep reinforcement learning" (dormant units). Exact on
     the probe. In units of the targets' own standard deviation for quantities; logits, scores and probabilities have
     units of their own. Of logits and scores of one class out of several only the differences count.
@@ -63,15 +63,9 @@ class CollapsedOutput:
         if standing is None or standing.cleared:
             cleared = [] if standing is None else [self._finding(record, context, standing)]
             return judged(self, [*cleared, *self._asides(record, context, outputs[-1])])
-        if shows_no_signal(record, self.signal) and not self._never_varied(record, outputs):
+        if shows_no_signal(record, self.signal) and not _never_varied(record, outputs):
             return not_judged(self, NO_SIGNAL)
         return judged(self, [self._finding(record, context, standing)])
-
-    def _never_varied(self, record: Record, outputs: list[Outputs]) -> bool:
-        """Tell whether no look found outputs that vary, though the inputs do: no data are to blame for that."""
-        alike = all(facts.constant_count == facts.columns for facts in record.notes(DataFacts)[:1])
-        flat = [note.spread is not None and note.spread < self.error for note in outputs]
-        return not alike and outputs[0].step == 0 and all(flat)
 
     def _check(self, note: Outputs, gate: Gate) -> Check:
         check = gate.at(note.step)
@@ -169,6 +163,15 @@ class CollapsedOutput:
             explanation=explanation,
             prescriptions=cures,
         )
+
+
+def _never_varied(record: Record, outputs: list[Outputs]) -> bool:
+    """Tell whether outputs were to the bit the same at every look, though inputs vary: no data are to blame for that.
+
+    A head that starts at zero is told by the looks that follow.
+    """
+    alike = any(facts.constant_count == facts.columns for facts in record.notes(DataFacts)[:1])
+    return not alike and len(outputs) > 1 and all(note.spread == 0.0 for note in outputs)
 
 
 def _cures(record: Record, first_step: int) -> tuple[Prescription, ...]:

@@ -17,11 +17,13 @@ from gradvitals.diagnostics.diagnoses.base import (
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear, is_out_of_reach
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import Arm, Gate
+from gradvitals.diagnostics.gate import CONFIDENCE, LEAST_GAIN, Arm, Gate
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Signal
 from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE
+from gradvitals.diagnostics.start_notes import DataFacts
 
 LARGEST_RATE = 1.0
 """Where the updates would ask for more, it is not the learning rate that keeps them small."""
@@ -36,11 +38,13 @@ class NoLearning:
 
     Cause: anything that keeps gradients from turning into progress: see the root that explains it. Data without signal
     look the same, so before it speaks, simple models are tried on the same data, out of sample; fewer than ten samples
-    need only differ.
+    need only differ. Where these surely find nothing, it is the data that are spoken of: targets that were shuffled,
+    sorted or filtered without their inputs.
     Cure: the root's; if there is none, overfit a tiny set first and work up from there.
     Info: never.
     Warning: the gate's *not learning* arm at the last look alone, if the network is surely and clearly behind simple
-    models on its own samples, and its loss has come to rest: one that was stopped early may only begin to learn.
+    models on its own samples, and its loss has come to rest: one that was stopped early may only begin to learn. Or
+    that arm, where simple models surely gain less than 5 % on the constant too, from inputs that are quantities.
     Error: that arm, where simple models do find signal in the data; or no gradient at all.
     Clear: the arm no longer holds.
     Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
@@ -76,6 +80,8 @@ class NoLearning:
         last = gate.at(standing.last_step)
         without_gradient = last is not None and Arm.NO_GRADIENT in last.arms
         if not standing.cleared and not without_gradient and (reason := self._no_signal(record)):
+            if surely_nothing(record):
+                return judged(self, [self._finding_of_data(record, standing)])
             return not_judged(self, reason)
         return judged(self, [self._finding(record, standing, without_gradient=without_gradient)])
 
@@ -84,6 +90,31 @@ class NoLearning:
         if not record.notes(Signal):
             return "whether the data hold any signal was not recorded"
         return NO_SIGNAL if shows_no_signal(record, self.signal) else ""
+
+    def _finding_of_data(self, record: Record, standing: Standing) -> Finding:
+        """Say that nobody finds anything in the data."""
+        most = record.notes(Signal)[-1]
+        return finding_of(
+            self,
+            replace(standing, severity=Severity.WARNING),
+            value=most.gain + CONFIDENCE * most.gain_se,
+            threshold=LEAST_GAIN,
+            evidence=(
+                f"after {standing.last_step} updates the network gains surely less than {100 * LEAST_GAIN:g} % on the"
+                " best constant output, and so do a linear fit and nearest neighbours, fitted to others of the samples"
+            ),
+            explanation=(
+                "Neither the network nor simple models find in the inputs what the targets have to do with them. Either"
+                " it is not there, or inputs and targets do not belong together any more, as where one of the two was"
+                " shuffled, sorted or filtered without the other."
+            ),
+            prescriptions=(
+                Prescription(
+                    "compare a few inputs and targets, as the loop gets them, with where they come from; shuffle, sort"
+                    " and filter both by the same indices"
+                ),
+            ),
+        )
 
     def _finding(self, record: Record, standing: Standing, *, without_gradient: bool) -> Finding:
         probe = next(probe for probe in reversed(record.notes(Probe)) if probe.step <= standing.last_step)
@@ -109,6 +140,21 @@ class NoLearning:
                 *(() if without_gradient else _rate_cures(record)),
             ),
         )
+
+
+def surely_nothing(record: Record) -> bool:
+    """Tell whether simple models surely explain next to nothing of the targets, by inputs that are quantities.
+
+    Of names, as token ids are, they cannot be expected to.
+    """
+    signals, facts = record.notes(Signal), record.notes(DataFacts)
+    if not signals or not facts or facts[0].rms is None or facts[0].rows < SMALL_SAMPLE:
+        return False
+    best = signals[-1]
+    if best.linear_gain is None or best.linear_gain_se is None:
+        return False
+    gains = ((best.gain, best.gain_se), (best.linear_gain, best.linear_gain_se))
+    return all(gain + CONFIDENCE * error < LEAST_GAIN for gain, error in gains)
 
 
 def _no_gain(record: Record, probe: Probe, standing: Standing) -> str:

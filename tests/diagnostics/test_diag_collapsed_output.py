@@ -66,12 +66,26 @@ def test_anything_less_is_none(spreads: tuple[float, ...], gain: float, record: 
 
 
 def test_data_without_signal_are_not_laid_to_the_network(record: Callable[..., Record]) -> None:
-    made = record(*[0.0] * 5, notes=[Signal(1000, 0.01, 0.02)])
-    judgement = CollapsedOutput().judge(made, judge_gate(made))
-    assert judgement.status == "not_judged"
-    assert "no signal" in judgement.reason
+    for first, later in ((0.3, 0.0), (0.0, 1e-9)):  # the second of a head that began at zero
+        made = record(first, *[later] * 4, notes=[Signal(1000, 0.01, 0.02)])
+        judgement = CollapsedOutput().judge(made, judge_gate(made))
+        assert judgement.status == "not_judged"
+        assert "no signal" in judgement.reason
     for gain, blamed in ((0.05, False), (0.07, True), (0.5, True)):  # at 3 standard errors it is a signal
-        assert bool(errors(record(*[0.0] * 5, notes=[Signal(1000, gain, 0.02)]))) == blamed
+        assert bool(errors(record(0.3, *[0.0] * 4, notes=[Signal(1000, gain, 0.02)]))) == blamed
+
+
+def test_outputs_that_never_varied_at_all_are_the_program_s_whatever_the_data_hold(
+    record: Callable[..., Record],
+) -> None:
+    made = record(*[0.0] * 5, notes=[Signal(1000, 0.01, 0.02)])
+    assert [finding.layer for finding in errors(made)] == ["output"]
+
+
+def test_outputs_that_never_varied_are_not_blamed_where_the_inputs_do_not(train_watched: Train) -> None:
+    data = WatchedData(np.ones((60, 2)), np.random.default_rng(0).normal(size=(60, 1)))
+    monitor = train_watched(data, hidden=[4], optimizer=Sgd(0.01), epochs=60).monitor
+    assert not [each for each in monitor.verdict.standing if each.id == "collapsed_output" and each.severity > 1]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Scan, Signal
 from gradvitals.diagnostics.shortfall import Shortfall
+from gradvitals.diagnostics.start_notes import DataFacts
 from gradvitals.diagnostics.straightness import Straightness
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import LayerForward
@@ -147,13 +148,14 @@ def test_a_run_too_short_for_the_gate_says_so(digits: WatchedData, train_watched
     assert "42 updates made" in status_of(verdict, "no_learning").reason
 
 
-def test_a_network_on_noise_is_not_blamed(train_watched: Train) -> None:
+def test_a_network_on_noise_is_not_blamed_and_the_data_are_spoken_of(train_watched: Train) -> None:
     rng = np.random.default_rng(0)
     data = WatchedData(rng.normal(size=(400, 5)), np.eye(2)[rng.integers(0, 2, 400)])
     verdict = train_watched(data, hidden=[], optimizer=Sgd(1e-6), epochs=60).monitor.verdict
-    judgement = status_of(verdict, "no_learning")
-    assert judgement.status == "not_judged"
-    assert "no signal" in judgement.reason
+    (finding,) = status_of(verdict, "no_learning").findings
+    assert finding.severity is Severity.WARNING
+    assert "Either it is not there, or inputs and targets do not belong together" in finding.explanation
+    assert verdict.outcome == "warning"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
@@ -388,6 +390,52 @@ def test_no_learning_is_silent_without_the_record_of_a_signal(
     assert "no signal" in status_of(judge(record), "no_learning").reason
     record.add(Signal(1000, 0.3, 0.01))
     assert status_of(judge(record), "no_learning").status == "fired"
+
+
+NOTHING = Signal(1000, -0.02, 0.01, -0.02, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("signal", "told"),
+    [
+        (NOTHING, True),
+        (replace(NOTHING, gain_se=0.03), False),
+        (replace(NOTHING, linear_gain=0.03), False),
+        (replace(NOTHING, linear_gain=None), False),
+    ],
+    ids=["surely nothing", "perhaps something", "perhaps for a line", "not recorded"],
+)
+@pytest.mark.parametrize("are_quantities", [True, False], ids=["quantities", "names"])
+def test_no_learning_speaks_of_the_data_where_simple_models_surely_find_nothing_either(
+    signal: Signal,
+    *,
+    told: bool,
+    are_quantities: bool,
+    make_context: Callable[..., Context],
+    make_probe: Callable[..., Probe],
+) -> None:
+    record = Record(make_context())
+    facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
+    facts |= {"step": 0, "rows": 800, "columns": 5, "not_finite": {}, "constant_count": 0, "constant_columns": ()}
+    facts |= {"target_means": (), "target_deviations": (), "rms": 1.0 if are_quantities else None}
+    record.add(DataFacts(**facts))
+    for step in (0, 300, 600, 1000):
+        record.add(make_probe(step, loss_ratio=1.0, gain=0.0, gain_se=0.001))
+    record.add(signal)
+    judgement = status_of(judge(record), "no_learning")
+    assert judgement.status == ("fired" if told and are_quantities else "not_judged")
+    assert [finding.severity for finding in judgement.findings] == [Severity.WARNING] * (told and are_quantities)
+    assert all("so do a linear fit and nearest neighbours" in finding.evidence for finding in judgement.findings)
+
+
+def test_rows_shuffled_without_their_targets_are_told_and_in_order_they_are_not(
+    digits: WatchedData, train_watched: Train
+) -> None:
+    order = np.random.default_rng(0).permutation(len(digits.inputs))
+    for rows, told in ((order, ["warning"]), (np.arange(len(order)), [])):
+        data = WatchedData(digits.inputs[rows], digits.targets)
+        verdict = train_watched(data, hidden=[], optimizer=Sgd(0.003), epochs=12).monitor.verdict
+        assert [str(each.severity) for each in verdict.standing if each.id == "no_learning"] == told
 
 
 AHEAD = Shortfall(1000, 256, 0.3, 0.9, 0.6, 0.03)

@@ -718,6 +718,20 @@ def test_a_softmax_in_a_lambda_before_a_loss_of_logits_is_told(*, is_sick: bool)
     assert [str(finding.severity) for finding in found] == (["error"] if is_sick else [])
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="what is compiled is not asked twice")
+@pytest.mark.parametrize("axis", [0, -1], ids=["over the samples", "over the classes"])
+def test_a_softmax_over_the_samples_of_a_batch_is_told(axis: int) -> None:
+    inputs, labels = make_classes()
+    model = keras.Sequential(
+        [layers.Input((7,)), layers.Dense(8, activation="relu"), layers.Dense(3), layers.Softmax(axis=axis)]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    monitor: Any = watch(model, data=(inputs, labels))
+    model.fit(inputs, labels, epochs=8, verbose=0, callbacks=[monitor])
+    found = [each for each in monitor.verdict.standing if each.id == "loss_mismatch" and each.severity > 1]
+    assert ["every other one was replaced" in each.evidence for each in found] == ([True] if axis == 0 else [])
+
+
 @pytest.mark.parametrize("is_scaled", [True, False])
 def test_inputs_that_a_rescaling_layer_scales_are_not_called_unscaled(*, is_scaled: bool) -> None:
     inputs, labels = make_classes()
