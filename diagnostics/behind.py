@@ -60,6 +60,15 @@ def find_likely_lag(probe: Probe, record: Record) -> Lag | None:
     return next((lag for lag in lags if _counts(lag, probe, LIKELY / COMPARISONS)), None)
 
 
+def find_any_lag(probe: Probe, record: Record) -> Lag | None:
+    """Say by how much simple models surely do better at the end of a training that was done, however little it is."""
+    if not _was_done(record):
+        return None
+    own = (Lag.of_own(note) for note in record.notes(Shortfall)[-1:] if note.step == probe.step)
+    new = (Lag.of_new(note) for note in record.notes(Generalisation)[-1:] if note.step == probe.step)
+    return next((lag for lag in (*own, *new) if lag.is_sure(LEVEL / COMPARISONS)), None)
+
+
 def least_lag(probe: Probe) -> float:
     """Give the score that simple models must have more for a network to be clearly behind them."""
     return LEAST_LAG_OF_GAIN if probe.majority_accuracy is None else LEAST_LAG
@@ -83,8 +92,12 @@ def simple_models_learn(note: Generalisation) -> bool:
 
 def is_done(record: Record) -> bool:
     """Tell whether a training of some length was done, so that what is left is left for good."""
+    return _was_done(record) and record.last_step >= LEAST_TO_CATCH_UP
+
+
+def _was_done(record: Record) -> bool:
     endings = record.notes(Ending)
-    return bool(endings) and not endings[-1].cut_short and record.last_step >= LEAST_TO_CATCH_UP
+    return bool(endings) and not endings[-1].cut_short
 
 
 def _on_own(probe: Probe, record: Record) -> Iterator[Lag]:

@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from gradvitals.diagnostics.behind import find_any_lag
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.saturated_units import SaturatedUnits
 from gradvitals.diagnostics.diagnoses.start import STOPPED, what_was_broken
 from gradvitals.diagnostics.diagnoses.update_sizes import (
+    THROWN,
     Update,
     first_beyond,
     first_growth,
@@ -19,7 +21,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import (
 )
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import VanishingGradient
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, warm_up
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, Gate, GateCheck, warm_up
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Incident, Probe, Scan
@@ -42,8 +44,9 @@ class LearningRateTooHigh:
     Info: never.
     Warning: an update beyond .15 of a layer, and after the warm-up a loss above twice that of the start and of the best
     constant; or one above .5 H that had been lower by .05 H; or a network that ended behind simple models (after 100
-    updates already, if its loss has come to rest, or one of these was seen at any look: it lost its time by it). Or,
-    where it ended behind them (likely, or surely after 100 updates) or memorises, a hidden layer that is saturated
+    updates already, if its loss has come to rest, or one of these was seen at any look: it lost its time by it; and
+    by however little, if after half of the training the loss was still above that of the start or of the constant).
+    Or, where it ended behind them (likely, or surely after 100 updates) or memorises, a hidden layer that is saturated
     only since then or lost a quarter of its units; or units and gradients that another rule warns of, and were well
     before. Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
@@ -67,7 +70,7 @@ class LearningRateTooHigh:
     id: ClassVar[str] = "learning_rate_too_high"
     tier: ClassVar[Tier] = "test"
     events: ClassVar[tuple[str, ...]] = ()
-    movement: float = 0.15
+    movement: float = THROWN
     deadly: float = 0.03
     constantly: float = 0.1
     blown_up: float = 2.0
@@ -90,7 +93,7 @@ class LearningRateTooHigh:
         costs = last.likely_behind or last.behind_early or Arm.MEMORISING in last.arms
         lost = _lost_units(record, probes[0], probes[-1]) if costs else ""
         had_time = has_come_to_rest(probes) or any(check.severity is not None for check in checks)
-        behind = last.behind or (last.behind_early and had_time)
+        behind = last.behind or (last.behind_early and had_time) or self._lost_half(record, update)
         if behind or spoiled or lost:
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
         flattened = lost or (spoiled is not None and spoiled.id == SaturatedUnits.id)
@@ -100,6 +103,18 @@ class LearningRateTooHigh:
             return not_judged(self, gate.reason)
         told = lost if spoiled is None else spoiled.evidence
         return judged(self, [None if standing is None else self._finding(record, gate, update, standing, told)])
+
+    def _lost_half(self, record: Record, update: Update) -> bool:
+        """Tell whether half of the time was lost by an update, and the network surely ended behind simple models.
+
+        At a look after half of all updates or more, the loss was still above that of the start or of the best constant.
+        """
+        probes = record.notes(Probe)
+        first, last = probes[0].loss_ratio, probes[-1]
+        if first is None or last.step < WARM_UP_STEPS or find_any_lag(last, record) is None:
+            return False
+        late = (probe for probe in probes if probe.step >= max(update.step, 0.5 * last.step))
+        return any(probe.loss_ratio is not None and probe.loss_ratio > min(first, 1.0) for probe in late)
 
     def _deadly(self, record: Record) -> Update | None:
         """Give the first update of no usual size, if all units of a layer have died after it."""

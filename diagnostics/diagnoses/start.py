@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import gradient_ratio
 from gradvitals.diagnostics.findings import Severity
@@ -74,6 +75,26 @@ def settle_start(
             severity = None
         checks.append(Check(probe.step, severity, 0.0))
     return settle(checks, 1) or Standing(mild, 0, record.last_step, cleared=False, value=0.0)
+
+
+def killed_on_the_way(record: Record, gate: Gate, over: Callable[[Probe], bool]) -> str:
+    """Say of which layer units died before a start was history, and still are a warning; nothing if of none.
+
+    Args:
+        record: With a probe at the start.
+        gate: Over the record's probes.
+        over: Whether a probe shows that it is history.
+    """
+    found = DeadUnits().judge(record, gate).findings
+    serious = (finding for finding in found if finding.severity > Severity.INFO)
+    early = (finding for finding in serious if _came_early(record, finding.first_step, over))
+    return next((f"units of {finding.layer} died on the way" for finding in early), "")
+
+
+def _came_early(record: Record, step: int, over: Callable[[Probe], bool]) -> bool:
+    """Tell whether what was first seen at a step came after the start, and before anything was seen to be over."""
+    before = [probe for probe in record.notes(Probe) if probe.step < step]
+    return bool(before) and not any(over(probe) for probe in before)
 
 
 def is_half_done(probe: Probe) -> bool:

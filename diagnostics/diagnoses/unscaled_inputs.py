@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_judged, set_key
-from gradvitals.diagnostics.diagnoses.start import USUAL, is_half_done, is_usual, settle_start
+from gradvitals.diagnostics.diagnoses.start import (
+    USUAL,
+    is_half_done,
+    is_usual,
+    killed_on_the_way,
+    settle_start,
+)
+from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
+from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.diagnostics.wording import times
 from gradvitals.engine.events import OptimizerInfo
@@ -37,6 +45,8 @@ class _Sign:
         value: What was measured.
         threshold: What it was held against.
         grave: Whether it is an error where the network is impaired.
+        rare: Whether hardly any healthy network has it.
+        lost: Whether the training had to come down to where standardised inputs begin.
     """
 
     evidence: str
@@ -44,6 +54,8 @@ class _Sign:
     value: float
     threshold: float
     grave: bool = False
+    rare: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +69,11 @@ class UnscaledInputs:
     Warning: with SGD, a step more than 6 times the longest that is stable along the first layer's weights, where the
     same network on standardised inputs would take a stable one.
     Also any of these, or a step beyond the longest stable one, if the network ended behind simple models: those have
-    standardised inputs.
+    standardised inputs. Likely is enough for such a step, or where an update went beyond .15 of a layer and steps on
+    standardised inputs would be stable; 100 updates are, where the loss was at a look still above their first one.
     Error: the warning, or a first loss or pre-activations that standardised inputs would mend, if the network is
     impaired.
-    Clear: half of the best constant's loss is gone.
+    Clear: half of the best constant's loss is gone; unless units that died before are a warning still.
     Needs: data; for the steps an SGD that is known, and a cross-entropy or squared loss. A loop of one's own may clip
     its gradients: its steps count beside another sign only, and warn of nothing by themselves.
     Source: LeCun et al. 1998, "Efficient BackProp", §4.3 and §5; Cohen et al. 2021 (2/λ without, (2 + 2β)/λ with
@@ -90,9 +103,9 @@ class UnscaledInputs:
         facts, starts = record.notes(DataFacts), record.notes(Propagation)
         if record.context is None or not facts or not starts:
             return not_judged(self, "not recorded")
-        lags = gate.behind_at(record.last_step)
+        lags = gate.behind_at(record.last_step) or gate.likely_behind_at(record.last_step)
         steps = [*self._in_steps(record.context, starts[0], lags=lags)]
-        others = [*self._in_signals(record.context, starts[0]), *self._in_columns(facts[0], starts[0])]
+        others = [*self._in_signals(record, record.context, starts[0]), *self._in_columns(facts[0], starts[0])]
         signs = [*steps, *others]
         if not signs or (record.context.config is None and not others):  # such steps alone may be the rate's fault
             return judged(self, [])
@@ -125,15 +138,16 @@ class UnscaledInputs:
             f" inputs they would be {then:.2g} of it"
         )
         severity = Severity.INFO if context.config is None else Severity.WARNING  # a loop may clip its gradients
-        yield _Sign(evidence, severity, now, 1.0 if lags else self.warn, grave=now > self.warn)
+        yield _Sign(evidence, severity, now, 1.0 if lags else self.warn, grave=now > self.warn, rare=True)
 
-    def _in_signals(self, context: Context, start: Propagation) -> Iterator[_Sign]:
+    def _in_signals(self, record: Record, context: Context, start: Propagation) -> Iterator[_Sign]:
         """Say whether the first loss or the first pre-activations are out of the ordinary for the inputs' sake."""
         then = _step_share(context, start.standardised_curvature)
         if start.standardised_loss is None or start.standardised_deviations is None:
             return
         now = _step_share(context, start.curvature) or 0.0
-        too_slow = context.config is not None and then is not None and then < TOO_SLOW and now < SUITED
+        slow = context.config is not None and then is not None and then < TOO_SLOW and now < SUITED
+        too_slow = slow and first_beyond(record, THROWN) is None
         grave = then is None or (then < 1.0 and not too_slow)
         constant = context.constant_loss
         if constant and start.loss > self.start * constant and start.standardised_loss < CLEARLY_LESS * start.loss:
@@ -143,7 +157,8 @@ class UnscaledInputs:
                 f" inputs {start.standardised_loss / constant:.3g} times"
             )
             mended = start.standardised_loss <= self.start * constant
-            yield _Sign(evidence, Severity.INFO, start.loss / constant, self.start, grave and mended)
+            lost = mended and _came_down_late(record, start.standardised_loss)
+            yield _Sign(evidence, Severity.INFO, start.loss / constant, self.start, grave and mended, lost=lost)
         first = context.layers[0].name
         if len(context.layers) > 1 and first in start.deviations:
             own, other = start.deviations[first], start.standardised_deviations[first]
@@ -154,10 +169,19 @@ class UnscaledInputs:
 
     def _finding(self, record: Record, gate: Gate, facts: DataFacts, start: Propagation, signs: list[_Sign]) -> Finding:
         worst = max(signs, key=lambda sign: (sign.severity, sign.grave))
-        over = is_half_done if worst.severity is Severity.WARNING else None
-        grave = any(sign.grave for sign in signs)
-        standing = settle_start(record, gate, worst.severity, grave=grave, over=over, costly=True)
-        evidence = "; ".join(sign.evidence for sign in signs)
+        warns = worst.severity is Severity.WARNING
+        killed = killed_on_the_way(record, gate, is_half_done) if warns else ""
+        standing = settle_start(
+            record,
+            gate,
+            worst.severity,
+            grave=any(sign.grave for sign in signs),
+            over=is_half_done if warns and not killed else None,
+            costly=True,
+            too_large=any(sign.rare for sign in signs) or _was_thrown_by_them(record, start),
+            lost=any(sign.lost for sign in signs),
+        )
+        evidence = "; ".join(filter(None, (*(sign.evidence for sign in signs), killed)))
         column = _dominant_column(start, facts)
         if column is not None:
             evidence += f"; column {column} alone makes {100 * (start.curvature_share or 0.0):.0f} % of that steepness"
@@ -183,6 +207,17 @@ class UnscaledInputs:
             return (every,)
         why = f"standardise column {column} (counted from 0), which outweighs all others"
         return every, set_key(record, why, "data.columns", {str(column): "standard"})
+
+
+def _was_thrown_by_them(record: Record, start: Propagation) -> bool:
+    """Tell whether an update threw a layer out, and on standardised inputs the first one's steps would be stable."""
+    then = None if record.context is None else _step_share(record.context, start.standardised_curvature)
+    return then is not None and then < 1.0 and first_beyond(record, THROWN) is not None
+
+
+def _came_down_late(record: Record, standardised_loss: float) -> bool:
+    """Tell whether the loss was at a later look still above that which standardised inputs begin with."""
+    return any(probe.step > 0 and probe.loss > standardised_loss for probe in record.notes(Probe))
 
 
 def _step_share(context: Context, curvature: float | None) -> float | None:

@@ -1,12 +1,14 @@
 """Diagnosis 26: targets of a regression that lie far from where the outputs start."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gradvitals.diagnostics.constant_predictor import OF_QUANTITIES
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
-from gradvitals.diagnostics.diagnoses.start import beats_constant, settle_start
+from gradvitals.diagnostics.diagnoses.start import beats_constant, killed_on_the_way, settle_start
+from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
@@ -59,10 +61,11 @@ class UnscaledTargets:
     stretch gradients and loss alike.
     Warning: the mean is more than one standard deviation from 0, and from the outputs' mean; or the standard deviation
     is less than a fifth of 1 and of the outputs'. Also what is said as info, if the network ended behind simple models:
-    those have standardised targets.
+    those have standardised targets. Of the mean, likely is enough where an update went beyond .15 of a layer.
     Error: any of these if the network is impaired; of the mean only where it still is the best constant's loss away, or
     on the way to it units died or were saturated: what is stuck *at* the mean unharmed has another cause.
-    Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned.
+    Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned; unless
+    units that died on the way to it are a warning still.
     Needs: a regression by mse, mae or huber, and data.
     Source: LeCun et al. 1998, "Efficient BackProp", §4.5; Karpathy 2019, "A recipe for training neural networks"
     ("init well: if you are regressing some values that have a mean of 50 then initialize the final bias to 50").
@@ -102,8 +105,12 @@ class UnscaledTargets:
             f"target {worst.target} has a mean of {worst.mean:.4g} and a standard deviation of {worst.deviation:.3g},"
             f" its output starts around {worst.start:.3g}: {worst.distance:,.3g} standard deviations away"
         )
-        plain = self._plain(worst.distance, self.warn, evidence)
-        return _settled(record, gate, plain, Severity.WARNING, grave=not _arrived_unharmed(record, gate))
+        killed = killed_on_the_way(record, gate, beats_constant)
+        plain = self._plain(worst.distance, self.warn, f"{evidence}; {killed}" if killed else evidence)
+        grave = not _arrived_unharmed(record, gate)
+        over = None if killed else beats_constant
+        thrown = first_beyond(record, THROWN) is not None
+        return _settled(record, gate, plain, Severity.WARNING, grave=grave, over=over, thrown=thrown)
 
     def _odd_spread(self, record: Record, gate: Gate, gaps: list[_Gap]) -> Finding | None:
         """Judge the deviations: the target's must be far from 1 too."""
@@ -117,7 +124,8 @@ class UnscaledTargets:
             f" {worst.spread:.3g}"
         )
         plain = self._plain(worst.ratio, 1.0 / self.spread if narrow else self.spread, evidence)
-        return _settled(record, gate, plain, Severity.WARNING if narrow else Severity.INFO, grave=True)
+        severity, over = (Severity.WARNING, beats_constant) if narrow else (Severity.INFO, None)
+        return _settled(record, gate, plain, severity, grave=True, over=over)
 
     def _plain(self, value: float, threshold: float, evidence: str) -> Finding:
         """Word a finding as it stands at the start."""
@@ -140,10 +148,18 @@ class UnscaledTargets:
         )
 
 
-def _settled(record: Record, gate: Gate, plain: Finding, severity: Severity, *, grave: bool) -> Finding:
+def _settled(
+    record: Record,
+    gate: Gate,
+    plain: Finding,
+    severity: Severity,
+    *,
+    grave: bool,
+    over: Callable[[Probe], bool] | None,
+    thrown: bool = False,
+) -> Finding:
     """Say what stands of it, and what to do."""
-    over = beats_constant if severity is Severity.WARNING else None
-    standing = settle_start(record, gate, severity, grave=grave, over=over, costly=True)
+    standing = settle_start(record, gate, severity, grave=grave, over=over, costly=True, too_large=thrown)
     return replace(
         plain,
         severity=standing.severity,

@@ -12,6 +12,9 @@ from gradvitals.engine.events import Array
 SCALE_FREE = frozenset({"adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta"})
 """Optimizers whose steps do not grow with the loss: under them a sum in place of a mean changes next to nothing."""
 
+THROWN = 0.15
+"""Ratio beyond which an update may have thrown a layer out: one healthy network of twelve had such a one."""
+
 SETTLED = 20
 """Updates before which ratios say little of the rest: zero-initialised layers start with large ones."""
 
