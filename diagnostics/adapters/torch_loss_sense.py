@@ -17,6 +17,12 @@ DRAWS = 3
 SIZES = (0.1, 1.0, 10.0)
 """Of the drawn outputs."""
 
+OFF = 0.1
+"""Of the targets' standard deviation: what outputs nearby differ by."""
+
+ROUNDING = 1e-4
+"""Share of a loss that adding up a batch in 32 bits, or in 16, may cost."""
+
 LEAST = 4
 """Samples that there must be."""
 
@@ -50,16 +56,20 @@ def prefers_wrong(loss: CustomTorchLoss, outputs: Outputs, targets: Array) -> bo
     """Ask a loss, tried out, whether it is larger of right outputs than of wrong ones, at every draw.
 
     Of classes the right one has the largest output or the least, of otherwise the same drawn ones; of quantities the
-    outputs are the targets themselves, or those of other samples. Nothing is asked of anything else.
+    outputs are the targets themselves, or those of other samples, and where these are no shares nothing nearby may be
+    worse: decisions times what they cost are no distance from the targets. For the same reason nothing is asked of a
+    loss that is linear in the outputs, nor of anything else.
     """
     rows, main = loss.coding.encode(targets), main_tensor(outputs)
     if not isinstance(outputs, torch.Tensor) or len(rows) < LEAST or len(np.unique(rows, axis=0)) < 2:
         return False
     is_class = targets.ndim == 1 and targets.dtype.kind in "iu" and main.ndim == 2
     if is_class and targets.min() >= 0 and targets.max() < main.shape[1]:
-        pairs = _answers(main, targets)
-    elif targets.dtype.kind == "f" and tuple(main.shape) == targets.shape:
-        pairs = _values(main, targets)
+        pairs = [*_answers(main, targets)]
+    elif targets.dtype.kind == "f" and tuple(main.shape) == targets.shape and not _is_linear(loss, main, rows):
+        pairs = [*_values(main, targets)]
+        if targets.min() < 0.0 or targets.max() > 1.0:
+            pairs += _nearby(main, targets)
     else:
         return False
     losses = [(_value(loss, right, rows), _value(loss, wrong, rows)) for right, wrong in pairs]
@@ -94,6 +104,25 @@ def _values(main: torch.Tensor, targets: Array) -> Iterator[tuple[torch.Tensor, 
     right = torch.as_tensor(targets).to(main)
     for shift in range(1, DRAWS + 1):
         yield right, right.roll(shift, dims=0)
+
+
+def _nearby(main: torch.Tensor, targets: Array) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Give the targets as outputs, and such as are a bit off, to either side."""
+    generator, right = torch.Generator().manual_seed(0), torch.as_tensor(targets).to(main)
+    for _ in range(DRAWS):
+        off = OFF * right.std() * torch.randn(right.shape, generator=generator).to(main)
+        yield from ((right, right + off), (right, right - off))
+
+
+def _is_linear(loss: CustomTorchLoss | KnownTorchLoss, main: torch.Tensor, rows: Array) -> bool:
+    """Tell whether halfway between drawn outputs the loss is the mean of theirs, but for rounding."""
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.rand(main.shape, generator=generator).to(main) for _ in range(2))
+    ends = [_value(loss, outputs, rows) for outputs in (first, second)]
+    halfway = _value(loss, (first + second) / 2.0, rows)
+    if halfway is None or ends[0] is None or ends[1] is None:
+        return False
+    return abs(halfway - (ends[0] + ends[1]) / 2.0) <= ROUNDING * max(abs(ends[0]), abs(ends[1]))
 
 
 def _value(loss: CustomTorchLoss | KnownTorchLoss, outputs: Outputs, rows: Array) -> float | None:

@@ -60,14 +60,14 @@ class LossMismatch:
     learning rate suits them.
     Warning: classes whose output a ReLU has silenced; targets, margins or certainty that the activation cannot reach,
     at 5 % of H; several labels, or none, under a loss of one class; outputs above 1 taken for probabilities; several
-    outputs that all learn one target; outputs that depend on the other samples of the batch, in eval mode.
+    outputs that all learn one target; outputs that depend on the other samples of the batch, in eval mode; a loss that
+    is less where outputs are wrong than where they are right.
     Error: these, a squared error of a softmax or a sigmoid, and, under an optimizer whose steps grow with the loss, a
     sum, if the network is impaired. And whatever it does: a softmax or a loss of classes over one output; labels beyond
     the outputs, or that are no whole numbers; targets that the loss is not defined for; a softmax or sigmoid under a
     loss that applies its own; outputs taken for probabilities, or for their logarithms, that are none; targets that the
     activation cannot reach, or scores that are all of one sign, at 25 % of H; one output for several targets; outputs
-    that meet the targets of all samples; a loss that is the same whatever the outputs are, or is less where they are
-    wrong.
+    that meet the targets of all samples; a loss that is the same whatever the outputs are.
     Clear: never: it is how the program is written. What depends on the network is judged at its end.
     Needs: a loss that is known; for most of it targets.
     Source: Karpathy 2019, "A recipe for training neural networks"; Humbatova et al. 2020, "Taxonomy of real faults in

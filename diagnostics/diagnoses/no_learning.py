@@ -105,8 +105,8 @@ class NoLearning:
             ),
             explanation=(
                 "Neither the network nor simple models find in the inputs what the targets have to do with them. Either"
-                " it is not there, or inputs and targets do not belong together any more, as where one of the two was"
-                " shuffled, sorted or filtered without the other."
+                " it is too little, or too deeply hidden, for any of them, or inputs and targets do not belong together"
+                " any more, as where one of the two was shuffled, sorted or filtered without the other."
             ),
             prescriptions=(
                 Prescription(

@@ -26,7 +26,7 @@ def of_wrong_answers(meeting: Meeting) -> Mismatch | None:
     if not any(note.prefers_wrong for note in meeting.record.notes(OddLoss)):
         return None
     return always(
-        Severity.ERROR,
+        Severity.WARNING,  # to unlearn may be what is wanted
         "of right outputs the loss is larger than of wrong ones, at every draw",
         "what makes the loss smaller makes the answers worse: its sign, or that of a part of it, is the wrong one",
         Prescription("give the loss the other sign: of a likelihood or a similarity the negative is minimised"),
