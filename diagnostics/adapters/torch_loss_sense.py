@@ -1,6 +1,6 @@
 """Whether a loss of no name makes sense: whether it depends on the outputs, and is less where they are right.
 
-Both are asked of drawn outputs of many sizes, so that no network need have got to where it matters.
+Both are asked of drawn outputs of many sizes, and of the targets themselves, so that no network need have got there.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,7 +46,11 @@ def ignores_outputs(loss: CustomTorchLoss | KnownTorchLoss, outputs: Outputs, ta
 
         return draw
 
-    drawings = [drawn(size, signed=signed) for signed in (False, True) for size in SIZES]
+    def right(tensor: torch.Tensor) -> torch.Tensor:
+        fits = tensor.is_floating_point() and tensor.numel() == targets.size  # a clipped residual is felt only here
+        return torch.as_tensor(targets).to(tensor).reshape(tensor.shape) if fits else tensor
+
+    drawings = [right, *(drawn(size, signed=signed) for signed in (False, True) for size in SIZES)]
     values = [_value(loss, each_tensor(outputs, draw), rows) for draw in drawings]
     finite = [value for value in values if value is not None]
     return len(finite) >= LEAST and len(set(finite)) == 1

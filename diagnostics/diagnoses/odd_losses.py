@@ -11,7 +11,8 @@ def without_outputs(meeting: Meeting) -> Mismatch | None:
         return None
     return always(
         Severity.ERROR,
-        "the loss is the same to the bit whatever the outputs are: drawn ones of several sizes were tried",
+        "the loss is the same to the bit whatever the outputs are: the targets themselves were tried, and drawn ones of"
+        " several sizes",
         "the loss does not depend on the outputs, so that there is nothing to learn from it, as where a cross-entropy"
         " of classes gets a single one",
         Prescription(

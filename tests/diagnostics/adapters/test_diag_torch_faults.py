@@ -751,9 +751,12 @@ def labels_without_a_meaning() -> Loop:
     return train(mlp(), (inputs, labels[torch.randperm(len(labels))]))
 
 
-def test_shuffled_labels_are_no_fault_of_the_network() -> None:
+def test_shuffled_labels_are_no_fault_of_the_network_and_a_warning_of_the_data() -> None:
     monitor = watched_to_its_end(labels_without_a_meaning)
-    assert serious(monitor) == {}
+    assert serious(monitor) == {"no_learning": None}
+    (finding,) = (each for each in monitor.verdict.standing if each.id == "no_learning")
+    assert finding.severity is WARNING
+    assert "inputs and targets do not belong together any more" in finding.explanation
     assert monitor.record.series("loss_ratio").values[-1] > 0.9  # of which a network that is well would be ashamed
 
 

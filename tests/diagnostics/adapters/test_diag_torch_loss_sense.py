@@ -50,6 +50,10 @@ def with_penalty(ours: Any, theirs: Any) -> Any:
     return (ours - theirs).abs().pow(1.5).mean() + 0.1 * ours.pow(2).mean()
 
 
+def clipped(ours: Any, theirs: Any) -> Any:
+    return (ours - theirs).clamp(-0.01, 0.01).pow(2).mean()
+
+
 def minus(loss: Any) -> Any:
     return lambda ours, theirs: -loss(ours, theirs)
 
@@ -62,6 +66,7 @@ SENSIBLE: dict[str, tuple[Any, Any, Array]] = {
     "dice": (dice, MAPS, MASKS),
     "cosine": (cosine, LOGITS, VALUES),
     "with a penalty": (with_penalty, LOGITS, VALUES),
+    "felt near the targets alone": (clipped, LOGITS, VALUES),
     "of one class a row": (nn.MultiMarginLoss(), LOGITS, LABELS),
     "of decisions and their costs": (lambda o, t: (o.softmax(1) * t).sum(1).mean(), LOGITS, VALUES),
     "of probabilities and costs": (lambda o, t: (o * t).sum(1).mean(), LOGITS.softmax(1), VALUES),
