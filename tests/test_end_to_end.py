@@ -15,7 +15,7 @@ SICK = {
     "dying_relu": ("dead_units@hidden_1", "dead_units@hidden_1"),
     "saturated_sigmoid": ("initialization_scale@hidden_1", "saturated_units@hidden_1"),
     "vanishing_sigmoid_stack": ("vanishing_gradient@hidden_1", "vanishing_gradient@hidden_1"),
-    "exploding_initialization": ("initialization_scale@hidden_2", "exploding_gradient@hidden_1"),
+    "exploding_initialization": ("initialization_scale@hidden_1", "exploding_gradient@hidden_1"),
 }
 """Sick configs, the root that each must have, and the symptom that it is named for."""
 

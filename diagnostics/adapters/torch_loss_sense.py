@@ -119,12 +119,12 @@ def _nearby(main: torch.Tensor, targets: Array) -> Iterator[tuple[torch.Tensor, 
 
 
 def _is_linear(loss: CustomTorchLoss | KnownTorchLoss, main: torch.Tensor, rows: Array) -> bool:
-    """Tell whether halfway between drawn outputs the loss is the mean of theirs, but for rounding."""
+    """Tell whether halfway between drawn outputs the loss is the mean of theirs, but for rounding, and not the same."""
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.rand(main.shape, generator=generator).to(main) for _ in range(2))
     ends = [_value(loss, outputs, rows) for outputs in (first, second)]
     halfway = _value(loss, (first + second) / 2.0, rows)
-    if halfway is None or ends[0] is None or ends[1] is None:
+    if halfway is None or ends[0] is None or ends[1] is None or ends[0] == ends[1]:
         return False
     return abs(halfway - (ends[0] + ends[1]) / 2.0) <= ROUNDING * max(abs(ends[0]), abs(ends[1]))
 

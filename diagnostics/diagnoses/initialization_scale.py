@@ -28,6 +28,9 @@ from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 from gradvitals.diagnostics.wording import times
 
+GROWN = 2.0
+"""Factor by which the first layer to blame for large signals makes them larger; of he_normal it is 1.4 at most."""
+
 EXTREME = 10.0
 """Factor beyond the usual sizes from which signals are an error where the network is impaired."""
 
@@ -69,6 +72,7 @@ class InitializationScale:
     Clear: half of the best constant's loss is gone; of a regression, the network is surely better than a constant.
     Healthy networks started from hundreds of times that loss. Not if the network is likely to have ended behind simple
     models: what starts from confident errors may learn its samples by heart.
+    Where signals are too large, the layer is the first that makes them more than twice as large.
     Needs: data. It goes by the inputs as they are and standardised, whichever is milder: what the data's scale does is
     no fault of the weights.
     Source: Glorot & Bengio 2010; He et al. 2015; Mishkin & Matas 2016, "All you need is a good init", which rescales
@@ -99,16 +103,17 @@ class InitializationScale:
             return judged(self, [])  # nothing is a number, which is another diagnosis
         odd = next((name for name in signals if self._is_odd(signals, name)), None)
         signs = [
-            *self._in_outputs(context, facts[0], starts[0], signals, odd or list(signals)[-1]),
+            *self._in_outputs(context, facts[0], starts[0], signals, odd),
             *self._in_layers(signals, odd),
             *self._over_depth(signals),
         ]
         return judged(self, [self._finding(record, gate, signals, signs)] if signs else [])
 
     def _in_outputs(
-        self, context: Context, facts: DataFacts, start: Propagation, signals: Mapping[str, float], layer: str
+        self, context: Context, facts: DataFacts, start: Propagation, signals: Mapping[str, float], odd: str | None
     ) -> Iterator[_Sign]:
         """Say whether the outputs are so large that the network starts from far behind a constant."""
+        layer = _first_growth(signals) or odd or list(signals)[-1]
         loss = first_loss(context, start)
         spread = _spread(context, facts, signals) if loss is None else None
         if loss is not None and loss > self.warn:
@@ -124,7 +129,8 @@ class InitializationScale:
             threshold = self.largest if signals[odd] > self.largest else self.smallest
             grave = any(self._is_odd(signals, name, EXTREME) for name in signals)
             evidence = f"that of {odd} is outside {self.smallest:g} to {self.largest:g}"
-            yield _Sign(evidence, odd, signals[odd], threshold, grave)
+            grown = _first_growth(signals) if signals[odd] > self.largest else None
+            yield _Sign(evidence, grown or odd, signals[odd], threshold, grave)
 
     def _over_depth(self, signals: Mapping[str, float]) -> Iterator[_Sign]:
         """Say whether signals grow or shrink on their way through the layers."""
@@ -159,13 +165,15 @@ class InitializationScale:
         )
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)
+        is_first = worst.layer == _first_growth(signals) and worst.layer not in told
+        grown = f"; {worst.layer} is the first that makes them more than twice as large" if is_first else ""
         return finding_of(
             self,
             standing,
             layer=worst.layer,
             value=worst.value,
             threshold=worst.threshold,
-            evidence=f"before the first update the pre-activations have standard deviations of {sizes}; {told}",
+            evidence=f"before the first update the pre-activations have standard deviations of {sizes}; {told}{grown}",
             explanation=(
                 "Signals that are too large drive activations to their ends and the outputs to confident errors, which"
                 " the first updates must undo; those that are too small leave no gradient to the layers below."
@@ -183,6 +191,16 @@ class InitializationScale:
             each = [*[init] * len(hidden), "zeros"]
             cures.append(set_key(record, "start the output layer from zeros, as many do", "model.init", each))
         return tuple(cures)
+
+
+def _first_growth(signals: Mapping[str, float]) -> str | None:
+    """Name the first layer whose signals are more than twice as large as those before it, and than 1."""
+    before = 1.0  # the size of standardised inputs
+    for name, size in signals.items():
+        if size > GROWN * before:
+            return name
+        before = max(size, 1.0)
+    return None
 
 
 def _gain(signals: Mapping[str, float]) -> float:

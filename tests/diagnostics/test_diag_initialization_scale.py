@@ -295,10 +295,10 @@ def test_no_usual_initialisation_is_blamed_even_where_nothing_is_learned(
 @pytest.mark.parametrize(
     ("activation", "std", "layer"),
     [
-        ("relu", 1.0, "hidden_2"),
+        ("relu", 1.0, "hidden_1"),
         ("relu", 3.0, "hidden_1"),
         ("relu", 30.0, "hidden_1"),
-        ("tanh", 1.0, "output"),
+        ("tanh", 1.0, "hidden_1"),
         ("tanh", 3.0, "hidden_1"),
     ],
 )
@@ -309,6 +309,14 @@ def test_weights_that_are_far_too_large_are_found(
     (finding,) = findings_of(watched.monitor.record)
     assert str(finding.severity) in {"warning", "error"}
     assert finding.layer == layer
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_layer_whose_weights_are_too_large_is_named(place: int, digits: WatchedData, train_watched: Train) -> None:
+    init: list[Any] = [he_normal] * 3
+    init[place] = normal(2.0)
+    (finding,) = findings_of(train_watched(digits, init=init, optimizer=Sgd(1e-4), epochs=2).monitor.record)
+    assert finding.layer == ["hidden_1", "hidden_2", "output"][place]
 
 
 @pytest.mark.parametrize("head", [zeros, normal(1e-3)], ids=["zeros", "small"])

@@ -653,7 +653,7 @@ FAULTS = [
     Fault(a_deep_net_saturates, "learning_rate_too_high", also=("saturated_units", "no_learning")),
     Fault(saturated_from_the_start, "saturated_units@0", WARNING),
     Fault(eight_sigmoids, "vanishing_gradient@0", also=BLIND),
-    Fault(weights_that_make_gradients_explode, "initialization_scale@2", also=("exploding_gradient", "non_finite")),
+    Fault(weights_that_make_gradients_explode, "initialization_scale@0", also=("exploding_gradient", "non_finite")),
     Fault(known_by_heart, "initialization_scale@0", also=("memorising",)),
     Fault(straight_lines_through_moons, "underfitting", WARNING),
     Fault(trained_until_the_noise_is_learned, "memorising", WARNING, also=("overfitting",)),
