@@ -29,21 +29,34 @@ def exchanges_targets(loss: CustomTorchLoss, outputs: Outputs, targets: Array) -
         return False
     rows = np.concatenate([rows[:1], rows[:1], rows[2:]])
     generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        return all(_exchanges(loss, outputs, rows, generator) for _ in range(DRAWS))
+
+
+def _exchanges(loss: CustomTorchLoss, outputs: Outputs, rows: Array, generator: torch.Generator) -> bool:
+    """Ask of drawn outputs: between 0 and 1, which logarithms and roots can take, and as far apart as the targets.
+
+    Of outputs that are all on one side of all targets, sums of distances are the same in every order.
+    """
+    order = torch.randperm(len(rows), generator=generator).numpy()
+    low, width = float(rows.min()), float(np.ptp(rows))
 
     def drawn(tensor: torch.Tensor) -> torch.Tensor:
-        if not tensor.is_floating_point():
-            return tensor
-        return torch.rand(tensor.shape, generator=generator).to(tensor)  # which logarithms and roots can take, too
+        return torch.rand(tensor.shape, generator=generator).to(tensor) if tensor.is_floating_point() else tensor
 
-    with torch.no_grad():
-        for _ in range(DRAWS):
-            ours, order = each_tensor(outputs, drawn), torch.randperm(len(rows), generator=generator).numpy()
-            orders = (rows, rows[order], np.repeat(rows[:1], len(rows), axis=0))
-            try:
-                as_given, exchanged, others = (float(loss.mean(ours, each)) for each in orders)
-            except Exception:  # noqa: BLE001 - what a loss cannot take, it is not asked of
-                return False
-            size = max(abs(as_given), abs(others))
-            if not abs(exchanged - as_given) <= ROUNDING * size or not abs(others - as_given) > NOTICEABLE * size:
-                return False
-    return True
+    def apart(tensor: torch.Tensor) -> torch.Tensor:
+        return low + width * tensor if tensor.is_floating_point() else tensor
+
+    near = each_tensor(outputs, drawn)
+    far = each_tensor(near, apart)
+    try:
+        as_given, exchanged, others = (
+            float(loss.mean(near, each)) for each in (rows, rows[order], np.repeat(rows[:1], len(rows), axis=0))
+        )
+        far_given, far_exchanged = (float(loss.mean(far, each)) for each in (rows, rows[order]))
+    except Exception:  # noqa: BLE001 - what a loss cannot take, it is not asked of
+        return False
+    size = max(abs(as_given), abs(others))
+    if not abs(exchanged - as_given) <= ROUNDING * size or not abs(others - as_given) > NOTICEABLE * size:
+        return False
+    return not abs(far_exchanged - far_given) > ROUNDING * abs(far_given)  # nor is a NaN a difference

@@ -286,3 +286,16 @@ def test_a_loss_that_no_exchange_of_targets_would_show_is_left_alone(loss: Any) 
     module = mlp(outputs=1)
     monitor = train(module, (inputs, inputs[:, :1]), lambda x, y: loss(module(x), y), loss=loss, epochs=2)
     assert "loss_mismatch" not in standing(monitor)
+
+
+def test_a_loss_that_is_linear_on_either_side_is_asked_of_outputs_among_the_targets() -> None:
+    inputs, _ = blobs()
+    module = mlp(outputs=1)
+
+    def loss(outputs: Any, targets: Any) -> Any:
+        residual = targets - outputs
+        return torch.maximum(0.9 * residual, -0.1 * residual).mean()
+
+    data = inputs, 10.0 + inputs[:, :1]
+    monitor = train(module, data, lambda x, y: loss(module(x), y), loss=loss, epochs=2)
+    assert "loss_mismatch" not in standing(monitor)
