@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from gradvitals.diagnostics.batch_labels import BatchWatcher
 from gradvitals.diagnostics.call_site import CallSite
-from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
@@ -23,13 +22,11 @@ from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
-from gradvitals.diagnostics.measurements import Context
 from gradvitals.diagnostics.movement import MovementWatcher
 from gradvitals.diagnostics.notes import Ending, Probe
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
 from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.recorder import Recorder
-from gradvitals.diagnostics.recurrence import unseen_recurrence
 from gradvitals.diagnostics.reporting import Reporter
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
@@ -37,6 +34,7 @@ from gradvitals.diagnostics.simple_models import ask_simple_models
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.starting_point import measure_start
 from gradvitals.diagnostics.step_metrics import StepMetrics
+from gradvitals.diagnostics.training_context import context_of
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import (
@@ -213,22 +211,14 @@ class Monitor:
         self._live_steps = LIVE_WORK / max(self._work_per_step, 1)
         inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
         self._drawer.plan(total, self._live_steps, inputs, self._prober)
-        constant = None if self._prober is None else self._prober.constant
-        context = Context(
-            layers=tuple(self._network.layers),
-            loss=self._network.loss_name,
+        context = context_of(
+            self._network,
+            event,
             total_steps=total,
-            batch_size=event.batch_size,
-            samples=samples or None,
-            constant_loss=None if constant is None else constant.mean_loss,
-            classes=len(constant.best) if constant is not None and constant.loss in OF_ONE_CLASS else None,
+            samples=samples,
+            constant=None if self._prober is None else self._prober.constant,
             config=self._config,
-            by_layer=event.by_layer,
-            unheld=event.unheld,
-            unobserved={**event.unobserved, **unseen_recurrence(self._network.parameters_by_layer())},
-            never_called=event.never_called,
             call_site=self.call_site,
-            optimizer=event.optimizer,
         )
         self._recorder.begin(context)
         for note in loss_notes(self._network, inputs, targets, step=event.step):
