@@ -115,7 +115,6 @@ class TorchSteps:
     def stop(self) -> None:
         """Look at nothing any more; the hooks of optimizers stay until the end, as they may be what is running."""
         self._ended = True
-        self._unwatched = _nobody
         self._forward.stop()
         if self._notes is not None:
             self._notes.stop()

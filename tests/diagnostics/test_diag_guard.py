@@ -55,11 +55,12 @@ class Failing(RunWriter):
 
     def __init__(self, folder: Path, step: int, error: type[BaseException] = OSError) -> None:
         super().__init__(folder)
-        self.step, self.error = step, error
+        self.step, self.error, self.failures = step, error, 0
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Fail from the step on."""
         if step >= self.step:
+            self.failures += 1
             raise self.error(FULL)
         super().scalars(step, values)
 
@@ -101,10 +102,11 @@ def test_nothing_of_a_watching_that_failed_listens_any_more(
     digits: WatchedData, make_network: MakeNetwork, tmp_path: Path
 ) -> None:
     network = make_network(digits)
-    monitor = Monitor(network, digits, every=1, sinks=[Failing(tmp_path, 20)])
+    writer = Failing(tmp_path, 20)
+    monitor = Monitor(network, digits, every=1, sinks=[writer])
     with pytest.warns(WatchingFailed):
         trained(network, digits)
-    assert monitor.record.last_step == 20
+    assert (monitor.record.last_step, writer.failures) == (20, 1)
     assert not network.hooks.wants(TrainingEnded)
 
 

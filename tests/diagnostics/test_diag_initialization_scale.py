@@ -317,6 +317,8 @@ def test_the_layer_whose_weights_are_too_large_is_named(place: int, digits: Watc
     init[place] = normal(2.0)
     (finding,) = findings_of(train_watched(digits, init=init, optimizer=Sgd(1e-4), epochs=2).monitor.record)
     assert finding.layer == ["hidden_1", "hidden_2", "output"][place]
+    said = f"that of {finding.layer} is outside" in finding.evidence
+    assert ("is the first that makes them" in finding.evidence) is not said
 
 
 @pytest.mark.parametrize("head", [zeros, normal(1e-3)], ids=["zeros", "small"])

@@ -43,13 +43,14 @@ class Moody(nn.Module):  # type: ignore[misc]
     def __init__(self, patience: int) -> None:
         super().__init__()
         self.hidden, self.output = nn.Linear(6, 16), nn.Linear(16, 1)
-        self.patience = patience
+        self.patience, self.failures = patience, 0
 
     def forward(self, inputs: Any) -> Any:
         """Raise on a look that comes too late."""
         if self.training:
             self.patience -= 1
         elif self.patience <= 0:
+            self.failures += 1
             raise RuntimeError(FAULT)
         return self.output(self.hidden(inputs).relu())
 
@@ -84,17 +85,21 @@ def weights(module: Any) -> list[bytes]:
     return [each.detach().numpy().tobytes() for each in module.parameters()]
 
 
-def failing(method: Callable[..., Any], calls: int) -> Callable[..., Any]:
-    """Make a method fail after so many calls."""
-    left = [calls]
+class Failing:
+    """Makes a method fail after so many calls; `failures` says how often it did."""
 
-    def fails(*args: Any, **kwargs: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            raise ValueError(FAULT)
-        return method(*args, **kwargs)
+    def __init__(self, method: Callable[..., Any], calls: int) -> None:
+        self.method, self.left, self.failures = method, calls, 0
 
-    return fails
+    def __get__(self, owner: Any, kind: type) -> Callable[..., Any]:
+        def fails(*args: Any, **kwargs: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                self.failures += 1
+                raise ValueError(FAULT)
+            return self.method(owner, *args, **kwargs)
+
+        return fails
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -104,7 +109,8 @@ def test_the_loop_goes_on_wherever_the_watching_fails(place: str, monkeypatch: p
     watched = copy.deepcopy(alone)
     owner, name, calls = PLACES[place]
     loop(alone, broadcast=owner is PullWatch)
-    monkeypatch.setattr(owner, name, failing(getattr(owner, name), calls))
+    failing = Failing(getattr(owner, name), calls)
+    monkeypatch.setattr(owner, name, failing)
     with (
         pytest.warns(WatchingFailed, match=f"ValueError: {FAULT}") as told,
         watch(watched, data=data(), loss=nn.MSELoss(), every=1) as monitor,
@@ -114,6 +120,7 @@ def test_the_loop_goes_on_wherever_the_watching_fails(place: str, monkeypatch: p
     assert len(told) == 1
     assert told[0].filename == __file__
     assert monitor.record.notes(Ending)[-1].reason == "unwatched"
+    assert failing.failures == 1  # nothing is tried again
 
 
 @pytest.mark.parametrize("closure", [False, True])
@@ -129,6 +136,7 @@ def test_a_module_that_no_longer_runs_for_a_look_is_trained_on(*, closure: bool)
     ):
         loop(watched, closure=closure)
     assert weights(watched) == weights(alone)
+    assert watched.failures == 1
     assert len(hooked._global_optimizer_pre_hooks) == hooks
     assert not watched._forward_hooks
     with pytest.raises(NotJudged, match="watching the training failed before its end"):

@@ -70,11 +70,18 @@ SENSIBLE: dict[str, tuple[Any, Any, Array]] = {
     "of one class a row": (nn.MultiMarginLoss(), LOGITS, LABELS),
     "of decisions and their costs": (lambda o, t: (o.softmax(1) * t).sum(1).mean(), LOGITS, VALUES),
     "of probabilities and costs": (lambda o, t: (o * t).sum(1).mean(), LOGITS.softmax(1), VALUES),
+    "of shares and costs up to 1": (lambda o, t: (o * t).sum(1).mean(), LOGITS.softmax(1), np.abs(VALUES) / 4),
     "of two outputs": (lambda o, t: o[0].pow(2).mean() + (o[1] - t).abs().pow(3).mean(), (LOGITS, LOGITS), VALUES),
 }
 
 
-ODD = {"of two outputs", "with a penalty", "of decisions and their costs", "of probabilities and costs"}
+ODD = {
+    "of two outputs",
+    "with a penalty",
+    "of decisions and their costs",
+    "of probabilities and costs",
+    "of shares and costs up to 1",
+}
 """Those whose right outputs nobody can tell, or that have another sense with the other sign."""
 
 
