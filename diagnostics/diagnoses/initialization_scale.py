@@ -165,7 +165,7 @@ class InitializationScale:
         )
         sizes = ", ".join(f"{name} {size:.3g}" for name, size in signals.items())
         told = "; ".join(sign.evidence for sign in signs)
-        is_first = worst.layer == _first_growth(signals) and worst.layer not in told
+        is_first = worst.layer == _first_growth(signals) and f"that of {worst.layer} is" not in told
         grown = f"; {worst.layer} is the first that makes them more than twice as large" if is_first else ""
         return finding_of(
             self,
