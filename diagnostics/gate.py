@@ -168,6 +168,11 @@ def is_not_learning(probe: Probe) -> bool:
     return learned_nothing and not beats_majority(probe)
 
 
+def gains_little(probe: Probe) -> bool:
+    """Tell whether a network gains below 5 % on the constant, if not surely, and is no oftener right than the majority."""
+    return probe.gain is not None and probe.gain < LEAST_GAIN and not beats_majority(probe)
+
+
 def beats_majority(probe: Probe) -> bool:
     """Tell whether a classifier is right more often than one that always names the commonest class, by 2 SE.
 

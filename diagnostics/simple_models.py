@@ -6,7 +6,7 @@ import numpy as np
 
 from gradvitals.diagnostics.behind import has_room, least_lag
 from gradvitals.diagnostics.data_signal import measure_signal
-from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, judge_gate
+from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, gains_little, judge_gate
 from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Signal
 from gradvitals.diagnostics.probing import SEED, Prober
 from gradvitals.diagnostics.recorder import Recorder
@@ -22,12 +22,12 @@ def ask_simple_models(recorder: Recorder, data: WatchedData, prober: Prober, end
         prober: Its prober.
         ending: How it ended.
     """
-    checks = judge_gate(recorder.record).checks
-    if checks and Arm.NOT_LEARNING in checks[-1].arms:
+    checks, probes = judge_gate(recorder.record).checks, recorder.record.notes(Probe)
+    done = ending.step >= WARM_UP_STEPS and not ending.cut_short
+    if checks and (Arm.NOT_LEARNING in checks[-1].arms or (done and gains_little(probes[-1]))):
         recorder.add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=ending.step))
     recorder.add_once(prober.straightness(ending.step))
-    probes = recorder.record.notes(Probe)
-    if probes and ending.step >= WARM_UP_STEPS and not ending.cut_short:
+    if probes and done:
         _compare(recorder, prober, probes[-1])
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gradvitals.diagnostics.behind import is_done
 from gradvitals.diagnostics.data_signal import LEAST_ROWS
 from gradvitals.diagnostics.diagnoses.base import (
     change_learning_rate,
@@ -17,7 +18,7 @@ from gradvitals.diagnostics.diagnoses.base import (
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
 from gradvitals.diagnostics.diagnoses.linearity import bend, is_linear, is_out_of_reach
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
-from gradvitals.diagnostics.gate import CONFIDENCE, LEAST_GAIN, Arm, Gate
+from gradvitals.diagnostics.gate import CONFIDENCE, LEAST_GAIN, Arm, Gate, gains_little
 from gradvitals.diagnostics.learned import has_come_to_rest
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Signal
@@ -44,7 +45,8 @@ class NoLearning:
     Info: never.
     Warning: the gate's *not learning* arm at the last look alone, if the network is surely and clearly behind simple
     models on its own samples, and its loss has come to rest: one that was stopped early may only begin to learn. Or
-    that arm, where simple models surely gain less than 5 % on the constant too, from inputs that are quantities.
+    that arm, or a gain below 5 % at the end of 200 updates and more, where simple models surely gain less on the
+    constant too, from inputs that are quantities.
     Error: that arm, where simple models do find signal in the data; or no gradient at all.
     Clear: the arm no longer holds.
     Needs: targets, a loss whose best constant is known, 100 updates and 20 % of the plan.
@@ -73,10 +75,8 @@ class NoLearning:
         standing = settle(checks, self.persistence)
         if checks and checks[-1].severity and considered[-1].behind and has_come_to_rest(record.notes(Probe)):
             standing = at_least(standing, replace(checks[-1], severity=Severity.WARNING))
-        if standing is None and len(checks) < self.persistence:
-            return not_judged(self, f"{len(checks)} of {self.persistence} checks")
         if standing is None:
-            return judged(self, [])
+            return self._nothing_stands(record, len(checks))
         last = gate.at(standing.last_step)
         without_gradient = last is not None and Arm.NO_GRADIENT in last.arms
         if not standing.cleared and not without_gradient and (reason := self._no_signal(record)):
@@ -91,17 +91,34 @@ class NoLearning:
             return "whether the data hold any signal was not recorded"
         return NO_SIGNAL if shows_no_signal(record, self.signal) else ""
 
+    def _nothing_stands(self, record: Record, checks: int) -> Judgement:
+        """Speak of data in which a training that is done found next to nothing, if not surely less than 5 %."""
+        if self._ended_with_nothing(record):
+            end = record.notes(Probe)[-1].step
+            found = Standing(Severity.WARNING, end, end, cleared=False, value=0.0)
+            return judged(self, [self._finding_of_data(record, found)])
+        if checks < self.persistence:
+            return not_judged(self, f"{checks} of {self.persistence} checks")
+        return judged(self, [])
+
+    def _ended_with_nothing(self, record: Record) -> bool:
+        """Tell whether a training that is done found next to nothing, and simple models surely nothing."""
+        found_nothing = is_done(record) and gains_little(record.notes(Probe)[-1])
+        return found_nothing and shows_no_signal(record, self.signal) and surely_nothing(record)
+
     def _finding_of_data(self, record: Record, standing: Standing) -> Finding:
         """Say that nobody finds anything in the data."""
         most = record.notes(Signal)[-1]
+        own = next(probe.gain for probe in reversed(record.notes(Probe)) if probe.step <= standing.last_step)
         return finding_of(
             self,
             replace(standing, severity=Severity.WARNING),
             value=most.gain + CONFIDENCE * most.gain_se,
             threshold=LEAST_GAIN,
             evidence=(
-                f"after {standing.last_step} updates the network gains surely less than {100 * LEAST_GAIN:g} % on the"
-                " best constant output, and so do a linear fit and nearest neighbours, fitted to others of the samples"
+                f"after {standing.last_step} updates the network gains {100 * (own or 0.0):.2g} % on the best constant"
+                " output; a linear fit and nearest neighbours, fitted to others of the samples, gain surely less than"
+                f" {100 * LEAST_GAIN:g} %"
             ),
             explanation=(
                 "Neither the network nor simple models find in the inputs what the targets have to do with them. Either"

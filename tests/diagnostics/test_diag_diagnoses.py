@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
 
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.dead_units import DeadUnits
@@ -156,6 +157,26 @@ def test_a_network_on_noise_is_not_blamed_and_the_data_are_spoken_of(train_watch
     assert finding.severity is Severity.WARNING
     assert "inputs and targets do not belong together" in finding.explanation
     assert verdict.outcome == "warning"
+
+
+@pytest.mark.parametrize(
+    ("shuffled", "epochs", "speaks"),
+    [(True, 15, True), (False, 15, False), (True, 5, False), (True, 400, False)],
+    ids=["shuffled", "sound", "not done", "learned by heart"],
+)
+def test_rows_that_were_shuffled_without_their_labels_are_told_where_next_to_nothing_was_learned(
+    epochs: int, *, shuffled: bool, speaks: bool, train_watched: Train
+) -> None:
+    inputs, labels = load_breast_cancer(return_X_y=True)
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    if shuffled:
+        inputs = inputs[np.random.default_rng(0).permutation(len(inputs))]
+    data = WatchedData(inputs.astype(np.float32), np.eye(2, dtype=np.float32)[labels])
+    rate = 0.01 if epochs < 100 else 0.3
+    verdict = train_watched(data, hidden=[32], optimizer=Sgd(rate), epochs=epochs, batch_size=32).monitor.verdict
+    found = status_of(verdict, "no_learning").findings
+    assert [finding.severity for finding in found] == [Severity.WARNING] * speaks
+    assert all("gain surely less than 5 %" in finding.evidence for finding in found)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
@@ -425,7 +446,9 @@ def test_no_learning_speaks_of_the_data_where_simple_models_surely_find_nothing_
     judgement = status_of(judge(record), "no_learning")
     assert judgement.status == ("fired" if told and are_quantities else "not_judged")
     assert [finding.severity for finding in judgement.findings] == [Severity.WARNING] * (told and are_quantities)
-    assert all("so do a linear fit and nearest neighbours" in finding.evidence for finding in judgement.findings)
+    assert all(
+        "a linear fit and nearest neighbours, fitted to others" in finding.evidence for finding in judgement.findings
+    )
 
 
 def test_rows_shuffled_without_their_targets_are_told_and_in_order_they_are_not(
