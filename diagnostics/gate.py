@@ -169,7 +169,7 @@ def is_not_learning(probe: Probe) -> bool:
 
 
 def gains_little(probe: Probe) -> bool:
-    """Tell whether a network gains below 5 % on the constant, if not surely, and is no oftener right than the majority."""
+    """Tell whether a network gains below 5 % on the constant, if not surely, and is right no oftener by much."""
     return probe.gain is not None and probe.gain < LEAST_GAIN and not beats_majority(probe)
 
 
