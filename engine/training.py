@@ -190,6 +190,7 @@ def train(
         The scores of every epoch, the number of steps, and why the training ended.
 
     Raises:
+        TypeError: If a set is no `Samples`.
         ValueError: If a set of samples is empty or does not fit the network, or the batch size is not positive.
     """
     require_fit(network, {"training": samples, "validation": validation}, batch_size)
@@ -249,6 +250,7 @@ def require_fit(network: Network, sets: Mapping[str, Samples | None], batch_size
     """Refuse what cannot be trained on.
 
     Raises:
+        TypeError: If a set is no `Samples`.
         ValueError: If a set is empty or does not fit the network, or the batch size is not positive.
     """
     if batch_size < 1:
@@ -256,6 +258,9 @@ def require_fit(network: Network, sets: Mapping[str, Samples | None], batch_size
         raise ValueError(msg)
     for name, samples in sets.items():
         if samples is not None:
+            if not isinstance(samples, Samples):
+                msg = f"the {name} set must be gradvitals.Samples(inputs, targets), got a {type(samples).__name__}"
+                raise TypeError(msg)
             if not len(samples):
                 msg = f"there is no sample in the {name} set"
                 raise ValueError(msg)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradvitals.engine.perceptron import perceptron
     from gradvitals.engine.stack import Training
     from gradvitals.engine.train_many import train_many
-    from gradvitals.engine.training import train
+    from gradvitals.engine.training import Samples, train
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,7 @@ __all__ = [
     "Monitor",
     "Network",
     "NotJudged",
+    "Samples",
     "Training",
     "UnhealthyTraining",
     "UnjudgedWarning",
@@ -41,6 +42,7 @@ _HOMES = {
     "Monitor": "gradvitals.diagnostics.monitor",
     "Network": "gradvitals.engine.network",
     "NotJudged": "gradvitals.diagnostics.health",
+    "Samples": "gradvitals.engine.training",
     "Training": "gradvitals.engine.stack",
     "UnhealthyTraining": "gradvitals.diagnostics.health",
     "UnjudgedWarning": "gradvitals.diagnostics.health",

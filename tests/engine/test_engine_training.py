@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradvitals
 from gradvitals.engine.events import Array, LayerForward, Scores
 from gradvitals.engine.history import EarlyStopping, History
 from gradvitals.engine.initializers import he_normal
@@ -279,6 +280,13 @@ def test_a_training_on_nothing_is_refused(
     plan: dict[str, Any] = {"epochs": 1, "batch_size": batch_size, "generator": np.random.default_rng(0)}
     with pytest.raises(ValueError, match=sentence):
         train(make_network(), samples, Sgd(0.1), validation=validation, **plan)
+
+
+def test_a_pair_of_arrays_is_refused_with_what_is_wanted(make_network: Callable[..., Network]) -> None:
+    pair: Any = (np.zeros((5, 3)), np.zeros((5, 4)))
+    with pytest.raises(TypeError, match=r"the training set must be gradvitals.Samples\(inputs, targets\), got a tuple"):
+        train(make_network(), pair, Sgd(0.1), epochs=1, batch_size=3, generator=np.random.default_rng(0))
+    assert gradvitals.Samples is Samples
 
 
 @pytest.mark.parametrize(("features", "outputs"), [(2, 4), (3, 5)], ids=["inputs", "targets"])
