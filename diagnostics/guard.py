@@ -14,8 +14,8 @@ from typing import Any
 from gradvitals.diagnostics.call_site import PACKAGE
 from gradvitals.diagnostics.wording import telling_line
 
-AROUND = frozenset({PACKAGE, "torch", "keras", "warnings"})
-"""Packages whose lines are not the user's."""
+AROUND = frozenset({PACKAGE, "torch", "keras", "numpy", "contextlib"})
+"""Packages whose lines are not the user's, those of what decorates ours among them."""
 
 
 class WatchingFailed(RuntimeWarning):

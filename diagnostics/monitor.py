@@ -239,9 +239,9 @@ class Monitor:
         self._hear(StepEnded, self._verdict_due, every=rhythm)
         self._guard.arm()
 
-    def _hear(self, event_type: type, observer: Observer, *, every: Rhythm | None = None) -> None:
+    def _hear(self, event_type: type, observer: Observer, *, every: int | Rhythm = 1) -> None:
         heard = self._guard.around(observer) if self._guarded else observer
-        self._handles.append(self._network.hooks.on(event_type, heard, every=1 if every is None else every))
+        self._handles.append(self._network.hooks.on(event_type, heard, every=every))
 
     def _stop(self, why: str) -> None:
         """End the watching in the midst of a training, with a note of why; the sinks may be what fails."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradvitals.diagnostics.behind import has_room, least_lag
+from gradvitals.diagnostics.behind import LEAST_TO_CATCH_UP, has_room, least_lag
 from gradvitals.diagnostics.data_signal import measure_signal
 from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, gains_little, judge_gate
 from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Signal
@@ -23,11 +23,12 @@ def ask_simple_models(recorder: Recorder, data: WatchedData, prober: Prober, end
         ending: How it ended.
     """
     checks, probes = judge_gate(recorder.record).checks, recorder.record.notes(Probe)
-    done = ending.step >= WARM_UP_STEPS and not ending.cut_short
-    if checks and (Arm.NOT_LEARNING in checks[-1].arms or (done and gains_little(probes[-1]))):
+    is_over = not ending.cut_short
+    found_little = is_over and ending.step >= LEAST_TO_CATCH_UP and bool(probes) and gains_little(probes[-1])
+    if found_little or (checks and Arm.NOT_LEARNING in checks[-1].arms):
         recorder.add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=ending.step))
     recorder.add_once(prober.straightness(ending.step))
-    if probes and done:
+    if probes and is_over and ending.step >= WARM_UP_STEPS:
         _compare(recorder, prober, probes[-1])
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ class KnownTorchLoss:
         info: What it takes; None where targets are of positions, which no rule compares with outputs.
         coding: How targets are written as rows.
         ignores: Whether it is the same whatever the outputs are; asked where nobody knows what it takes.
+        guard: Is around what the user's own calls of it are listened to with.
     """
 
     def __init__(self, loss: Callable[..., Any], known: KnownLoss, meeting: Meeting, shape: tuple[int, ...]) -> None:
@@ -40,6 +42,7 @@ class KnownTorchLoss:
         reduction = "sum" if known.setting("reduction") == "sum" else "mean"
         self.info = None if by_position else LossInfo(known.kind.takes, reduction)  # type: ignore[arg-type]
         self._across = self.ignores = False
+        self.guard: AbstractContextManager[Any] = nullcontext()
         self._met: tuple[Array, tuple[Any, ...], torch.Tensor] | None = None
         self._counted: tuple[torch.Tensor, int, bool] | None = None
         self._row_shape = shape[1:]
@@ -47,7 +50,7 @@ class KnownTorchLoss:
         self._given_logarithms = True
         may_be_squeezed = meeting.form is Form.ALIKE and {shape[1:], meeting.coding.shape} == {(), (1,)}
         if isinstance(loss, nn.Module) and (may_be_squeezed or known.kind.takes in {"log_probabilities", "logits"}):
-            self._ear = loss.register_forward_pre_hook(self._heard, with_kwargs=True)
+            self._ear = loss.register_forward_pre_hook(self._listen, with_kwargs=True)
 
     @property
     def class_weight(self) -> Array | None:
@@ -178,7 +181,11 @@ class KnownTorchLoss:
         inside = (labels >= 0) & (labels < classes)
         return inside if self.ignored is None else inside | (labels == self.ignored)
 
-    def _heard(self, _module: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _listen(self, _module: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        with self.guard:
+            self._heard(args, kwargs)
+
+    def _heard(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """See in what shapes outputs and targets meet in the user's own loop, which may have squeezed them.
 
         Only there is it sure that (batch, 1) meets (batch,), so that every output meets the targets of all samples,

@@ -11,6 +11,7 @@ from torch.optim.optimizer import Optimizer
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_batches import BatchFinder
+from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
@@ -54,6 +55,8 @@ class TorchMonitor(Monitor):
         """
         super().__init__(network, data, total_steps=total_steps, every=every, sinks=sinks, guarded=False)
         self._close, self._seen = close, network
+        if isinstance(network.loss, KnownTorchLoss):
+            network.loss.guard = self._guard
         known: list[Note] = []
         if data is not None and (mixing := network.mixing(data.inputs)) is not None:
             known.append(mixing)
@@ -91,6 +94,8 @@ class TorchMonitor(Monitor):
 
     def _stop(self, why: str) -> None:
         self._steps.stop()
+        if self._close is not None:
+            self._close()
         super()._stop(why)
 
     def detach(self) -> None:

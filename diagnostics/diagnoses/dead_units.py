@@ -213,7 +213,7 @@ class DeadUnits:
 def _is_over(record: Record, gate: Gate, scan: Scan) -> bool:
     """Tell whether nothing worse is to come of units that die: the loss is gone, or the training is done and went well.
 
-    Nobody knows of an unknown loss whether it did; what may come is known to be over.
+    Of a loss that nobody knows it counts that nothing is known to have gone wrong.
     """
     if gate.learned_at(scan.step):
         return True

@@ -64,6 +64,7 @@ class InitializationScale:
     Cure: rescale a layer's weights by the gain measured there; he_normal for ReLU, glorot_uniform for sigmoid and tanh.
     Info: pre-activations with a standard deviation outside [.1, 10], or 100 times larger or smaller in the last layer
     than in the first. An output layer that starts at 0 is healthy; a hidden one is symmetric, or reads dead units.
+    Where they are too large, the layer named is the first that makes them more than twice as large.
     Warning: a first loss above 3 times that of the best constant output, and of outputs that are all 0; of a
     regression, outputs with 3 times the targets' deviation, and above 3: he_normal alone gives 1.4.
     Also signals that are too small, if the network ended behind simple models; what is too large shows as saturated or
@@ -72,7 +73,6 @@ class InitializationScale:
     Clear: half of the best constant's loss is gone; of a regression, the network is surely better than a constant.
     Healthy networks started from hundreds of times that loss. Not if the network is likely to have ended behind simple
     models: what starts from confident errors may learn its samples by heart.
-    Where signals are too large, the layer is the first that makes them more than twice as large.
     Needs: data. It goes by the inputs as they are and standardised, whichever is milder: what the data's scale does is
     no fault of the weights.
     Source: Glorot & Bengio 2010; He et al. 2015; Mishkin & Matas 2016, "All you need is a good init", which rescales

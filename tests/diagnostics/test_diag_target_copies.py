@@ -37,6 +37,18 @@ def test_a_code_of_the_class_is_found(table: Array, codes: tuple[int, ...]) -> N
     assert find_copy(table, np.eye(3)[classes]) == 1
 
 
+@pytest.mark.parametrize("kind", ["classes", "quantities"])
+def test_a_copy_is_found_in_a_table_that_is_sorted_by_it(table: Array, kind: str) -> None:
+    classes = np.repeat(np.arange(4), 50)
+    table[:, 1] = classes
+    assert find_copy(table, np.eye(4)[classes] if kind == "classes" else classes[:, None] * 2.5) == 1
+
+
+def test_targets_that_are_all_the_same_have_no_copy(table: Array) -> None:
+    table[:, 1] = 3.0
+    assert find_copy(table, np.full((200, 1), 5.0)) is None
+
+
 def test_a_number_from_which_the_class_follows_is_no_copy(table: Array) -> None:
     assert find_copy(table, np.asarray(table[:, :1] > 0.0, np.float32)) is None
 

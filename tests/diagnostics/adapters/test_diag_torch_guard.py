@@ -13,6 +13,7 @@ from torch.optim import optimizer as hooked  # noqa: E402 - only where there is 
 from gradvitals import NotJudged, WatchingFailed, watch  # noqa: E402 - as above
 from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch  # noqa: E402 - as above
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch  # noqa: E402 - as above
+from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss  # noqa: E402 - as above
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch  # noqa: E402 - as above
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch  # noqa: E402 - as above
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps  # noqa: E402 - as above
@@ -146,13 +147,39 @@ def test_a_module_that_no_longer_runs_for_a_look_is_trained_on(*, closure: bool)
         monitor.assert_healthy()
 
 
+def test_a_failure_in_listening_to_the_loss_ends_the_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    module, criterion = nn.Linear(6, 2), nn.CrossEntropyLoss()
+    inputs, targets = data()
+    labels = (targets[:, 0] > 0).long()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+
+    def one_by_one() -> None:  # of batches of one it is listened to at every step
+        for row in range(40):
+            optimizer.zero_grad()
+            criterion(module(inputs[row : row + 1]), labels[row : row + 1]).backward()
+            optimizer.step()
+
+    failing = Failing(KnownTorchLoss._heard, 10)
+    monkeypatch.setattr(KnownTorchLoss, "_heard", failing)
+    with (
+        pytest.warns(WatchingFailed, match=FAULT),
+        watch(module, data=(inputs, labels), loss=criterion) as monitor,
+    ):
+        one_by_one()
+    assert failing.failures == 1
+    assert not criterion._forward_pre_hooks
+    assert monitor.record.notes(Ending)[-1].reason == "unwatched"
+
+
 def test_a_failure_at_the_end_does_not_hide_the_error_that_ended_the_loop() -> None:
     module = Moody(20)
     monitor = watch(module, data=data(), loss=nn.MSELoss(), total_steps=10_000)  # the next look is far away
     loop(module)
-    with pytest.warns(WatchingFailed):
+    with pytest.warns(WatchingFailed) as told:
         monitor.__exit__(KeyError, KeyError("the loop's own"), None)
     assert monitor.record.notes(Ending)[-1].reason == "unwatched"
+    assert told[0].filename == __file__
 
 
 def test_what_is_wrong_before_the_first_step_is_raised() -> None:
