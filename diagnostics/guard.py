@@ -14,7 +14,7 @@ from typing import Any
 from gradvitals.diagnostics.call_site import PACKAGE
 from gradvitals.diagnostics.wording import telling_line
 
-AROUND = frozenset({PACKAGE, "torch", "keras", "numpy", "contextlib"})
+AROUND = frozenset({PACKAGE, "torch", "keras", "numpy"})
 """Packages whose lines are not the user's, those of what decorates ours among them."""
 
 

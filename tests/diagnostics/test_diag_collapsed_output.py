@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Activity, Outputs, Probe, Scan, Signal
-from gradvitals.diagnostics.start_notes import LossFit
+from gradvitals.diagnostics.start_notes import DataFacts, LossFit
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros
 from gradvitals.engine.optimizers import Adam, Sgd
@@ -82,10 +82,13 @@ def test_outputs_that_never_varied_at_all_are_the_program_s_whatever_the_data_ho
     assert [finding.layer for finding in errors(made)] == ["output"]
 
 
-def test_outputs_that_never_varied_are_not_blamed_where_the_inputs_do_not(train_watched: Train) -> None:
-    data = WatchedData(np.ones((60, 2)), np.random.default_rng(0).normal(size=(60, 1)))
-    monitor = train_watched(data, hidden=[4], optimizer=Sgd(0.01), epochs=60).monitor
-    assert not [each for each in monitor.verdict.standing if each.id == "collapsed_output" and each.severity > 1]
+@pytest.mark.parametrize(("constant", "blamed"), [(3, False), (2, True)])
+def test_outputs_that_never_varied_are_not_blamed_where_the_inputs_do_not(
+    constant: int, *, blamed: bool, record: Callable[..., Record]
+) -> None:
+    facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
+    known = DataFacts(**(facts | {"step": 0, "columns": 3, "constant_count": constant}))
+    assert bool(errors(record(*[0.0] * 5, notes=[Signal(1000, 0.01, 0.02), known]))) is blamed
 
 
 @pytest.mark.parametrize(

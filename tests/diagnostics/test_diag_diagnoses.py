@@ -159,6 +159,15 @@ def test_a_network_on_noise_is_not_blamed_and_the_data_are_spoken_of(train_watch
     assert verdict.outcome == "warning"
 
 
+def cancer(*, shuffled: bool) -> WatchedData:
+    """Give 569 standardised samples; shuffled, without their labels."""
+    inputs, labels = load_breast_cancer(return_X_y=True)
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    if shuffled:
+        inputs = inputs[np.random.default_rng(0).permutation(len(inputs))]
+    return WatchedData(inputs.astype(np.float32), np.eye(2, dtype=np.float32)[labels])
+
+
 @pytest.mark.parametrize(
     ("shuffled", "epochs", "speaks"),
     [(True, 15, True), (False, 15, False), (True, 5, False), (True, 400, False)],
@@ -167,11 +176,7 @@ def test_a_network_on_noise_is_not_blamed_and_the_data_are_spoken_of(train_watch
 def test_rows_that_were_shuffled_without_their_labels_are_told_where_next_to_nothing_was_learned(
     epochs: int, *, shuffled: bool, speaks: bool, train_watched: Train
 ) -> None:
-    inputs, labels = load_breast_cancer(return_X_y=True)
-    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
-    if shuffled:
-        inputs = inputs[np.random.default_rng(0).permutation(len(inputs))]
-    data = WatchedData(inputs.astype(np.float32), np.eye(2, dtype=np.float32)[labels])
+    data = cancer(shuffled=shuffled)
     rate = 0.01 if epochs < 100 else 0.3
     verdict = train_watched(data, hidden=[32], optimizer=Sgd(rate), epochs=epochs, batch_size=32).monitor.verdict
     found = status_of(verdict, "no_learning").findings
@@ -413,6 +418,13 @@ def test_no_learning_is_silent_without_the_record_of_a_signal(
     assert status_of(judge(record), "no_learning").status == "fired"
 
 
+def facts_of(**values: Any) -> DataFacts:
+    """Make the facts of 800 rows of which nothing else is known."""
+    facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
+    facts |= {"step": 0, "rows": 800, "columns": 5, "not_finite": {}, "constant_count": 0, "constant_columns": ()}
+    return DataFacts(**(facts | {"target_means": (), "target_deviations": ()} | values))
+
+
 NOTHING = Signal(1000, -0.02, 0.01, -0.02, 0.01)
 
 
@@ -436,10 +448,7 @@ def test_no_learning_speaks_of_the_data_where_simple_models_surely_find_nothing_
     make_probe: Callable[..., Probe],
 ) -> None:
     record = Record(make_context())
-    facts: dict[str, Any] = dict.fromkeys(DataFacts.__dataclass_fields__)
-    facts |= {"step": 0, "rows": 800, "columns": 5, "not_finite": {}, "constant_count": 0, "constant_columns": ()}
-    facts |= {"target_means": (), "target_deviations": (), "rms": 1.0 if are_quantities else None}
-    record.add(DataFacts(**facts))
+    record.add(facts_of(rms=1.0 if are_quantities else None))
     for step in (0, 300, 600, 1000):
         record.add(make_probe(step, loss_ratio=1.0, gain=0.0, gain_se=0.001))
     record.add(signal)
@@ -449,6 +458,54 @@ def test_no_learning_speaks_of_the_data_where_simple_models_surely_find_nothing_
     assert all(
         "a linear fit and nearest neighbours, fitted to others" in finding.evidence for finding in judgement.findings
     )
+
+
+LITTLE = {"gain": 0.02, "gain_se": 0.02, "loss_ratio": 0.98}
+"""Of a probe: next to nothing, and perhaps more."""
+
+
+@pytest.mark.parametrize(
+    ("end", "signal", "probe", "told"),
+    [
+        (1000, NOTHING, LITTLE, True),
+        (150, NOTHING, LITTLE, False),
+        (1000, replace(NOTHING, gain=0.035, gain_se=0.004), LITTLE, False),
+        (1000, replace(NOTHING, gain=0.02, gain_se=0.02), LITTLE, False),
+        (1000, NOTHING, LITTLE | {"gain": 0.06}, False),
+        (1000, NOTHING, LITTLE | {"accuracy_excess": 0.1, "accuracy_excess_se": 0.03, "majority_accuracy": 0.5}, False),
+    ],
+    ids=["nothing", "no time", "a weak signal", "perhaps a signal", "learned", "right oftener than the majority"],
+)
+def test_what_a_finished_training_hardly_found_is_laid_to_data_in_which_nobody_finds_anything(
+    end: int,
+    signal: Signal,
+    probe: dict[str, float],
+    *,
+    told: bool,
+    make_context: Callable[..., Context],
+    make_probe: Callable[..., Probe],
+) -> None:
+    record = Record(make_context(total_steps=end))
+    record.add(facts_of(rms=1.0))
+    for share in (0.0, 0.7, 0.8, 0.9, 1.0):
+        record.add(make_probe(int(share * end), **probe))
+    record.add(replace(signal, step=end))
+    record.add(Ending(end, "completed"))
+    assert [finding.severity for finding in status_of(judge(record), "no_learning").findings] == (
+        [Severity.WARNING] * told
+    )
+
+
+@pytest.mark.parametrize(("epochs", "asked"), [(11, False), (12, True)], ids=["198 updates", "216 updates"])
+def test_simple_models_are_asked_of_data_once_there_was_time_to_find_anything(
+    epochs: int, *, asked: bool, train_watched: Train
+) -> None:
+    record = train_watched(
+        cancer(shuffled=True), hidden=[32], optimizer=Sgd(0.01), epochs=epochs, batch_size=32
+    ).monitor.record
+    last = record.notes(Probe)[-1]
+    assert last.gain + 3.09 * last.gain_se > 0.05 > last.gain
+    assert bool(record.notes(Signal)) is asked
 
 
 def test_rows_shuffled_without_their_targets_are_told_and_in_order_they_are_not(

@@ -330,6 +330,15 @@ def test_of_an_unknown_loss_most_is_gone_when_most_of_the_first_one_is(
     assert judge_gate(record).learned_at(500) is learned
 
 
+def test_of_an_unknown_loss_nothing_is_known_to_be_gone_where_nobody_saw_the_first_one(
+    make_probe: MakeProbe, make_context: MakeContext
+) -> None:
+    record = Record(make_context())
+    record.add(make_probe(5, loss=2.0))
+    record.add(make_probe(500, loss=0.1))
+    assert not judge_gate(record).learned_at(500)
+
+
 def test_of_a_known_loss_what_is_gone_of_the_first_one_tells_nothing(
     make_probe: MakeProbe, make_context: MakeContext
 ) -> None:

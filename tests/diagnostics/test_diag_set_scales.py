@@ -48,3 +48,10 @@ def test_few_rows_zeros_and_gaps_tell_nothing() -> None:
     assert compare_scales(rows, rows[:5] * 100) is None
     assert compare_scales(0 * rows, rows) is None
     assert compare_scales(rows, np.where(np.eye(20, 3) > 0, np.nan, rows)) is None
+
+
+@pytest.mark.parametrize(("beyond", "ratio"), [(49, 1.0), (50, 30.0)])
+def test_half_of_the_rows_must_lie_beyond_all_of_the_others(beyond: int, ratio: float) -> None:
+    ours, theirs = np.full((100, 2), 0.5), np.full((100, 2), 0.5)
+    theirs[:beyond, 1] = -15.0
+    assert compare_scales(ours, theirs) == pytest.approx(ratio)
