@@ -1,6 +1,7 @@
 """Diagnosis 7: single updates that threw the network out of where it could learn."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -28,6 +29,7 @@ from gradvitals.diagnostics.notes import Incident, Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, at_least, settle
 from gradvitals.diagnostics.scoring import SURE
 from gradvitals.diagnostics.wording import times
+from gradvitals.engine.events import LayerInfo
 
 USUAL_START = 0.02
 """A first update of this size, in units of he_normal's norm, is what a tenfold lower rate is counted towards."""
@@ -49,6 +51,7 @@ class LearningRateTooHigh:
     Or, where it ended behind them (likely, or surely after 100 updates) or memorises, a hidden layer that is saturated
     only since then or lost a quarter of its units; or units and gradients that another rule warns of, and were well
     before. Likewise a loss above .5 H while half of the updates change a layer by more than a tenth.
+    Where a layer saturated in training and the network surely ended behind them, an update beyond .03 is enough.
     Error: an update beyond .15 of a layer in a network that is impaired after it: not learning, a whole layer dead, no
     gradient left, or numbers that are not finite. Of a layer that died whole, one beyond .03 is enough.
     Clear: the loss falls again.
@@ -59,7 +62,8 @@ class LearningRateTooHigh:
 
     Attributes:
         movement: Update ratio that a layer's updates may reach.
-        deadly: Update ratio beyond which updates count that a whole layer died of: well-tuned ones are smaller.
+        deadly: Update ratio beyond which updates count that a whole layer died or saturated of: well-tuned ones are
+            smaller.
         constantly: Median update ratio from which half of what was learned goes again.
         blown_up: Loss, in units of the larger of H and the first loss, that counts as blown up.
         losing: Loss, in units of H, above which a loss that has risen again counts.
@@ -83,7 +87,7 @@ class LearningRateTooHigh:
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes or not has_updates(record):
             return not_judged(self, why_no_updates(record))
-        update = first_beyond(record, self.movement) or self._deadly(record)
+        update = first_beyond(record, self.movement) or self._deadly(record) or self._flattening(record, gate)
         if update is None:
             return judged(self, [])
         checks = self._checks(record, gate, update)
@@ -121,6 +125,12 @@ class LearningRateTooHigh:
         update = first_beyond(record, self.deadly)
         after = [scan for scan in record.notes(Scan) if update is not None and scan.step >= update.step]
         return update if any(_dead_layers(record, scan) for scan in after) else None
+
+    def _flattening(self, record: Record, gate: Gate) -> Update | None:
+        """Give the first update of no usual size, if a layer saturated in training and the network ended behind."""
+        probes = record.notes(Probe)
+        flat = gate.checks[-1].behind and _flattened(record, probes[0], probes[-1])
+        return first_beyond(record, self.deadly) if flat else None
 
     def _checks(self, record: Record, gate: Gate, update: Update) -> list[Check]:
         probes, context = record.notes(Probe), record.context
@@ -182,17 +192,29 @@ def _what_it_spoiled(record: Record, gate: Gate, update: Update) -> Finding | No
 
 def _lost_units(record: Record, first: Probe, last: Probe) -> str:
     """Say which hidden layer is saturated since the start, or lost a quarter of its units: few healthy networks do."""
-    saturated, dead, scans = SaturatedUnits(), DeadUnits(), record.notes(Scan)
-    hidden = [] if record.context is None else record.context.layers[:-1]
-    for info in hidden:
-        before, after = (probe.relative_slopes.get(info.name, math.nan) for probe in (first, last))
-        if before >= saturated.warn and after < saturated.error:
-            fall = f"{100 * after:.2g} % of their steepest slope, {100 * before:.2g} % before the first update"
-            return f"the activations of {info.name} pass on {fall}"
+    if flattened := _flattened(record, first, last):
+        return flattened
+    dead, scans = DeadUnits(), record.notes(Scan)
+    for info in _hidden(record):
         counts = [len(scan.dead.get(info.name, ())) for scan in (*scans[:1], *scans[-1:])]
         if counts and counts[-1] - counts[0] >= dead.costly * info.fan_out:
             return f"{counts[-1] - counts[0]} of the {info.fan_out} units of {info.name} have died"
     return ""
+
+
+def _flattened(record: Record, first: Probe, last: Probe) -> str:
+    """Say which hidden layer is saturated that was not before the first update."""
+    saturated = SaturatedUnits()
+    for info in _hidden(record):
+        before, after = (probe.relative_slopes.get(info.name, math.nan) for probe in (first, last))
+        if before >= saturated.warn and after < saturated.error:
+            fall = f"{100 * after:.2g} % of their steepest slope, {100 * before:.2g} % before the first update"
+            return f"the activations of {info.name} pass on {fall}"
+    return ""
+
+
+def _hidden(record: Record) -> Sequence[LayerInfo]:
+    return () if record.context is None else record.context.layers[:-1]
 
 
 def _dead_layers(record: Record, scan: Scan) -> list[str]:

@@ -5,8 +5,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from gradvitals.diagnostics.diagnoses.base import config_value, finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
+from gradvitals.diagnostics.diagnoses.start import LARGEST_GROWTH_BACK
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
@@ -18,6 +21,9 @@ from gradvitals.diagnostics.scoring import SURE
 
 NO_STEP = "no time step by itself tells anything of the targets that a linear model can detect"
 """Why nobody knows how far back the gradient must come."""
+
+LEAST = math.log(np.finfo(np.float32).smallest_subnormal)
+"""Logarithm below which a gradient in float32 is 0, so that nobody knows how far it would have faded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +37,22 @@ class RecurrentGain:
     shorter sequences, or cells with gates.
     Info: Σ log γ above ln 1e3 back to any time step; or before the first update below −ln 1e6 back to the last time
     step that tells anything of the targets, at least half of it by the recurrent weights' spectral radius.
-    Warning: never; what harms is an error, and what does not is how cells forget.
-    Error: either, if the network is impaired.
+    Warning: growth above 10 before the first update, if the network is impaired or ended behind simple models. Fading
+    as for info, if the network memorises or ended behind them: the gradient came back too late, to what was learned
+    without it.
+    Error: either info, if the network is impaired.
     Clear: growth below 1e3, or below 10 if it was there before the first update; fading less than a thousandfold.
     Needs: a layer unrolled through time whose gains can be seen, and probes. How far back the gradient must come the
     data tell, where a time step's inputs correlate with the targets; where none does, fading is not judged in a network
     that is impaired.
     Source: Bengio et al. 1994; Pascanu et al. 2013; Le et al. 2015 (the identity). Cells that learn forget too: trained
-    ones had Σ log γ of −25 to 3, most began above −11, and one at −22 learned all the same: hence the impairment.
+    ones had Σ log γ of −25 to 3, most began above −11, and one at −22 learned all the same: hence the impairment. Of
+    54 healthy ones none began above 1, and what grew from there stayed below e³.
 
     Attributes:
         growth: Factor above which a gradient counts as exploding.
-        grown: Factor above which it must stay where it was above the other before the first update.
+        grown: Factor above which it must stay where it was above the other before the first update, and which counts
+            there where it costs something.
         fading: Factor below which it counts as vanishing, before the first update.
         faded: Factor below which it must stay.
         persistence: Probes in a row that must agree; one where a run ends blocked.
@@ -52,7 +62,7 @@ class RecurrentGain:
     tier: ClassVar[Tier] = "test"
     events: ClassVar[tuple[str, ...]] = ()
     growth: float = 1e3
-    grown: float = 10.0
+    grown: float = LARGEST_GROWTH_BACK
     fading: float = 1e-6
     faded: float = 1e-3
     persistence: int = 3
@@ -99,6 +109,8 @@ class RecurrentGain:
             gated = gate.at(probe.step)
             checks.append(Check(probe.step, severity, growth, final=gated is not None and gated.final))
         standing = self._settle(checks)
+        if (standing is None or standing.severity < Severity.WARNING) and self._began_too_large(record, gate, first):
+            return self._grown_at_first(record, layer)
         note = None if standing is None else _last(notes, standing.last_step)
         if standing is None or note is None:
             return None
@@ -107,6 +119,25 @@ class RecurrentGain:
             f" {_fold(standing.value)}-fold on its way back ({_fold(first)}-fold {_when(notes[0])})"
         )
         return self._finding(layer, standing, math.log(self.growth), evidence, _tame(record))
+
+    def _began_too_large(self, record: Record, gate: Gate, growth: float) -> bool:
+        """Tell whether growth before the first update costs something: impaired, or behind simple models at the end."""
+        last = gate.checks[-1] if gate.checks else None
+        if last is None or record.notes(Recurrence)[0].step > 0 or not growth > math.log(self.grown):
+            return False
+        return last.behind or _severity(record, gate, last.step, frozenset(Arm)) is Severity.ERROR
+
+    def _grown_at_first(self, record: Record, layer: str) -> Finding:
+        """Say how much the gradient grew before the first update."""
+        first, last = record.notes(Recurrence)[0], record.notes(Recurrence)[-1]
+        value = first.growth[layer]
+        standing = Standing(Severity.WARNING, 0, last.step, cleared=False, value=value)
+        evidence = (
+            f"before the first update the gradient grows {_fold(value)}-fold on its way back over the last"
+            f" {first.steps_back[layer]} of {first.time_steps} time steps of {layer}"
+            f" ({_fold(last.growth[layer])}-fold at step {last.step})"
+        )
+        return self._finding(layer, standing, math.log(self.grown), evidence, _tame(record))
 
     def _fading(self, record: Record, gate: Gate) -> Finding | None:
         """Judge what of the gradient comes back to the last time step that tells anything, from the start on."""
@@ -122,14 +153,23 @@ class RecurrentGain:
             severity = _severity(record, gate, probe.step, arms) if reached < math.log(self.faded) else None
             checks.append(Check(probe.step, severity, reached))
         standing = self._settle(checks)
+        if (standing is None or standing.severity < Severity.WARNING) and self._came_too_late(record, gate, checks):
+            standing = Standing(Severity.WARNING, 0, checks[-1].step, cleared=False, value=checks[-1].value)
         if standing is None:
             return None
         evidence = (
             f"the last of {notes[0].time_steps} time steps that tells anything of the targets is number"
             f" {notes[0].informative}; on its way back there, the gradient on {layer} shrinks"
-            f" {_fold(-standing.value)}-fold ({_fold(-first)}-fold {_when(notes[0])})"
+            f" {_fold(max(-standing.value, 0.0))}-fold ({_fold(-first)}-fold {_when(notes[0])})"
         )
         return self._finding(layer, standing, math.log(self.faded), evidence, _remember(record))
+
+    def _came_too_late(self, record: Record, gate: Gate, checks: list[Check]) -> bool:
+        """Tell whether what had faded may be back, but the network ended behind simple models, or memorises."""
+        last = gate.checks[-1] if gate.checks else None
+        if last is None or record.notes(Recurrence)[0].step > 0 or len(checks) < self.persistence:
+            return False
+        return last.behind or Arm.MEMORISING in last.arms
 
     def _settle(self, checks: list[Check]) -> Standing | None:
         return settle(checks, self.persistence if checks[-1].step > 0 else 1)  # at the start it is only info
@@ -172,7 +212,7 @@ def _by_weights(record: Record, note: Recurrence, reached: float) -> bool:
     radius = max((float(values[-1]) for values in seen if len(values)), default=math.nan)
     if math.isnan(radius) or note.informative is None:
         return False
-    return radius == 0.0 or (note.time_steps - note.informative) * math.log(radius) < 0.5 * reached
+    return radius == 0.0 or (note.time_steps - note.informative) * math.log(radius) < 0.5 * max(reached, LEAST)
 
 
 def _when(note: Recurrence) -> str:

@@ -11,6 +11,7 @@ from gradvitals.diagnostics.gate import CONFIDENCE, Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
+from gradvitals.diagnostics.recurrence import Recurrence
 from gradvitals.diagnostics.scoring import SURE
 from gradvitals.diagnostics.start_notes import Propagation
 from gradvitals.diagnostics.wording import times
@@ -26,6 +27,9 @@ UNUSUAL = (0.01, 100.0)
 
 LEAST_SLOPE, LARGEST_FADING, LARGEST_GROWTH, LARGEST_FIRST_LOSS = 0.2, 1e3, 30.0, 3.0
 """Of a network that may be trained: S of a layer, q_last/q_first and q_first/q_last, the first loss."""
+
+LARGEST_GROWTH_BACK = 10.0
+"""Factor by which a gradient may grow on its way back through time."""
 
 
 def settle_start(
@@ -177,6 +181,9 @@ def _broken_units(record: Record, context: Context, probe: Probe, *, fading: boo
     flat = [layer for layer, slope in probe.relative_slopes.items() if not slope >= LEAST_SLOPE]
     if flat:
         return f"{flat[0]} was saturated"
+    back = [growth for note in record.notes(Recurrence)[:1] if note.step == 0 for growth in note.growth.values()]
+    if max(back, default=0.0) > math.log(LARGEST_GROWTH_BACK):
+        return "gradients grew on their way back through time"
     names = [*probe.preactivation_gradients]
     growth = gradient_ratio(probe, names[0], names[-1]) if names else None
     least = 1.0 / LARGEST_FADING if fading else 0.0

@@ -1,7 +1,7 @@
 """Diagnosis 15: hidden units that are copies of each other and stay so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from gradvitals.diagnostics.diagnoses.base import (
@@ -32,8 +32,10 @@ class SymmetricUnits:
     Cure: random initial weights, he_normal or glorot_uniform; biases may start equal, and so may the output layer.
     Info: never.
     Warning: two units and more of a layer are one, and do fire; silent ReLU units are those of dead_units, unless all
-    weights of the layer are 0, which is why they are silent.
-    Error: so many of them that at least half of a layer's units only repeat another.
+    weights of the layer are 0, which is why they are silent. Also half of a layer that was so before the first update,
+    if the network ended behind simple models: only rounding or dropout have told those units apart.
+    Error: so many of them that at least half of a layer's units only repeat another; or did before the first update, if
+    the network is impaired.
     Clear: their weights differ by more than a hundredth.
     Needs: two hidden units in a layer, and 20 updates.
     Source: cs231n, neural-networks-2 ("Pitfall: all zero initialization"). Exact: the weights are compared, unit by
@@ -50,7 +52,7 @@ class SymmetricUnits:
     error: float = 0.5
     updates: int = 20
 
-    def judge(self, record: Record, gate: Gate) -> Judgement:  # noqa: ARG002 - a fact, impaired or not
+    def judge(self, record: Record, gate: Gate) -> Judgement:
         """Judge every hidden layer that had equal units at the start."""
         context, notes = record.context, record.notes(Symmetry)
         if context is None:
@@ -67,7 +69,27 @@ class SymmetricUnits:
             made = record.last_step - first.step
             return not_judged(self, f"{made} updates made; equal units are judged after {self.updates}")
         layers = [info for info in context.layers if info.name in first.same]
-        return judged(self, [self._judge_layer(record, later, info, first.step) for info in layers])
+        found = []
+        for info in layers:
+            still, once = (
+                self._judge_layer(record, later, info, first.step),
+                self._told_apart(record, gate, first, info),
+            )
+            said = still is not None and still.standing and (once is None or still.severity >= once.severity)
+            found.append(still if said or once is None else once)
+        return judged(self, found)
+
+    def _told_apart(self, record: Record, gate: Gate, first: Symmetry, info: LayerInfo) -> Finding | None:
+        """Say of a layer that it began as few units, though they differ by now, where that may be what it cost."""
+        groups = firing(record, first.step, info, first.same[info.name])
+        share, last = copies(groups) / info.fan_out, gate.checks[-1] if gate.checks else None
+        if share < self.error or last is None or not (last.impaired or last.behind):
+            return None
+        severity = Severity.ERROR if last.impaired else Severity.WARNING
+        standing = Standing(severity, first.step, record.last_step, cleared=False, value=share)
+        made = record.last_step - first.step
+        how = f"had the same incoming and outgoing weights at the start; they differ after {made} updates"
+        return self._finding(record, info, standing, groups, f"{how}, by rounding or by chance")
 
     def _judge_layer(self, record: Record, notes: Sequence[Symmetry], info: LayerInfo, since: int) -> Finding | None:
         checks = []
@@ -78,7 +100,16 @@ class SymmetricUnits:
             )
             checks.append(Check(note.step, self._severity(same), same or alike, held=self._severity(alike)))
         standing = settle(checks, 1)
-        return None if standing is None else self._finding(record, notes, info, standing, since)
+        if standing is None:
+            return None
+        note = next(note for note in reversed(notes) if note.step <= standing.last_step)
+        exact = firing(record, note.step, info, note.same.get(info.name, ()))
+        groups = exact or firing(record, note.step, info, note.alike.get(info.name, ()))
+        how = (
+            f"have the same incoming and outgoing weights, {'as' if exact else 'up to a hundredth, which were equal'}"
+            f" at the start, after {note.step - since} updates"
+        )
+        return self._finding(record, info, replace(standing, first_step=since), groups, how)
 
     def _severity(self, share: float) -> Severity | None:
         if share == 0.0:
@@ -86,11 +117,8 @@ class SymmetricUnits:
         return Severity.ERROR if share >= self.error else Severity.WARNING
 
     def _finding(
-        self, record: Record, notes: Sequence[Symmetry], info: LayerInfo, standing: Standing, since: int
+        self, record: Record, info: LayerInfo, standing: Standing, groups: Sequence[tuple[int, ...]], how: str
     ) -> Finding:
-        note = next(note for note in reversed(notes) if note.step <= standing.last_step)
-        exact = firing(record, note.step, info, note.same.get(info.name, ()))
-        groups = exact or firing(record, note.step, info, note.alike.get(info.name, ()))
         largest = max(groups, key=len)
         count, units = copies(groups), info.fan_out
         others = f" ({len(groups) - 1} more such groups)" if len(groups) > 1 else ""
@@ -98,18 +126,14 @@ class SymmetricUnits:
             self,
             standing,
             layer=info.name,
-            first_step=since,
             threshold=self.error,
-            evidence=(
-                f"{len(largest)} of {units} units of {info.name} (units {list_indices(largest)}){others} have the same"
-                f" incoming and outgoing weights, {'as' if exact else 'up to a hundredth, which were equal'} at the"
-                f" start, after {note.step - since} updates"
-            ),
+            evidence=f"{len(largest)} of {units} units of {info.name} (units {list_indices(largest)}){others} {how}",
             explanation=(
                 "Units with the same weights compute the same and get the same gradient, so training cannot make them"
-                f" differ: {info.name} works as if it had {units - count} unit{'s' if units - count > 1 else ''}."
+                f" differ, but for rounding: {info.name} began as if it had {units - count}"
+                f" unit{'s' if units - count > 1 else ''}."
             ),
-            defect=f"{count} of {units} units of {info.name} only repeat another",
+            defect=f"{count} of {units} units of {info.name} began as copies of another",
             prescriptions=(
                 change_initialization(
                     record, "start from random weights, which differ from unit to unit", info.activation

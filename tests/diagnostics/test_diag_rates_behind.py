@@ -71,6 +71,34 @@ def warned(rule: Diagnosis, record: Record) -> bool:
 
 
 @pytest.mark.parametrize(
+    ("slopes", "size", "lag", "speaks"),
+    [
+        ((0.9, 0.05), 0.04, SURE, True),
+        ((0.9, 0.05), 0.02, SURE, False),
+        ((0.9, 0.05), 0.04, LIKELY, False),
+        ((0.9, 0.15), 0.04, SURE, False),
+        ((0.15, 0.05), 0.04, SURE, False),
+    ],
+    ids=["saturated since", "usual updates", "likely behind", "not saturated", "saturated before"],
+)
+def test_a_layer_that_saturated_under_updates_of_no_usual_size_is_told(
+    slopes: tuple[float, float],
+    size: float,
+    lag: tuple[float, float],
+    noted: Noted,
+    make_context: Callable[..., Context],
+    *,
+    speaks: bool,
+) -> None:
+    record = noted(1.0, 0.8, 0.7, 0.6, 0.6, steps=500, first=size, size=size, lag=lag)
+    record.context = replace(make_context(("tanh",)), total_steps=500)
+    probes = record.notes(Probe)
+    for place, probe in enumerate(probes):
+        probes[place] = replace(probe, relative_slopes={"hidden_1": slopes[min(place, 1)]})
+    assert warned(LearningRateTooHigh(), record) is speaks
+
+
+@pytest.mark.parametrize(
     ("ratios", "changes", "speaks"),
     [
         ((1.0, 9.0, 9.0, 0.7, 0.4), {}, True),

@@ -11,8 +11,9 @@ from gradvitals.diagnostics.diagnoses.recurrent_gain import NO_STEP, RecurrentGa
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
-from gradvitals.diagnostics.notes import Incident, Probe, Signal
+from gradvitals.diagnostics.notes import Ending, Incident, Probe, Signal
 from gradvitals.diagnostics.recurrence import FUSED, Recurrence
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.watch import watch
 from gradvitals.engine.initializers import glorot_uniform, identity, normal, orthogonal
 from gradvitals.engine.optimizers import Adam
@@ -25,6 +26,7 @@ Recorded = Callable[..., Record]
 
 STEPS = (0, 200, 400, 600, 800)
 IDLE: dict[str, Any] = {"loss_ratio": 1.0, "gain": 0.0, "gain_se": 0.001}
+HALFWAY: dict[str, Any] = {"loss_ratio": 0.7, "gain": 0.3, "gain_se": 0.01}
 LEARNED: dict[str, Any] = {"loss_ratio": 0.3, "gain": 0.7, "gain_se": 0.01}
 CONFIG = {"model.kind": "rnn", "model.cell": "tanh", "model.sequence_length": 20, "model.recurrent_init.kind": "normal"}
 
@@ -65,9 +67,12 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
     [
         ({"growth": (9.0,) * 5}, "error"),
         ({"growth": (9.0,) * 5, "course": LEARNED}, "info"),
-        ({"growth": (6.8,) * 5}, None),
+        ({"growth": (6.8,) * 5}, "warning"),
+        ({"growth": (2.4, 0.0, 0.0, 0.0, 0.0)}, "warning"),
+        ({"growth": (2.2,) * 5}, None),
+        ({"growth": (6.8,) * 5, "course": LEARNED}, None),
         ({"growth": (9.0, 4.0, 3.0, 2.5, 2.4)}, "error"),
-        ({"growth": (9.0, 4.0, 3.0, 2.5, 2.2)}, None),
+        ({"growth": (9.0, 4.0, 3.0, 2.5, 2.2)}, "warning"),
         ({"growth": (1.0, 1.0, 8.0, 8.0, 8.0)}, "error"),
         ({"growth": (1.0, 1.0, 1.0, 8.0, 8.0)}, None),
         ({"reached": (-20.0,) * 5}, "error"),
@@ -85,6 +90,9 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
         "grows",
         "grows and learns",
         "grows less",
+        "grew tenfold",
+        "grew less than tenfold",
+        "grows less and learns",
         "grew and still does",
         "grew and does no more",
         "grows later",
@@ -101,12 +109,66 @@ def recorded(make_probe: MakeProbe, make_context: MakeContext) -> Recorded:
         "faded since",
     ],
 )
-def test_growth_and_fading_are_errors_only_where_nothing_is_learned(
+def test_growth_and_fading_count_only_where_nothing_is_learned(
     values: dict[str, Any], severity: str | None, recorded: Recorded
 ) -> None:
     found = standing(recorded(**values))
     assert [str(finding.severity) for finding in found] == ([] if severity is None else [severity])
     assert all(finding.key == "recurrent_gain@hidden_1" for finding in found)
+
+
+BEHIND, AS_GOOD = (0.4, 0.02), (0.02, 0.02)
+"""Lags behind simple models, and their standard errors."""
+
+
+@pytest.mark.parametrize(
+    ("values", "lag", "severity"),
+    [
+        ({"growth": (2.4, 2.0, 1.0, 0.0, 0.0)}, BEHIND, "warning"),
+        ({"growth": (2.4, 2.0, 1.0, 0.0, 0.0)}, AS_GOOD, None),
+        ({"growth": (2.2,) * 5}, BEHIND, None),
+        ({"growth": (1.0, 6.0, 6.0, 6.0, 6.0)}, BEHIND, None),
+        ({"growth": (9.0,) * 5}, BEHIND, "warning"),
+        ({"growth": (9.0,) * 5}, AS_GOOD, "info"),
+        ({"reached": (-20.0, -15.0, -10.0, -3.0, 1.0)}, BEHIND, "warning"),
+        ({"reached": (-20.0, -15.0, -10.0, -3.0, 1.0)}, AS_GOOD, None),
+        ({"reached": (-13.0, -15.0, -10.0, -3.0, 1.0)}, BEHIND, None),
+        ({"reached": (-20.0, -15.0, -10.0, -3.0, 1.0), "radius": 0.9}, BEHIND, None),
+        ({"reached": (-700.0, -15.0, -10.0, -3.0, 1.0), "radius": 0.01}, BEHIND, "warning"),
+        ({"reached": (-700.0, -15.0, -10.0, -3.0, 1.0), "radius": 0.5}, BEHIND, None),
+    ],
+    ids=[
+        "grew",
+        "grew and learned",
+        "grew less",
+        "grew later",
+        "grows still",
+        "grows still and learned",
+        "came back late",
+        "came back in time",
+        "hardly faded",
+        "faded by its slopes",
+        "was nothing, by its weights",
+        "was nothing, by its slopes",
+    ],
+)
+def test_what_a_start_has_cost_shows_at_the_end(
+    values: dict[str, Any], lag: tuple[float, float], severity: str | None, recorded: Recorded
+) -> None:
+    record = recorded(**values, course=HALFWAY)
+    record.add(Shortfall(800, 256, 0.5, 0.5 + lag[0], *lag))
+    record.add(Ending(800, "completed"))
+    found = standing(record)
+    assert [str(finding.severity) for finding in found] == ([] if severity is None else [severity])
+    assert [finding.first_step for finding in found] == [0] * len(found)
+
+
+def test_the_evidence_tells_how_it_began_and_what_became_of_it(recorded: Recorded) -> None:
+    (grown,) = standing(recorded((math.log(200.0), 0.0, 0.0, 0.0, math.log(3.0))))
+    assert grown.evidence == (
+        "before the first update the gradient grows 200-fold on its way back over the last 19 of 20 time steps of"
+        " hidden_1 (3-fold at step 800) (Σ log γ = 5.3)"
+    )
 
 
 def test_before_training_it_is_only_told(recorded: Recorded) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gradvitals.diagnostics.diagnoses.symmetric_units import SymmetricUnits
 from gradvitals.diagnostics.findings import Finding, Severity
-from gradvitals.diagnostics.gate import Gate
+from gradvitals.diagnostics.gate import Arm, Gate, GateCheck
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
@@ -82,6 +82,37 @@ def test_units_no_longer_equal_stand_as_long_as_they_are_alike_and_then_clear(ma
 
 def test_units_merely_alike_after_20_updates_are_no_symmetry(make_context: MakeContext) -> None:
     assert said(noted(make_context, [range(8)], [], alike=[range(8)])) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "check", "expected"),
+    [
+        (range(8), {"behind": True}, "warning"),
+        (range(8), {"arms": frozenset({Arm.NOT_LEARNING})}, "error"),
+        (range(8), {}, None),
+        (range(5), {"behind": True}, "warning"),
+        (range(4), {"behind": True}, None),
+    ],
+    ids=["behind", "impaired", "as good", "just half of them", "less than half of them"],
+)
+@pytest.mark.parametrize("rest", [[], [(0, 1)]], ids=["all differ", "two are left"])
+def test_units_that_began_equal_count_where_it_has_cost_something(
+    groups: Sequence[int],
+    check: dict[str, Any],
+    expected: str | None,
+    rest: list[tuple[int, ...]],
+    make_context: MakeContext,
+) -> None:
+    """Two units that are left are a warning by themselves."""
+    record = noted(make_context, [groups], rest, rest)
+    gate = Gate((GateCheck(300, judged=True, last=True, **{"arms": frozenset(), **check}),))
+    found = [each for each in SymmetricUnits().judge(record, gate).findings if each.standing]
+    least = "warning" if rest else None
+    assert [str(each.severity) for each in found] == [each for each in [expected or least] if each]
+    if expected == "error" or (expected and not rest):
+        assert found[0].evidence.startswith(f"{len(groups)} of 8 units of hidden_1")
+        assert found[0].evidence.endswith("at the start; they differ after 300 updates, by rounding or by chance")
+        assert (found[0].first_step, found[0].value) == (0, (len(groups) - 1) / 8)
 
 
 @pytest.mark.parametrize(
