@@ -19,7 +19,7 @@ DATA = ("data_faults", *SCALES)
 """Faults of the data, which are there before the first update."""
 
 NUMBERS = ("numerics",)
-"""Behind the data: raw inputs make logits whose probabilities round to 0, and a loss on logits mends none of that."""
+"""Behind the inputs: raw ones make logits whose probabilities round to 0, and a loss on logits mends none of that."""
 
 RECURRENCE = ("recurrent_gain",)
 """A symptom, but of weights that have a scale of their own, and are behind signals and gradients that grow over depth:
@@ -57,8 +57,24 @@ ALONG_THE_WAY = frozenset({"vanishing_gradient", "exploding_gradient", "non_fini
 AT_THE_LOSS = frozenset({"loss_mismatch", "clipped_delta", "numerics", "saturated_output"})
 """What spoils the gradient where it begins, and so in every layer."""
 
-KINDS = (*PROGRAM, *DATA, *NUMBERS, *RECURRENCE, *WEIGHTS, *RATES, *AT_START, *CONSEQUENCES)
-"""All of them, in the order in which they are believed."""
+KINDS = (
+    *PROGRAM,
+    "data_faults",
+    *RECURRENCE,
+    *WEIGHTS,
+    "unscaled_inputs",
+    *NUMBERS,
+    *AT_START,
+    "unscaled_targets",
+    *RATES,
+    *CONSEQUENCES,
+)
+"""All of them, in the order in which they are believed.
+
+What ails weights before the first update no scale of the data has made: signals are measured on inputs as they are,
+and standardised. Targets are the last of the data: no hidden layer has seen them by then, and raw ones are common and
+harmless.
+"""
 
 
 def explain(
@@ -125,7 +141,7 @@ def _order(finding: Finding, context: Context | None, closed: set[str], *, throw
     """Sort key: the group, then errors first, then what was seen first, then the kind, then depth."""
     kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
     is_closed = finding.id in closed and finding.first_step == 0
-    believed = KINDS.index(SCALES[0]) if is_closed else kind
+    believed = KINDS.index(RECURRENCE[0]) if is_closed else kind
     depth = context.depth(finding.layer) if context is not None else 0
     first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
     return (_group(finding, thrown=thrown), -_weight(finding), first, believed, not is_closed, kind, depth)

@@ -36,6 +36,7 @@ from gradvitals.diagnostics.diagnoses.unscaled_targets import UnscaledTargets
 from gradvitals.diagnostics.diagnoses.update_sizes import (
     SCALE_FREE,
     SETTLED,
+    STILL,
     has_updates,
     largest_ratio,
     longest_path,
@@ -107,7 +108,7 @@ class LearningRateTooLow:
     movement: float = 3.6e-4
     trainings: float = 3.0
     untouched: float = 0.8
-    path: float = 0.05
+    path: float = STILL
     level: float = LEVEL
     tiny: float = 0.1 * USUAL_RATIO
     below_usual: float = USUAL_RATIO

@@ -8,8 +8,8 @@ from typing import ClassVar
 from gradvitals.diagnostics.constant_predictor import OF_QUANTITIES
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.start import beats_constant, killed_on_the_way, settle_start
-from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond, has_stood_still
+from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Scan
@@ -17,6 +17,9 @@ from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 
 AT_THE_MEAN = 1.05
 """Loss, in units of the best constant's, below which a squared loss has less than a quarter of a deviation to go."""
+
+REACH = 2.0
+"""Distance from 0 that one standardised target in twenty exceeds: up to it no first error is larger than theirs are."""
 
 MOSTLY, FLAT = 0.5, 0.2
 """Share of a layer's units that must be dead, or of its steepest slope that must be left, for it to count as harmed."""
@@ -46,6 +49,11 @@ class _Gap:
         return abs(self.mean - self.start) / self.deviation
 
     @property
+    def is_far(self) -> bool:
+        """Tell whether the target's mean is beyond where standardised targets are, from 0 and from the outputs."""
+        return min(abs(self.mean), abs(self.mean - self.start)) > REACH
+
+    @property
     def ratio(self) -> float:
         """Standard deviation of the target over that of the output."""
         return self.deviation / self.spread if self.spread > 0.0 else math.inf
@@ -58,12 +66,14 @@ class UnscaledTargets:
     Cause: targets in units of their own, such as prices or years.
     Cure: standardise the targets (and scale predictions back); start the output's bias at the targets' mean.
     Info: a standard deviation more than 5 times that of the outputs as they start. It alone is harmless: large targets
-    stretch gradients and loss alike.
-    Warning: the mean is more than one standard deviation from 0, and from the outputs' mean; or the standard deviation
-    is less than a fifth of 1 and of the outputs'. Also what is said as info, if the network ended behind simple models:
-    those have standardised targets. Of the mean, likely is enough where an update went beyond .15 of a layer.
+    stretch gradients and loss alike. Also a mean more than one standard deviation from 0 and from the outputs' mean.
+    Warning: that, where it is beyond 2, too: nearer ones are no further away than standardised targets are. Or the
+    standard deviation is less than a fifth of 1 and of the outputs'. Also a standard deviation that is too large, if
+    the network ended behind simple models: those have standardised targets. Of the mean, likely is enough where an
+    update went beyond .15 of a layer.
     Error: any of these if the network is impaired; of the mean only where it still is the best constant's loss away, or
     on the way to it units died or were saturated: what is stuck *at* the mean unharmed has another cause.
+    No warning of large ones where no layer has moved: their gradients are not small, and nothing was tried.
     Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned; unless
     units that died on the way to it are a warning still.
     Needs: a regression by mse, mae or huber, and data.
@@ -93,26 +103,33 @@ class UnscaledTargets:
         if len(starts[0].output_means) != len(facts[0].target_means):
             return not_applicable(self, "outputs and targets are not as many")
         gaps = _gaps(facts[0], starts[0])
-        return judged(self, [self._off_centre(record, gate, gaps) or self._odd_spread(record, gate, gaps)])
-
-    def _off_centre(self, record: Record, gate: Gate, gaps: list[_Gap]) -> Finding | None:
-        """Judge the means: the target's must be far from 0 too, or it is the network that starts elsewhere."""
         off = [gap for gap in gaps if min(gap.distance, abs(gap.mean) / gap.deviation) > self.warn]
+        tried = not has_stood_still(record)
+        far, near = ([gap for gap in off if (gap.is_far and tried) is wanted] for wanted in (True, False))
+        said = self._off_centre(record, gate, far) or self._odd_spread(record, gate, gaps, tried=tried)
+        return judged(self, [said or self._off_a_little(record, near)])
+
+    def _off_a_little(self, record: Record, off: list[_Gap]) -> Finding | None:
+        """Say it of means that cost nothing: no further away than standardised targets are, or never set out for."""
+        probes = record.notes(Probe)
+        if not off or any(beats_constant(probe) for probe in probes):
+            return None
+        plain = self._plain(max(gap.distance for gap in off), self.warn, _distance_in_words(off))
+        return replace(plain, last_step=record.last_step, prescriptions=_cures(record))
+
+    def _off_centre(self, record: Record, gate: Gate, off: list[_Gap]) -> Finding | None:
+        """Judge the means: the target's must be far from 0 too, or it is the network that starts elsewhere."""
         if not off:
             return None
-        worst = max(off, key=lambda gap: gap.distance)
-        evidence = (
-            f"target {worst.target} has a mean of {worst.mean:.4g} and a standard deviation of {worst.deviation:.3g},"
-            f" its output starts around {worst.start:.3g}: {worst.distance:,.3g} standard deviations away"
-        )
+        distance, evidence = max(gap.distance for gap in off), _distance_in_words(off)
         killed = killed_on_the_way(record, gate, beats_constant)
-        plain = self._plain(worst.distance, self.warn, f"{evidence}; {killed}" if killed else evidence)
+        plain = self._plain(distance, self.warn, f"{evidence}; {killed}" if killed else evidence)
         grave = not _arrived_unharmed(record, gate)
         over = None if killed else beats_constant
         thrown = first_beyond(record, THROWN) is not None
         return _settled(record, gate, plain, Severity.WARNING, grave=grave, over=over, thrown=thrown)
 
-    def _odd_spread(self, record: Record, gate: Gate, gaps: list[_Gap]) -> Finding | None:
+    def _odd_spread(self, record: Record, gate: Gate, gaps: list[_Gap], *, tried: bool) -> Finding | None:
         """Judge the deviations: the target's must be far from 1 too."""
         narrow = [gap for gap in gaps if max(gap.ratio, gap.deviation) < 1.0 / self.spread]
         wide = [gap for gap in gaps if min(gap.ratio, gap.deviation) > self.spread]
@@ -124,6 +141,8 @@ class UnscaledTargets:
             f" {worst.spread:.3g}"
         )
         plain = self._plain(worst.ratio, 1.0 / self.spread if narrow else self.spread, evidence)
+        if not narrow and not tried:
+            return replace(plain, last_step=record.last_step, prescriptions=_cures(record))
         severity, over = (Severity.WARNING, beats_constant) if narrow else (Severity.INFO, None)
         return _settled(record, gate, plain, severity, grave=True, over=over)
 
@@ -166,10 +185,23 @@ def _settled(
         first_step=standing.first_step,
         last_step=standing.last_step,
         cleared=standing.cleared,
-        prescriptions=(
-            set_key(record, "standardise the targets, and scale predictions back", "data.scale_targets", "standard"),
-            set_key(record, "start the output's bias at the targets' mean", "model.output_bias", "prior"),
-        ),
+        prescriptions=_cures(record),
+    )
+
+
+def _cures(record: Record) -> tuple[Prescription, ...]:
+    return (
+        set_key(record, "standardise the targets, and scale predictions back", "data.scale_targets", "standard"),
+        set_key(record, "start the output's bias at the targets' mean", "model.output_bias", "prior"),
+    )
+
+
+def _distance_in_words(gaps: list[_Gap]) -> str:
+    """Say how far the worst of these targets is from its output."""
+    worst = max(gaps, key=lambda gap: gap.distance)
+    return (
+        f"target {worst.target} has a mean of {worst.mean:.4g} and a standard deviation of {worst.deviation:.3g},"
+        f" its output starts around {worst.start:.3g}: {worst.distance:,.3g} standard deviations away"
     )
 
 

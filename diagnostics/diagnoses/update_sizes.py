@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradvitals.diagnostics.gate import WARM_UP_STEPS
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.engine.events import Array
@@ -14,6 +15,9 @@ SCALE_FREE = frozenset({"adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad"
 
 THROWN = 0.15
 """Ratio beyond which an update may have thrown a layer out: one healthy network of twelve had such a one."""
+
+STILL = 0.05
+"""Sum of update ratios below which no layer has moved: of 1,064 healthy networks (tuning half) the least was .17."""
 
 SETTLED = 20
 """Updates before which ratios say little of the rest: zero-initialised layers start with large ones."""
@@ -65,6 +69,11 @@ def longest_path(record: Record, until: int) -> float:
             sizes = np.append(series.values, series.values[-1])
             paths.append(float((lengths * np.maximum(sizes, np.append(series.values[:1], series.values))).sum()))
     return float(np.max(paths))
+
+
+def has_stood_still(record: Record) -> bool:
+    """Tell whether all updates of a training together, did they point the same way, moved no layer."""
+    return record.last_step >= WARM_UP_STEPS and has_updates(record) and longest_path(record, record.last_step) < STILL
 
 
 def median_ratios(record: Record, after: int = SETTLED) -> dict[str, float]:
