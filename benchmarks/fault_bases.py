@@ -23,8 +23,9 @@ class Base:
 
     @property
     def activation(self) -> str:
-        """Of the hidden layers."""
-        return str(self.config["model"]["activation"])
+        """Of the hidden layers, or of the recurrent cells."""
+        model = self.config["model"]
+        return str(model["cell"] if model.get("kind") == "rnn" else model["activation"])
 
     @property
     def depth(self) -> int:

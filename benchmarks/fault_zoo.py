@@ -1,11 +1,13 @@
 """The fault bench on many bases: the same faults, injected into healthy networks drawn from the zoo.
 
-    python benchmarks/fault_zoo.py --zoo FOLDER --half test --out FOLDER [--networks 16] [--seed 1] [--json FILE]
+    python benchmarks/fault_zoo.py --zoo FOLDER --half test --out FOLDER [--networks 16] [--seed 1] [--raw]
 
 `--zoo` is a folder in which `healthy_zoo.py` has trained and selected the same half. For every kind of fault that many
 of its healthy networks are drawn that it fits, two of a data set at most, before anything is injected; those that train
 as well with the bench's own seeds get it at five doses. Halves are the zoo's: rules are tuned on `tuning`, and `test`
-is run to report. Harm and what is told are as in `fault_bench.py`, which has eleven bases of its own.
+is run to report. Harm and what is told are as in `fault_bench.py`, which has eleven bases of its own. With `--raw` the
+networks are those that train well on raw inputs or targets, and the faults those that leave both as they are: what is
+odd and harmless must not be taken for the root.
 """
 
 import argparse
@@ -34,12 +36,15 @@ PER_DATA_SET = 2
 USUAL_LOSS = {"accuracy": "cross_entropy", "r2": "mse"}
 """What the faults of a loss or of an output are defined beside."""
 
+OF_SCALE = frozenset({"unscaled inputs", "unscaled targets", "clipped delta"})
+"""Kinds of faults that set the scale of inputs or targets."""
 
-def base_of(one: Candidate, sets: Mapping[str, DataSet]) -> Base | None:
+
+def base_of(one: Candidate, sets: Mapping[str, DataSet], *, raw: bool = False) -> Base | None:
     """Give a healthy network as a base; None of one that not every fault can be put into.
 
     It has one kind of hidden units and of initial weights, the loss of its task, and a yardstick; and its inputs and
-    targets are scaled, as raw ones are faults themselves.
+    targets are scaled, as raw ones are faults themselves, or one of them is raw where that is asked for.
     """
     config: dict[str, Any] = json.loads(json.dumps(one.config))
     config.pop("seed", None)
@@ -50,17 +55,25 @@ def base_of(one: Candidate, sets: Mapping[str, DataSet]) -> Base | None:
     data, loss = config["data"], USUAL_LOSS[yardstick]
     if config["training"].get("loss", loss) != loss or "output" in model:
         return None
-    if data.get("scale") == "none" or (yardstick == "r2" and data.get("scale_targets") != "standard"):
+    is_raw = data.get("scale") == "none" or (yardstick == "r2" and data.get("scale_targets") != "standard")
+    if is_raw is not raw:
         return None
     return Base(_name(one), config, yardstick)
 
 
 def drawn_injections(
-    healthy: Sequence[Candidate], sets: Mapping[str, DataSet], networks: int, generator: np.random.Generator
+    healthy: Sequence[Candidate],
+    sets: Mapping[str, DataSet],
+    networks: int,
+    generator: np.random.Generator,
+    *,
+    raw: bool = False,
 ) -> Iterator[Injection]:
     """Yield every kind of fault at five doses, in as many networks that it fits."""
-    known = [(one, base) for one in healthy if (base := base_of(one, sets)) is not None]
+    known = [(one, base) for one in healthy if (base := base_of(one, sets, raw=raw)) is not None]
     for fault in FAULTS:
+        if raw and fault.name in OF_SCALE:
+            continue
         for base in _drawn_bases(known, fault, networks, generator):
             for dose, keys in enumerate(fault.doses(base), start=1):
                 yield Injection(base, (fault,), dose, SEEDS[0], keys)
@@ -118,6 +131,7 @@ def main() -> int:
     parser.add_argument("--half", choices=HALVES, default="tuning", help="of the zoo's families")
     parser.add_argument("--networks", type=int, default=16, metavar="N", help="per kind of fault, if it fits so many")
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
+    parser.add_argument("--raw", action="store_true", help="networks on raw data, and no faults of scale")
     options = parser.parse_args()
     selection = options.zoo / f"selection-{options.half}.json"
     if not selection.is_file():
@@ -126,7 +140,8 @@ def main() -> int:
     healthy = set(json.loads(selection.read_text(encoding="utf-8"))["healthy"])
     sets = prepare(options.out)
     chosen = [one for one in candidates(sets, (options.half,)) if one.key in healthy]
-    faults = [*drawn_injections(chosen, sets, options.networks, np.random.default_rng(options.seed))]
+    generator = np.random.default_rng(options.seed)
+    faults = [*drawn_injections(chosen, sets, options.networks, generator, raw=options.raw)]
     return run_bench(options, with_healthy_twins(faults, chosen, options))
 
 

@@ -11,7 +11,7 @@ import pytest
 from campaign import Finished
 from fault_injections import SEEDS, Injection
 from fault_kinds import FAULTS
-from fault_zoo import PER_DATA_SET, base_of, drawn_injections, with_healthy_twins
+from fault_zoo import OF_SCALE, PER_DATA_SET, base_of, drawn_injections, with_healthy_twins
 from finished_runs import add_line
 from healthy_zoo import Line
 from zoo_data import DataSet
@@ -72,6 +72,28 @@ def network(data_set: DataSet = DIGITS, architecture: str = "relu-64-32", **chan
 )
 def test_a_base_is_what_every_fault_is_defined_for_and_has_none_of_them(one: Candidate, *, fit: bool) -> None:
     assert (base_of(one, SETS) is not None) is fit
+
+
+@pytest.mark.parametrize(
+    ("one", "fit"),
+    [
+        (network(), False),
+        (network(data__scale="none"), True),
+        (network(DIABETES), False),
+        (network(DIABETES, data__scale_targets="none"), True),
+        (network(data__scale="none", training__loss="mse"), False),
+    ],
+    ids=["scaled", "raw inputs", "scaled quantities", "raw targets", "another loss"],
+)
+def test_raw_networks_are_bases_where_they_are_asked_for(one: Candidate, *, fit: bool) -> None:
+    assert (base_of(one, SETS, raw=True) is not None) is fit
+
+
+def test_raw_networks_get_no_fault_that_sets_a_scale() -> None:
+    healthy = [network(DIABETES, data__scale_targets="none"), network(data__scale="none")]
+    drawn = {one.faults[0].name for one in drawn_injections(healthy, SETS, 16, np.random.default_rng(1), raw=True)}
+    assert "rate too high" in drawn
+    assert not drawn & OF_SCALE
 
 
 def test_a_base_keeps_its_config_but_for_the_seed() -> None:
