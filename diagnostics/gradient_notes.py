@@ -49,6 +49,21 @@ class ForeignSteps:
 
 
 @dataclass(frozen=True, slots=True)
+class UntakenGradients:
+    """Gradients were computed, and no optimizer took a step; the note `untaken_gradients`.
+
+    Attributes:
+        step: Updates seen: none.
+        passes: Backward passes.
+        moved: Whether the parameters are others than they were: somebody took the steps by hand.
+    """
+
+    step: int
+    passes: int
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StrayParameters:
     """A model computes with parameters that it does not know of, and no step moved; the note `stray_parameters`.
 

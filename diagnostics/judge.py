@@ -9,6 +9,7 @@ from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.underfitting import Underfitting
 from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.gradient_notes import UntakenGradients
 from gradvitals.diagnostics.harm import measure_harm
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Scan
@@ -37,11 +38,24 @@ def _dead_at_start(record: Record) -> frozenset[str]:
 
 def _as_observed(diagnosis: Diagnosis, judgement: Judgement, record: Record) -> Judgement:
     """Leave a judgement open that says there is nothing, where some of what it needs was nowhere to be seen."""
+    if judgement.status == "not_judged" and record.context is None and (why := _steps_unseen(record)):
+        return replace(judgement, reason=why)
     hidden = {} if record.context is None else record.context.unobserved
     unseen = [hidden[event] for event in diagnosis.events if event in hidden]
     if not unseen or judgement.status not in UNFOUND:
         return judgement
     return Judgement(judgement.id, "not_judged", unseen[0], judgement.findings)
+
+
+def _steps_unseen(record: Record) -> str:
+    """Say why nothing was recorded of a training in which the parameters did move."""
+    notes = record.notes(UntakenGradients)
+    if not notes or not notes[-1].moved:
+        return ""
+    return (
+        f"in {notes[-1].passes} backward passes the parameters moved, and no torch.optim optimizer took a step: steps"
+        " taken by hand are not seen"
+    )
 
 
 def _with_changes_only(finding: Finding, record: Record) -> Finding:

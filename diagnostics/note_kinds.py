@@ -11,6 +11,7 @@ from gradvitals.diagnostics.gradient_notes import (
     StaleGradients,
     StrayParameters,
     UnreachedParameters,
+    UntakenGradients,
 )
 from gradvitals.diagnostics.notes import (
     Activity,
@@ -75,6 +76,7 @@ NOTES: dict[str, type[Any]] = {
     "stale_gradients": StaleGradients,
     "missing_gradients": MissingGradients,
     "foreign_steps": ForeignSteps,
+    "untaken_gradients": UntakenGradients,
     "stray_parameters": StrayParameters,
     "unreached_parameters": UnreachedParameters,
     "skipped_steps": SkippedSteps,

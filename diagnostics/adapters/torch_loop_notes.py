@@ -1,7 +1,7 @@
 """What a user's own PyTorch loop does wrong with gradients, as its steps tell.
 
-They are not cleared, there are none, some parameters get none, a broadcast mixes samples, a scaler skips the steps, or
-the optimizer's parameters are those of another module.
+They are not cleared, there are none, some parameters get none, a broadcast mixes samples, a scaler skips the steps, no
+step is taken at all, or the optimizer's parameters are those of another module.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,8 @@ from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
 from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
 from gradvitals.diagnostics.adapters.torch_unreached import UnreachedWatch
-from gradvitals.diagnostics.gradient_notes import ForeignSteps
+from gradvitals.diagnostics.adapters.torch_untaken import UntakenWatch
+from gradvitals.diagnostics.gradient_notes import ForeignSteps, UntakenGradients
 from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.notes import Note
 
@@ -57,6 +58,7 @@ class LoopNotes:
         self._pull, self._is_pull_curious = pull, pull is not None
         self._scaling = ScalerWatch(optimizers.counts, taken, note, guard)
         self._foreign, self._wants_to_learn = 0, False
+        self._untaken, self._has_begun = UntakenWatch(network.module, guard), False
 
     @property
     def is_curious(self) -> bool:
@@ -65,11 +67,14 @@ class LoopNotes:
 
     def begin(self) -> None:
         """Note what was known before."""
+        self._has_begun = True
         for each in self._known:
             self._note(each)
 
     def listen(self, outputs: Any, step: int) -> bool:  # noqa: ANN401 - whatever a module returns
         """Take what a training forward returned, before a step; tell whether anybody wants the next."""
+        if not self._has_begun:
+            self._untaken.listen(outputs)
         if self._pull is not None and self._is_pull_curious:
             self._is_pull_curious = self._pull.listen(outputs, step)
         return self._unreached.listen(outputs) or (self._pull is not None and self._is_pull_curious)
@@ -103,8 +108,9 @@ class LoopNotes:
 
     @property
     def never_began(self) -> bool:
-        """Whether there was a training after all, of which no step was taken: a scaler or the optimizer left it out."""
-        return self._scaling.waiting is not None or self._wants_to_learn
+        """Whether there was a training after all, of which no step was taken, by a scaler, an optimizer, or anybody."""
+        untaken = self._nobody_steps()
+        return self._scaling.waiting is not None or self._wants_to_learn or (untaken is not None and not untaken.moved)
 
     @property
     def waiting(self) -> Optimizer | None:
@@ -121,9 +127,17 @@ class LoopNotes:
         """
         self._scaling.end()
         if not began and self._scaling.waiting is None:
-            self._note(ForeignSteps(steps, self._foreign))
+            self._give(ForeignSteps(steps, self._foreign) if self._wants_to_learn else self._nobody_steps())
         self._give(self._strays.note(steps))
         self._give(self._unreached.note(steps, never_called))
+
+    def end_unseen(self) -> None:
+        """Note, where no training was seen, that the steps may have been taken by hand."""
+        self._give(self._nobody_steps())
+
+    def _nobody_steps(self) -> UntakenGradients | None:
+        """Tell of gradients that no optimizer took, of whatever module."""
+        return None if self._foreign else self._untaken.note()
 
     def _give(self, note: Note | None) -> None:
         if note is not None:

@@ -111,6 +111,8 @@ class TorchSteps:
                 if self._notes is not None:
                     self._notes.end(self.steps, self._network.never_called, began=began)
                 self._hooks.emit(TrainingEnded(self.steps, reason))
+            elif self._notes is not None:
+                self._notes.end_unseen()
 
     def stop(self) -> None:
         """Look at nothing any more; the hooks of optimizers stay until the end, as they may be what is running."""

@@ -35,7 +35,7 @@ class UnreachedWatch:
     def listen(self, outputs: Any) -> bool:  # noqa: ANN401 - whatever a module returns
         """See, once, which of what has had no gradient so far is in what a training forward gave; tell to ask again."""
         if self._returned is None and self._looks >= SETTLED and any(each.grad_fn for each in tensors_in(outputs)):
-            self._returned = {id(each) for each in _leaves(outputs)} & self._suspects.keys()
+            self._returned = {id(each) for each in leaves_of(outputs)} & self._suspects.keys()
         return self._returned is None
 
     def look(self, parameters: Sequence[torch.Tensor], step: int) -> None:
@@ -83,7 +83,7 @@ def _is_as_it_was(parameter: torch.Tensor, before: torch.Tensor) -> bool:
     return bool(parameter.device == before.device and torch.equal(parameter.detach(), before))
 
 
-def _leaves(outputs: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - as above
+def leaves_of(outputs: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - as above
     """Give the leaves of the graphs that tensors come from."""
     waiting = [each.grad_fn for each in tensors_in(outputs)]
     seen: set[Any] = set()

@@ -16,6 +16,7 @@ from gradvitals.diagnostics.gradient_notes import (
     StaleGradients,
     StrayParameters,
     UnreachedParameters,
+    UntakenGradients,
 )
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Movement, Probe
@@ -36,7 +37,8 @@ class FrozenParameters:
     layers in a plain list. Or gradients are not cleared: at 3 steps in a row that were looked at, the first backward
     pass after a step added to what that step had taken.
     Error: an optimizer holds it, or the network learns nothing. Or no parameter that it holds has a gradient at all,
-    at 3 steps in a row looked at. Or all steps are of optimizers that hold no parameter of the model.
+    at 3 steps in a row looked at. Or all steps are of optimizers that hold no parameter of the model, or no optimizer
+    takes any in 20 backward passes and more.
     Clear: it moved by a bit.
     Needs: gradients layer by layer, a whole epoch and at least 20 updates, and 3 steps looked at whose gradient
     and rate were large enough to change the float.
@@ -58,6 +60,7 @@ class FrozenParameters:
         """Judge every layer of which an array had not moved at some look."""
         ruined = learns_nothing(record, gate, self.looks)
         foreign = [self._of_others(note) for note in record.notes(ForeignSteps)]
+        foreign += [self._of_none(note) for note in record.notes(UntakenGradients) if not note.moved]
         if foreign:
             return judged(self, foreign)
         stale, missing = self._judge_clearing(record.notes(StaleGradients)), self._judge_missing(record)
@@ -188,6 +191,24 @@ class FrozenParameters:
                     " before the loop"
                 ),
             ),
+        )
+
+    def _of_none(self, note: UntakenGradients) -> Finding:
+        """Say that nobody takes a step."""
+        return finding_of(
+            self,
+            Standing(Severity.ERROR, 0, note.step, cleared=False, value=float(note.passes)),
+            threshold=float(self.updates),
+            evidence=(
+                f"gradients were computed in {note.passes} backward passes, no optimizer took a step, and every"
+                " parameter is what it was before the first of them"
+            ),
+            explanation=(
+                "Nothing of the model can learn: backward() computes gradients, and only a step changes parameters."
+                " Either optimizer.step() is missing, or it stands behind a condition that was never met."
+            ),
+            defect="no optimizer takes a step",
+            prescriptions=(Prescription("call optimizer.step() after every backward()"),),
         )
 
     def _of_strays(self, note: StrayParameters, *, ruined: bool) -> Finding:

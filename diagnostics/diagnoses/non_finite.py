@@ -20,13 +20,19 @@ WHERE = {
     "loss": "the loss is not finite although every layer's output is: it overflows, or the targets are not finite",
 }
 
+INFINITE_SLOPE = (
+    "add a small number, as 1e-8, to what the loss and the model take a root, a norm, a deviation, a logarithm or a"
+    " power below 1 of; torch.autograd.detect_anomaly() names the operation"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NonFinite:
     """Symptom: NaN in the loss, or numbers that have grown beyond the range of floats.
 
     Cause: nearly always steps too long for the loss surface, or weights so large that the forward pass overflows.
-    Cure: a lower learning rate, gradient clipping, a smaller initialisation.
+    Or, where the very first gradient is not finite and every layer's output is, an operation of infinite slope.
+    Cure: a lower learning rate, gradient clipping, a smaller initialisation; a small number added under the root.
     Info: a loss scaler skipped steps, as it does to find out how large a scale there is room for.
     Warning: it skipped more than 5 % of 200 steps in a row, those that undo a growth of its scale left out.
     Error: a NaN anywhere, or an infinity in the loss, the parameters, an update taken or a layer's output. Or a scaler
@@ -60,6 +66,8 @@ class NonFinite:
 
     def _finding(self, record: Record, incident: Incident) -> Finding:
         where = WHERE[incident.what].format(layer=incident.layer)
+        if _is_first_gradient(record, incident):
+            where = f"{where} although every layer's output is"
         when = (
             f"at step {incident.step}"
             if incident.last_finite_step >= incident.step - 1
@@ -78,6 +86,10 @@ class NonFinite:
             explanation=(
                 "A single number that is not finite spreads to every parameter with the next update."
                 " The network cannot recover; training on only wastes time."
+                if not _is_first_gradient(record, incident)
+                else "No step had moved the weights yet, so it is no step that was too long. Either the loss is not"
+                " finite, as of targets that are not; or it is, and its slope is not: roots, norms and standard"
+                " deviations have an infinite one where what they are of is 0."
             ),
             prescriptions=self._cures(record, incident),
         )
@@ -90,9 +102,17 @@ class NonFinite:
         smaller = set_key(record, *_smaller_weights(record))
         if incident.step == 0:
             return (smaller,)
+        if _is_first_gradient(record, incident):
+            return (Prescription(INFINITE_SLOPE), smaller)
         slower = change_learning_rate(record)
         clip = set_key(record, "clip the gradient to a global norm of 1", "training.clip_norm", 1.0)
         return (smaller, slower, clip) if incident.step == 1 else (slower, clip, smaller)
+
+
+def _is_first_gradient(record: Record, incident: Incident) -> bool:
+    """Tell whether the first gradient of a user's own program is what is not finite: our losses have finite slopes."""
+    is_own = record.context is not None and record.context.config is not None
+    return incident.what == "gradients" and incident.step == 1 and not is_own
 
 
 def _meet_the_targets(record: Record) -> Prescription:

@@ -1,0 +1,144 @@
+"""Loops in which no optimizer takes a step: left out by mistake, taken by hand, or not wanted at all."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.diagnostics.adapters.torch_models import blobs
+
+from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.gradient_notes import UntakenGradients
+from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.watch import watch
+
+torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
+nn: Any = torch.nn
+functional: Any = torch.nn.functional
+
+INPUTS, LABELS = blobs()
+PASSES = 60
+LARGEST_NORM = 1e-3
+
+TakeStep = Callable[[Any, Any], None]
+
+
+def train(take_step: TakeStep, *, passes: int = PASSES, with_data: bool = True) -> Monitor:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 4))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+    given = {"data": (INPUTS, LABELS), "loss": nn.CrossEntropyLoss()} if with_data else {}
+    with watch(module, **given) as monitor:
+        for _ in range(passes):
+            functional.cross_entropy(module(INPUTS), LABELS).backward()
+            take_step(module, optimizer)
+            optimizer.zero_grad()
+    return monitor
+
+
+def never(module: Any, optimizer: Any) -> None:
+    """Do nothing."""
+
+
+def if_small(module: Any, optimizer: Any) -> None:
+    """Step where the gradient is small, which it never is."""
+    if nn.utils.clip_grad_norm_(module.parameters(), LARGEST_NORM) < LARGEST_NORM:
+        optimizer.step()
+
+
+def by_hand(module: Any, _: Any) -> None:
+    with torch.no_grad():
+        for each in module.parameters():
+            each.sub_(0.1 * each.grad)
+
+
+def by_hand_through_data(module: Any, _: Any) -> None:
+    for each in module.parameters():
+        each.data.add_(each.grad, alpha=-0.1)
+
+
+def plainly(_: Any, optimizer: Any) -> None:
+    optimizer.step()
+
+
+@pytest.mark.parametrize("with_data", [True, False])
+@pytest.mark.parametrize("take_step", [never, if_small], ids=lambda each: each.__name__)
+def test_steps_that_nobody_takes_are_the_root(take_step: TakeStep, *, with_data: bool) -> None:
+    monitor = train(take_step, with_data=with_data)
+    first = monitor.verdict.standing[0]
+    assert (first.key, first.severity, first.explained_by) == ("frozen_parameters", Severity.ERROR, None)
+    assert f"in {PASSES} backward passes" in first.evidence
+    with pytest.raises(AssertionError, match="no optimizer took a step"):
+        monitor.assert_healthy()
+
+
+@pytest.mark.parametrize("take_step", [by_hand, by_hand_through_data], ids=lambda each: each.__name__)
+def test_steps_by_hand_are_no_fault_and_leave_everything_open_with_the_reason(take_step: TakeStep) -> None:
+    verdict = train(take_step).verdict
+    assert verdict.findings == ()
+    assert verdict.not_judged
+    assert all("taken by hand" in each.reason for each in verdict.not_judged)
+
+
+def test_a_loop_that_takes_its_steps_has_no_such_note() -> None:
+    assert train(plainly).record.notes(UntakenGradients) == []
+
+
+def test_a_step_that_comes_late_is_a_step() -> None:
+    count = 0
+
+    def after_a_while(module: Any, optimizer: Any) -> None:
+        nonlocal count
+        count += 1
+        (plainly if count > PASSES // 2 else never)(module, optimizer)
+
+    monitor = train(after_a_while)
+    assert monitor.record.last_step == PASSES - PASSES // 2
+    assert monitor.record.notes(UntakenGradients) == []
+
+
+def test_a_few_looks_at_gradients_are_no_training() -> None:
+    monitor = train(never, passes=10)
+    assert monitor.record.notes(UntakenGradients) == []
+    assert monitor.verdict.findings == ()
+
+
+def test_parameters_that_another_module_learns_to_replace_are_not_asked_to_move() -> None:
+    """Of a `functional_call`, the module's own parameters have no gradient and need not move."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 4))
+    own = {name: each.detach().clone().requires_grad_() for name, each in module.named_parameters()}
+    with watch(module, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss()) as monitor:
+        for _ in range(PASSES):
+            loss = functional.cross_entropy(torch.func.functional_call(module, own, INPUTS), LABELS)
+            gradients = torch.autograd.grad(loss, list(own.values()))
+            own = {
+                name: (each - 0.1 * gradient).detach().requires_grad_()
+                for (name, each), gradient in zip(own.items(), gradients, strict=True)
+            }
+    assert monitor.verdict.findings == ()
+
+
+def channel_distance(images: Any, floor: float) -> Any:
+    """Give how far the means of two channels are apart: a root of 0 where they are alike, but for a floor."""
+    means = images.mean((2, 3))
+    return ((means[:, 0] - means[:, 1]) ** 2 + floor).sqrt().mean()
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-8])
+def test_a_first_gradient_of_a_finite_loss_that_is_none_is_blamed_on_no_rate(floor: float) -> None:
+    torch.manual_seed(0)
+    module, images = nn.Conv2d(2, 2, 1, bias=False), torch.rand(16, 2, 4, 4)
+    images[3] = 0.0
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
+    with watch(module) as monitor:
+        for _ in range(30):
+            optimizer.zero_grad()
+            channel_distance(module(images), floor).backward()
+            optimizer.step()
+    found = [finding for finding in monitor.verdict.findings if finding.id == "non_finite"]
+    if floor:
+        assert found == []
+        return
+    assert "although every layer's output is, first seen at step 1" in found[0].evidence
+    assert "root" in found[0].prescriptions[0].why
+    assert not any("rate" in cure.why or "clip" in cure.why for cure in found[0].prescriptions)
