@@ -30,7 +30,7 @@ from gradvitals.diagnostics.adapters.torch_layers import (
     unfollowed_weights,
 )
 from gradvitals.diagnostics.adapters.torch_loss_protocol import LossAdapter
-from gradvitals.diagnostics.adapters.torch_outputs import main_tensor
+from gradvitals.diagnostics.adapters.torch_outputs import is_behind_one, main_tensor
 from gradvitals.diagnostics.adapters.torch_trace import Trace
 from gradvitals.diagnostics.start_notes import MixedRows
 from gradvitals.engine.events import (
@@ -69,7 +69,7 @@ class TorchNetwork:
         self.hooks = StepHooks()
         self.never_called: tuple[str, ...] = ()
         self.unfollowed: tuple[str, ...] = ()
-        self._ends_otherwise = False
+        self._ends_otherwise = self._is_behind_one = False
         self.loss = loss
         self._layers: dict[str, Layer] = {}
         self._chain = Chain(self.module, [])
@@ -193,6 +193,7 @@ class TorchNetwork:
             with frozen(self.module, gradients=False):
                 trace, outputs = self._trace(self._tensor(examples), names, gradients=False)
                 self._start = changed_since(attributes)  # a state carried on is of another batch than a probe's
+            self._is_behind_one = is_behind_one(outputs, len(examples))
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             msg = f"{type(self.module).__name__} fails on the data's inputs, of shape {examples.shape}: {first}"
@@ -220,6 +221,7 @@ class TorchNetwork:
         loss = self.loss
         with frozen(self.module, gradients=observer is not None and loss is not None, start=self._start):
             calls, outputs = self._run(inputs, gradients=observer is not None)
+            outputs = self._samples_first(outputs)
             if observer is not None:
                 self.emit_forward(calls, observer, step, "probe")
             if loss is None:
@@ -253,7 +255,7 @@ class TorchNetwork:
 
         def answer(samples: Array) -> Array:
             with frozen(self.module, gradients=False, start=self._start):
-                return as_array(main_tensor(self.module(self._tensor(samples).clone())))
+                return as_array(main_tensor(self._samples_first(self.module(self._tensor(samples).clone()))))
 
         try:
             return find_mixing(answer, inputs)
@@ -317,6 +319,9 @@ class TorchNetwork:
             raise trace.failed
         trace.finish(inputs, outputs)
         return trace, outputs
+
+    def _samples_first(self, outputs: Any) -> Any:  # noqa: ANN401 - whatever the module gives
+        return outputs[0] if self._is_behind_one else outputs
 
     def _tensor(self, inputs: Array) -> torch.Tensor:
         return to_tensor(np.asarray(inputs), self._like)

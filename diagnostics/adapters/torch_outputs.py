@@ -39,6 +39,12 @@ def main_tensor(outputs: Outputs) -> torch.Tensor:
     raise ValueError(msg)
 
 
+def is_behind_one(outputs: Outputs, samples: int) -> bool:
+    """Tell whether samples come second, behind an axis of one, as in the last state of an LSTM of one layer."""
+    is_tensor = isinstance(outputs, torch.Tensor) and outputs.ndim > 2
+    return is_tensor and outputs.shape[0] == 1 and outputs.shape[1] == samples > 1
+
+
 def wide(tensor: torch.Tensor) -> torch.Tensor:
     """Give floats of half precision in full one: a loss of those is another, or is not there on a CPU."""
     return (

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_constant import best_constant
 from gradvitals.diagnostics.adapters.torch_data import MOST_BYTES, DataArrays, read_data
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss, adapt_loss
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, is_behind_one
 from gradvitals.diagnostics.adapters.torch_rows import sample_of
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
@@ -50,6 +51,9 @@ def prepare(
     with kept_states():
         inputs, targets = arrays.inputs[:FEW], arrays.targets[:FEW]
         outputs = forward(inputs)
+        if is_behind_one(outputs, len(inputs)):
+            outputs = outputs[0]
+            loss = None if loss is None else _behind_one(loss, outputs, targets)
         adapted = None if loss is None else adapt_loss(loss, outputs, targets)
         watched = watch_arrays(arrays, adapted, outputs, most_bytes=most_bytes)
         if unseen is not None:
@@ -57,6 +61,22 @@ def prepare(
                 other, rows, _ = _with_rows(unseen, adapted, most_bytes)
             watched = replace(watched, validation_inputs=other, validation_targets=rows)
         return watched, adapted
+
+
+def _behind_one(loss: Callable[..., Any], outputs: torch.Tensor, targets: Array) -> Callable[..., Any]:
+    """Give a loss of outputs without their first axis, of one; itself if it is what wants them so.
+
+    A loop often takes that axis away before it calls a loss, and hands over the bare loss here.
+    """
+
+    def of_whole(outputs: Outputs, targets: torch.Tensor) -> Any:  # noqa: ANN401 - whatever a loss gives
+        return loss(outputs[None], targets)
+
+    try:
+        adapt_loss(of_whole, outputs, targets)
+    except ValueError:
+        return loss
+    return of_whole
 
 
 def watch_arrays(

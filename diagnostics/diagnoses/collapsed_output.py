@@ -11,7 +11,12 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Activity, Outputs, Scan
 from gradvitals.diagnostics.persistence import Check, Standing, settle
-from gradvitals.diagnostics.start_notes import DataFacts, LossFit
+from gradvitals.diagnostics.start_notes import DataFacts, LossFit, Propagation
+
+BEHIND = (
+    "look at what is done to the outputs behind the last layer: a softmax over an axis of length 1, as F.softmax takes"
+    " by itself of (1, batch, classes), gives 1 for everything"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,10 @@ class CollapsedOutput:
                 " a step that was too long."
             ),
             defect="the output does not depend on the input",
-            prescriptions=_cures(record, standing.first_step),
+            prescriptions=(
+                *([Prescription(BEHIND)] if _may_be_lost_behind(record) else []),
+                *_cures(record, standing.first_step),
+            ),
         )
 
     def _asides(self, record: Record, context: Context, note: Outputs) -> Iterator[Finding]:
@@ -172,6 +180,14 @@ def _never_varied(record: Record, outputs: list[Outputs]) -> bool:
     """
     alike = any(facts.constant_count == facts.columns for facts in record.notes(DataFacts)[:1])
     return not alike and len(outputs) > 1 and all(note.spread == 0.0 for note in outputs)
+
+
+def _may_be_lost_behind(record: Record) -> bool:
+    """Tell whether a user's program never told two examples apart, although its last layer got signals at first."""
+    is_own = record.context is not None and record.context.config is not None
+    starts = record.notes(Propagation)
+    got_signals = bool(starts) and bool(starts[0].deviations) and list(starts[0].deviations.values())[-1] > 0.0
+    return not is_own and got_signals and _never_varied(record, record.notes(Outputs))
 
 
 def _cures(record: Record, first_step: int) -> tuple[Prescription, ...]:
