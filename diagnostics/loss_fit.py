@@ -28,6 +28,8 @@ def loss_notes(network: Observable, inputs: Array | None, targets: Array | None,
         step: The step the notes carry.
     """
     if inputs is None or targets is None or not len(targets):
+        if not network.layers:
+            return []
         width = network.layers[-1].fan_out
         return [measure_loss_fit(network, None, outputs=width, is_classification=False, step=step)]
     seen = network.probe(inputs[:FEW], targets[:FEW], step=step)  # the loss need not get as many as a last layer gives

@@ -89,7 +89,7 @@ class LoopNotes:
             self._give(self._pull.take())
         trained = self._optimizers.trained_by(optimizer)
         self._unreached.look(trained, step)
-        self._give(self._missing.look(trained, step))
+        self._give(self._missing.look(trained or self._optimizers.frozen_by(optimizer), step))
 
     def arm(self, optimizer: Optimizer) -> None:
         """Watch whether gradients are cleared before the next step, after one of this optimizer."""

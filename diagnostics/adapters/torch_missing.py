@@ -26,7 +26,7 @@ class MissingWatch:
         """Look at the gradients of a step that is about to be taken; a note if there are none, or were none before.
 
         Args:
-            parameters: What the step is to move.
+            parameters: What the step is to move; what it holds, where all of that is frozen.
             step: Its number.
         """
         before = self._in_a_row

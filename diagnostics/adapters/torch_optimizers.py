@@ -81,6 +81,17 @@ class Optimizers:
         held = self._held(optimizer)
         return [each for each in _parameters_of(optimizer) if id(each) in held and each.requires_grad]
 
+    def frozen_by(self, optimizer: Optimizer) -> list[torch.Tensor]:
+        """Give the parameters of the module that it holds where all that it holds at all is frozen, and can not move.
+
+        One that holds others besides, or a module that is frozen as a whole, may be meant so.
+        """
+        held, own = self._held(optimizer), _parameters_of(optimizer)
+        if any(each.requires_grad for each in own):
+            return []
+        learns = any(each.requires_grad for each in self.network.module.parameters())
+        return [each for each in own if id(each) in held] if learns else []
+
     def settled(self, optimizer: Optimizer) -> Callable[[], Optimizer | None] | None:
         """Give a reference to an optimizer that counts and is owed no look, to know it again by; None to any other."""
         known = self._known.get(id(optimizer))

@@ -160,7 +160,8 @@ class FrozenParameters:
             explanation=(
                 "A step without a gradient changes nothing. Either the gradients are cleared between backward() and"
                 " step(), or backward() starts at a value that is cut off from the parameters, as torch.tensor(loss),"
-                " .item(), .detach() and .data make one, or goes through round, sign or a comparison, or another model."
+                " .item(), .detach() and .data make one, or goes through round, sign or a comparison, or another model;"
+                " or all that the optimizer holds is frozen, as its requires_grad is False."
             ),
             defect="the steps of the optimizer change nothing",
             prescriptions=(

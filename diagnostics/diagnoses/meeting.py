@@ -47,9 +47,9 @@ class Meeting:
 
     @property
     def is_softmax_of_one(self) -> bool:
-        """Whether the outputs are a softmax over a single one, be it at every position."""
+        """Whether the outputs are a softmax over a single one, or its logarithm, be it at every position."""
         width = self.fit.outputs if self.fit.width is None else self.fit.width
-        return width == 1 and self.fit.activation == "softmax"
+        return width == 1 and self.fit.activation in {"softmax", "log_softmax"}
 
     @property
     def has_several_labels(self) -> bool:

@@ -1,5 +1,7 @@
 """What can be wrong with a loss and its targets: a function each, from notes to a mismatch."""
 
+from types import MappingProxyType
+
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import config_value
 from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch, always
@@ -81,6 +83,15 @@ def cut_labels(meeting: Meeting) -> Mismatch | None:
     )
 
 
+OF_ONE = MappingProxyType(
+    {
+        "softmax": ("a softmax", "its output is always 1"),
+        "log_softmax": ("the logarithm of a softmax", "its output is always 0"),
+    }
+)
+"""What stands over a single output, and what comes of it."""
+
+
 def one_class(meeting: Meeting) -> Mismatch | None:
     """A softmax, or a loss of one class out of several, over a single output: nothing to choose from."""
     fit, targets, loss = meeting.fit, meeting.targets, meeting.loss
@@ -94,8 +105,7 @@ def one_class(meeting: Meeting) -> Mismatch | None:
         cure = meeting.cure(f"end in a {right} layer", {"model.output": right})
     else:
         cure = meeting.cure_by_loss("binary_cross_entropy" if targets is None or targets.are_labels else "mse")
-    what = "a softmax" if fit.activation == "softmax" else f"{loss}"
-    gives = "its output is always 1" if fit.activation == "softmax" else "it is the same whatever the output"
+    what, gives = OF_ONE.get(fit.activation, (f"{loss}", "it is the same whatever the output"))
     return always(
         Severity.ERROR,
         f"{what} over a single output",

@@ -155,6 +155,21 @@ def test_what_is_frozen_on_purpose_misses_nothing() -> None:
     assert monitor.record.notes(MissingGradients) == []
 
 
+@pytest.mark.parametrize("head_learns", [True, False])
+def test_an_optimizer_of_frozen_parameters_only_is_the_root_where_others_learn(*, head_learns: bool) -> None:
+    """The head is frozen along with the body behind which it was put; batch norms still have gradients."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(10, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
+    optimizer = torch.optim.Adam(module[3].parameters(), lr=0.01)
+    for part, learns_on in ((module[0], False), (module[3], head_learns)):
+        part.requires_grad_(learns_on)
+    with watch(module, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss(), total_steps=STEPS) as monitor:
+        for _ in range(STEPS):
+            learns(module, optimizer)
+    keys = [(finding.key, finding.severity) for finding in monitor.verdict.standing]
+    assert (ROOT in keys) is not head_learns
+
+
 def test_of_two_optimizers_one_may_have_its_turn() -> None:
     module = make_module()
     optimizers = [torch.optim.SGD(module[place].parameters(), lr=0.1) for place in (0, 2)]

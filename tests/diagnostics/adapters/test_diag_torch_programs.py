@@ -414,3 +414,27 @@ def test_batches_whose_targets_are_all_the_same_are_not_taken_for_broadcast() ->
             optimizer.step()
     assert len(set(targets[:200].tolist())) == 1
     assert "loss_mismatch" not in standing(monitor)
+
+
+@pytest.mark.parametrize("makes_one", [True, False])
+def test_the_logarithm_of_a_softmax_over_one_output_is_named_and_a_sigmoid_is_not(*, makes_one: bool) -> None:
+    last = nn.LogSoftmax(dim=1) if makes_one else nn.Sigmoid()
+    module = nn.Sequential(*mlp(outputs=1), last)
+    inputs, labels = yes_or_no()
+    verdict = Program(module, adam(module), nn.BCELoss(), (inputs, labels[:, None])).run().verdict
+    found = [finding.evidence for finding in verdict.standing if finding.id == "loss_mismatch"]
+    assert found == (["the logarithm of a softmax over a single output"] if makes_one else [])
+
+
+def test_a_module_without_any_layer_is_watched_without_data() -> None:
+    """Its weights are read by no linear operation, as the means of a mixture."""
+    torch.manual_seed(0)
+    module = nn.ParameterDict({"means": nn.Parameter(torch.randn(4, 2)), "unused": nn.Parameter(torch.zeros(3))})
+    samples, optimizer = torch.randn(64, 2), torch.optim.SGD(module.parameters(), lr=0.1)
+    with watch(module) as monitor:
+        for _ in range(30):
+            optimizer.zero_grad()
+            torch.cdist(samples, module["means"]).min(dim=1).values.mean().backward()
+            optimizer.step()
+    assert monitor.record.last_step == 30
+    assert all(finding.severity is Severity.INFO for finding in monitor.verdict.findings)
