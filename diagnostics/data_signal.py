@@ -6,6 +6,7 @@ import numpy as np
 
 from gradvitals.diagnostics.metrics import mean_and_error
 from gradvitals.diagnostics.notes import Signal
+from gradvitals.diagnostics.target_copies import ROUNDING
 from gradvitals.engine.events import Array
 
 LEAST_ROWS, MOST_ROWS = 10, 2000
@@ -70,9 +71,12 @@ def predict_simply(inputs: Array, targets: Array, unseen: Array, generator: np.r
         generator: Draws the samples.
 
     Returns:
-        A prediction `(others, outputs)` per model; none where there are too few samples, or what is not finite.
+        A prediction `(others, outputs)` per model; none where there are too few samples, or what is not finite, or
+        where the targets are the inputs: a linear model has nothing to do but to copy what a network must compress.
     """
     x, y = _drawn(inputs, targets, generator)
+    if are_inputs(x, y):
+        return ()
     unseen = unseen.reshape(len(unseen), -1)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation = np.where(deviation > 0.0, deviation, 1.0)
@@ -95,12 +99,12 @@ def predict_held_out(inputs: Array, targets: Array, rows: Array, generator: np.r
         generator: Draws the others.
 
     Returns:
-        A prediction `(rows, outputs)` per model; none where there are too few samples, or what is not finite.
+        A prediction `(rows, outputs)` per model; none in the cases in which `predict_simply` makes none.
     """
     others = generator.permutation(np.setdiff1d(np.arange(len(inputs)), rows))
     drawn = np.concatenate((rows, others[: max(_affordable(inputs) - len(rows), 0)]))
     x, y = (np.asarray(part[drawn], np.float64).reshape(len(drawn), -1) for part in (inputs, targets))
-    if len(x) < LEAST_ROWS or not (np.isfinite(x).all() and np.isfinite(y).all()):
+    if len(x) < LEAST_ROWS or not (np.isfinite(x).all() and np.isfinite(y).all()) or are_inputs(x, y):
         return ()
     folds = max(-(-FOLDS * len(rows) // len(x)), 1)  # one, where the rows are few among all
     fold_of = np.where(np.arange(len(x)) < len(rows), np.arange(len(x)) % folds, -1)
@@ -112,6 +116,21 @@ def predict_held_out(inputs: Array, targets: Array, rows: Array, generator: np.r
         linear[test] = _ridge(scaled[train], y[train], scaled[test])
         near[test] = _neighbours(scaled[train], y[train], scaled[test], copies=False)
     return linear, near
+
+
+def are_inputs(inputs: Array, targets: Array) -> bool:
+    """Tell whether several targets are the inputs themselves, column by column, but for scale and shift.
+
+    Args:
+        inputs: `(samples, features)`, finite.
+        targets: `(samples, outputs)`, finite.
+    """
+    if inputs.shape != targets.shape or inputs.shape[1] < 2:
+        return False
+    x, y = inputs - inputs.mean(axis=0), targets - targets.mean(axis=0)
+    sizes = (x * x).sum(axis=0)
+    slopes = np.divide((x * y).sum(axis=0), sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+    return bool((np.abs(y - slopes * x).max(axis=0) <= ROUNDING * np.ptp(y, axis=0)).all())
 
 
 def _signal_of_few(x: Array, y: Array, step: int) -> Signal:

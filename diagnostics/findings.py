@@ -12,6 +12,12 @@ Outcome: TypeAlias = Literal["untested", "confirmed", "refuted"]
 Status: TypeAlias = Literal["fired", "clear", "not_applicable", "not_judged", "switched_off"]
 Judged: TypeAlias = Literal["healthy", "warning", "error", "not_judged"]
 
+NOT_RECORDED = "not recorded"
+"""Why a rule cannot judge a record that lacks what it reads."""
+
+NO_DATA = "no training set was given: add data=(inputs, targets), or data=loader, to watch(…)"
+"""The same where the rule reads what is measured on a training set, and there was none."""
+
 
 class Severity(IntEnum):
     """How bad it is; ordered."""

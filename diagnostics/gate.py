@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gradvitals.diagnostics.behind import find_lag, find_likely_lag, simple_models_learn
+from gradvitals.diagnostics.findings import NOT_RECORDED
 from gradvitals.diagnostics.generalisation import is_gap
 from gradvitals.diagnostics.learned import LEARNED, has_lost_most
 from gradvitals.diagnostics.measurements import Record
@@ -122,7 +123,7 @@ def judge_gate(record: Record) -> Gate:
     """Judge the gate at every probe of a record."""
     context, probes = record.context, record.notes(Probe)
     if context is None or not probes:
-        return Gate((), "not recorded")
+        return Gate((), NOT_RECORDED)
     incident = next(iter(record.notes(Incident)), None)
     scans = record.notes(Scan)
     new = {note.step: note for note in record.notes(Generalisation)}

@@ -68,11 +68,11 @@ class Guard:
                 f"watching this training failed: {self.failure}. The training goes on unwatched;"
                 " what was seen until then is judged"
             )
-            warnings.warn_explicit(msg, WatchingFailed, *_place())
+            warnings.warn_explicit(msg, WatchingFailed, *place_in_loop())
         return True
 
 
-def _place() -> tuple[str, int]:
+def place_in_loop() -> tuple[str, int]:
     """Give file and line of the loop that goes on: the innermost that is neither ours nor a framework's."""
     for frame, line in traceback.walk_stack(None):
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in AROUND:

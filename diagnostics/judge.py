@@ -7,7 +7,7 @@ from gradvitals.diagnostics.behind import find_lag, find_likely_lag
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.diagnoses.underfitting import Underfitting
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Verdict
+from gradvitals.diagnostics.findings import NO_DATA, NOT_RECORDED, Finding, Judgement, Prescription, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.gradient_notes import UntakenGradients
 from gradvitals.diagnostics.harm import measure_harm
@@ -37,9 +37,14 @@ def _dead_at_start(record: Record) -> frozenset[str]:
 
 
 def _as_observed(diagnosis: Diagnosis, judgement: Judgement, record: Record) -> Judgement:
-    """Leave a judgement open that says there is nothing, where some of what it needs was nowhere to be seen."""
+    """Leave a judgement open that says there is nothing, where some of what it needs was nowhere to be seen.
+
+    Where nothing was recorded as nobody gave a training set to measure it on, or no step was seen, say so.
+    """
     if judgement.status == "not_judged" and record.context is None and (why := _steps_unseen(record)):
         return replace(judgement, reason=why)
+    if judgement.reason == NOT_RECORDED and record.context is not None and record.context.samples is None:
+        return replace(judgement, reason=NO_DATA)
     hidden = {} if record.context is None else record.context.unobserved
     unseen = [hidden[event] for event in diagnosis.events if event in hidden]
     if not unseen or judgement.status not in UNFOUND:

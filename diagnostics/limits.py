@@ -6,8 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gradvitals.diagnostics.diagnoses.dead_units import NO_DATA
-from gradvitals.diagnostics.findings import Finding, Severity
+from gradvitals.diagnostics.findings import NO_DATA, Finding, Severity
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED, SLOPED
 from gradvitals.diagnostics.notes import Probe, Scan

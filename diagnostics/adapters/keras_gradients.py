@@ -82,8 +82,12 @@ class CompiledPasses(Generic[Plan]):
         plans: list[Plan] = []
 
         def traced(values: list[Tensor], *given: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
-            with keras.StatelessScope(zip(self._variables, values, strict=True)):
-                further, found, plan = run_pass(self._run, given, gradients=gradients)
+            def alone(*all_of: Any) -> Any:  # noqa: ANN401 - as `Run`
+                """Run with the given values: what one tracing of the pass draws or counts is not seen by the next."""
+                with keras.StatelessScope(zip(self._variables, values, strict=True)):
+                    return self._run(*all_of)
+
+            further, found, plan = run_pass(alone, given, gradients=gradients)
             plans.append(plan)
             return further, found
 

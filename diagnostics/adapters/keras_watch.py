@@ -1,6 +1,7 @@
 """Watching a Keras model: the monitor that `watch` gives is the callback that `fit` takes."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
@@ -8,12 +9,13 @@ from typing import Any
 
 import keras
 
-from gradvitals.diagnostics.adapters.keras_backend import in_keras_precision, kept_generators
+from gradvitals.diagnostics.adapters.keras_backend import as_array, in_keras_precision
 from gradvitals.diagnostics.adapters.keras_data import read_data
 from gradvitals.diagnostics.adapters.keras_fit import settings_of_fit
 from gradvitals.diagnostics.adapters.keras_loss import KerasLoss
 from gradvitals.diagnostics.adapters.keras_network import KerasNetwork
 from gradvitals.diagnostics.adapters.keras_steps import KerasSteps, number
+from gradvitals.diagnostics.guard import WatchingFailed, place_in_loop
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.schedule import Every
@@ -21,6 +23,7 @@ from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.diagnostics.wording import telling_line
+from gradvitals.engine.events import Array
 
 FEW = 8
 """Samples from whose outputs it is told how outputs, targets and loss belong together."""
@@ -30,6 +33,11 @@ USUAL_BATCH = 32
 
 UNOBSERVED: Mapping[str, str] = MappingProxyType(
     {"gradients": "not observable in Keras: the gradients of its training steps"}
+)
+
+ONE_FIT = (
+    "a monitor watches one fit, and this is another: it goes on unwatched, and the first alone is judged;"
+    " train in one call of fit, with callbacks for what is done between epochs, or make a monitor for each call"
 )
 
 
@@ -53,6 +61,7 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         keras.callbacks.Callback.__init__(self)
         Monitor.__init__(self, network, data, total_steps=total_steps, every=every, sinks=sinks, guarded=False)
         self._keras, self._steps = network, KerasSteps(network)
+        self._has_told = False
         self._mixing = None if data is None else network.mixing(data.inputs)
 
     def _stop(self, why: str) -> None:
@@ -85,14 +94,10 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ANN401, ARG002 - Keras's own
-        """Refuse a second training.
-
-        Raises:
-            RuntimeError: If it has watched one.
-        """
-        if self._steps.started:
-            msg = "a monitor watches one training: make another for the next call of fit"
-            raise RuntimeError(msg)
+        """Say that a second training is not watched: to refuse it would end a loop of the user's."""
+        if self._steps.started and not self._has_told:
+            self._has_told = True
+            warnings.warn_explicit(ONE_FIT, WatchingFailed, *place_in_loop())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ANN401, ARG002 - Keras's own
         """Start with the first epoch: only here it is known which one `fit` begins with."""
@@ -172,8 +177,7 @@ def watch_model(
         if given is None:
             msg = f"this {kind} has no weights yet: build it before watching, as with model.build(input_shape)"
             raise ValueError(msg)
-        with kept_generators():
-            model(keras.ops.convert_to_tensor(in_keras_precision(given.inputs[:FEW])), training=False)
+        _build(model, given.inputs[:FEW])
     network = KerasNetwork(model)
     watched = None if given is None else _prepare(network, given, model.loss if loss is None else loss)
     if weighted and network.loss is not None:
@@ -182,6 +186,14 @@ def watch_model(
         msg = f"cannot watch this {kind}: it has no dense, convolutional, recurrent or embedding layer"
         raise TypeError(msg)
     return KerasMonitor(network, watched, total_steps=total_steps, every=every, sinks=open_sinks())
+
+
+def _build(model: Any, examples: Array) -> None:  # noqa: ANN401 - as above
+    """Draw a model's weights, as `fit` would have: the generators go on, and what the model has already stays."""
+    before = [(variable, as_array(variable).copy()) for variable in model.variables]
+    model(keras.ops.convert_to_tensor(in_keras_precision(examples)), training=False)
+    for variable, value in before:
+        variable.assign(value)
 
 
 def _read(data: object, validation: object) -> tuple[WatchedData, bool]:

@@ -9,7 +9,7 @@ from gradvitals.diagnostics.adapters.torch_constant_search import fit_numericall
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss
 from gradvitals.diagnostics.adapters.torch_meeting import Form
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_logarithms, main_tensor
 from gradvitals.diagnostics.constant_predictor import (
     OF_ONE_CLASS,
     OF_QUANTITIES,
@@ -36,6 +36,7 @@ def best_constant(
         None where our own formulas, by the loss's name, say all; and where none can be found for sure.
     """
     if isinstance(loss, KnownTorchLoss):
+        outputs = main_tensor(outputs)
         if loss.name in OF_ONE_CLASS | OF_YES_OR_NO | OF_QUANTITIES:
             return None
         found = _by_formula(loss, rows, outputs)

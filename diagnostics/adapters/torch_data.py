@@ -56,8 +56,8 @@ def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
     """Read a training set.
 
     Args:
-        data: A `DataLoader` or a `Dataset` whose batches are (inputs, targets), or these two themselves, as tensors or
-            arrays.
+        data: A `DataLoader` or a `Dataset` whose batches are (inputs, targets), a list of such batches, or the two
+            themselves, as tensors or arrays.
         most_bytes: Memory for inputs and targets that are not there as arrays yet.
 
     Raises:
@@ -72,6 +72,8 @@ def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
     ):
         with kept_states(data), kept_attributes(data):
             read = _read_loader(DataLoader(data, batch_size=BATCH), most_bytes)
+    elif isinstance(data, tuple | list) and data and all(map(_is_batch, data)):
+        read = _joined(map(_pair, data), most_bytes)
     elif isinstance(data, tuple | list) and len(data) == 2:
         inputs, targets = (np.atleast_1d(to_array(part)) for part in data)
         read = DataArrays(inputs, targets, complete=True, total=len(inputs))
@@ -101,6 +103,13 @@ def to_array(part: object) -> Array:
     return array
 
 
+def _is_batch(part: object) -> bool:
+    """Tell whether an entry of a list is (inputs, targets), with a row of each per sample."""
+    if not isinstance(part, tuple | list) or len(part) != 2 or not all(getattr(each, "ndim", 0) for each in part):
+        return False
+    return len(part[0]) == len(part[1])
+
+
 def _not_understood(found: object) -> str:
     if isinstance(found, Mapping):
         what = f"a {type(found).__name__} with the keys {', '.join(map(repr, found))}"
@@ -110,7 +119,7 @@ def _not_understood(found: object) -> str:
         what = f"a {type(found).__name__}"
     return (
         "data must give (inputs, targets), two tensors with a row per sample: a DataLoader or a Dataset of such pairs,"
-        f" or the two themselves; got {what}"
+        f" a list of batches, or the two themselves; got {what}"
     )
 
 

@@ -196,7 +196,11 @@ class TorchNetwork:
             self._is_behind_one = is_behind_one(outputs, len(examples))
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
-            msg = f"{type(self.module).__name__} fails on the data's inputs, of shape {examples.shape}: {first}"
+            msg = (
+                f"{type(self.module).__name__} fails on the data's inputs, of shape {examples.shape}: {first};"
+                " data must give what your loop gives to the model: if it reshapes a batch first, give a list of such"
+                " batches, as [(reshaped(inputs), targets) for inputs, targets in loader]"
+            )
             raise ValueError(msg) from error
         finally:
             handle.remove()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import NO_SIGNAL, shows_no_signal
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Activity, Outputs, Scan
@@ -59,7 +59,7 @@ class CollapsedOutput:
         """Judge the spread of the outputs at every probe; of the rest the last one."""
         context, fits, outputs = record.context, record.notes(LossFit), record.notes(Outputs)
         if context is None or not fits or not outputs:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if fits[0].takes is None:
             return not_judged(self, "what the loss takes is not known")
         if gate.reason:

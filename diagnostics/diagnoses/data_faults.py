@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradvitals.diagnostics.data_facts import MOST_NAMED
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, list_indices, not_judged
 from gradvitals.diagnostics.diagnoses.start import is_half_done, settle_start
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts
@@ -86,7 +86,7 @@ class DataFaults:
         """Judge what was measured of the data, and of the first batches."""
         facts, batches = record.notes(DataFacts), record.notes(BatchLabels)
         if record.context is None or not facts:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         faults = [
             *_not_finite(facts[0]),
             *self._overlap(facts[0]),

@@ -17,7 +17,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     not_judged,
     set_key,
 )
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NO_DATA, NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
@@ -27,8 +27,6 @@ from gradvitals.diagnostics.observed_silence import ObservedSilence
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.start_notes import DataFacts
 from gradvitals.diagnostics.unit_death import UnitDeath
-
-NO_DATA = "no training set was given: add data=(inputs, targets), or data=loader, to watch(…)"
 
 ASK_FOR_SCAN = "add data=loader, or data=(inputs, targets), to watch(…): a scan of the training set tells exactly"
 
@@ -78,7 +76,7 @@ class DeadUnits:
         """Judge every ReLU layer by its scans."""
         context, scans = record.context, record.notes(Scan)
         if context is None:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         units = {info.name: info.fan_out for info in context.layers if info.activation in RECTIFIED}
         if not units:
             return not_applicable(self, "no ReLU layer")

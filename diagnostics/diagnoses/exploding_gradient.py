@@ -16,7 +16,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     set_key,
 )
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold, gradient_ratio
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Incident, Probe
@@ -68,7 +68,7 @@ class ExplodingGradient:
         """Judge growth over depth at the start, and jumps over time after it."""
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if not context.by_layer:
             return not_applicable(self, "the training computes no gradients layer by layer")
         blocked = any(check.final for check in gate.checks)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.unreached import name_some, of_unreached
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.gradient_notes import (
     ForeignSteps,
@@ -84,7 +84,7 @@ class FrozenParameters:
     def _judge_movement(self, record: Record, *, ruined: bool) -> Judgement:
         context, notes = record.context, record.notes(Movement)
         if context is None:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if not context.by_layer:
             return not_applicable(self, "the training computes no gradients layer by layer")
         if not notes:

@@ -21,7 +21,7 @@ from gradvitals.diagnostics.diagnoses.start import (
     milder_signals,
     settle_start,
 )
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe
@@ -97,7 +97,7 @@ class InitializationScale:
         """Judge the signals before the first update."""
         context, facts, starts = record.context, record.notes(DataFacts), record.notes(Propagation)
         if context is None or not facts or not starts or not starts[0].deviations:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         signals = milder_signals(starts[0])
         if not signals:
             return judged(self, [])  # nothing is a number, which is another diagnosis

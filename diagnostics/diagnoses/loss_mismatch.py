@@ -7,7 +7,7 @@ from gradvitals.diagnostics.diagnoses import mismatched_outputs, mismatched_targ
 from gradvitals.diagnostics.diagnoses.base import judged, not_judged
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.meeting import Meeting, Mismatch
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Note, Outputs
@@ -96,7 +96,7 @@ class LossMismatch:
         """Judge what was noted before the first step, and at every probe what the loss took the outputs for."""
         context, fits, targets = record.context, record.notes(LossFit), record.notes(TargetFacts)
         if context is None or not fits:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         checks = CHECKS if fits[0].takes is not None else OF_ANY_LOSS
         if fits[0].takes is None and not any(map(record.notes, TOLD_OF_ANY_LOSS)):
             return not_judged(self, "what the loss takes is not known")

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import change_learning_rate, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.skipped_steps import judge_skips
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import SLOPED
@@ -61,7 +61,7 @@ class NonFinite:
             return judged(self, [self._finding(record, incidents[0])])
         skips = record.notes(SkippedSteps)
         if not any([skips, record.notes(Probe), record.tags()]):
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         return judged(self, [judge_skips(skips, window=self.window, share=self.skipped, stuck=self.stuck)])
 
     def _finding(self, record: Record, incident: Incident) -> Finding:

@@ -13,7 +13,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     set_keys,
 )
 from gradvitals.diagnostics.diagnoses.gated import check_shares
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Outputs, Probe, Rounding
@@ -64,7 +64,7 @@ class Numerics:
         """Judge the probabilities at every probe, and the updates of every step that was looked at."""
         context, fits = record.context, record.notes(LossFit)
         if context is None or not fits:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         impossible = {note.step: note.impossible for note in record.notes(Outputs)}
         probabilities = check_shares(gate, impossible, warn=self.warn, error=self.error)
         updates = self._update_checks(record)

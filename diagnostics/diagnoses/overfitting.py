@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import config_value, finding_of, judged, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.memorising import NO_VALIDATION
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
@@ -50,7 +50,7 @@ class Overfitting:
         probes = {probe.step: probe for probe in record.notes(Probe)}
         notes = [note for note in record.notes(ValidationCourse) if note.step in probes]
         if not notes:
-            return not_judged(self, NO_VALIDATION if probes else "not recorded")
+            return not_judged(self, NO_VALIDATION if probes else NOT_RECORDED)
         if len(notes) < self.persistence and record.last_step > 0:
             return not_judged(self, f"{len(notes)} of {self.persistence} checks")
         checks = [

@@ -11,7 +11,7 @@ from gradvitals.diagnostics.diagnoses.base import config_value, finding_of, judg
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.start import LARGEST_GROWTH_BACK
 from gradvitals.diagnostics.diagnoses.vanishing_gradient import fold
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe
@@ -71,7 +71,7 @@ class RecurrentGain:
         """Judge growth in every recurrent layer, and fading down to the first one."""
         context, probes, notes = record.context, record.notes(Probe), record.notes(Recurrence)
         if context is None or not probes:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if not notes:
             return self._without_notes(context)
         if not context.by_layer:
@@ -93,7 +93,7 @@ class RecurrentGain:
             return not_judged(self, reason)
         length = (context.config or {}).get("model.sequence_length")
         if isinstance(length, int) and length > 1:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         return not_applicable(self, "no layer is unrolled through time")
 
     def _growing(self, record: Record, gate: Gate, layer: str) -> Finding | None:

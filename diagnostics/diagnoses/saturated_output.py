@@ -7,7 +7,7 @@ from typing import ClassVar
 from gradvitals.diagnostics.behind import is_done
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import check_shares
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
@@ -56,7 +56,7 @@ class SaturatedOutput:
         """Judge the outputs at every probe."""
         context, fits = record.context, record.notes(LossFit)
         if context is None or not fits:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if fits[0].takes is None:
             return not_judged(self, "what the loss takes is not known")
         if fits[0].takes != "values" or fits[0].activation not in CURVED:

@@ -13,7 +13,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     not_judged,
     set_key,
 )
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.learned import has_learned
 from gradvitals.diagnostics.margin import Reading
@@ -63,7 +63,7 @@ class SaturatedUnits:
         """Judge every sigmoid and tanh layer by its probes."""
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         layers = [name for name in context.layer_names(SLOPED) if name != context.layers[-1].name]
         if not layers:
             return not_applicable(self, "no hidden sigmoid or tanh layer")

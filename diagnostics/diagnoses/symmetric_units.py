@@ -12,7 +12,7 @@ from gradvitals.diagnostics.diagnoses.base import (
     not_applicable,
     not_judged,
 )
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.metrics import RECTIFIED
@@ -56,7 +56,7 @@ class SymmetricUnits:
         """Judge every hidden layer that had equal units at the start."""
         context, notes = record.context, record.notes(Symmetry)
         if context is None:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if not any(info.fan_out > 1 for info in context.layers[:-1]):
             return not_applicable(self, "no hidden layer of two units or more")
         if not notes:

@@ -14,7 +14,7 @@ from gradvitals.diagnostics.diagnoses.start import (
     settle_start,
 )
 from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Probe
@@ -102,7 +102,7 @@ class UnscaledInputs:
         """Judge the inputs by their columns and by what they do to the network as it was born."""
         facts, starts = record.notes(DataFacts), record.notes(Propagation)
         if record.context is None or not facts or not starts:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         lags = gate.behind_at(record.last_step) or gate.likely_behind_at(record.last_step)
         steps = [*self._in_steps(record.context, starts[0], lags=lags)]
         others = [*self._in_signals(record, record.context, starts[0]), *self._in_columns(facts[0], starts[0])]

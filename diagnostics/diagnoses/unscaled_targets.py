@@ -9,7 +9,7 @@ from gradvitals.diagnostics.constant_predictor import OF_QUANTITIES
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.start import beats_constant, killed_on_the_way, settle_start
 from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond, has_stood_still
-from gradvitals.diagnostics.findings import Finding, Judgement, Prescription, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Scan
@@ -95,11 +95,11 @@ class UnscaledTargets:
         """Judge every target against its output before the first update, and name the worst."""
         context, facts, starts = record.context, record.notes(DataFacts), record.notes(Propagation)
         if context is None:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if context.loss not in OF_QUANTITIES or context.classes is not None:
             return not_applicable(self, "no regression")
         if not facts or not starts:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if len(starts[0].output_means) != len(facts[0].target_means):
             return not_applicable(self, "outputs and targets are not as many")
         gaps = _gaps(facts[0], starts[0])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradvitals.diagnostics.findings import NOT_RECORDED
 from gradvitals.diagnostics.gate import WARM_UP_STEPS
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe
@@ -106,7 +107,7 @@ def has_updates(record: Record) -> bool:
 def why_no_updates(record: Record) -> str:
     """Say why there are none to judge."""
     seen = record.context is not None and record.notes(Probe)
-    return "no update was made" if seen and record.last_step == 0 else "not recorded"
+    return "no update was made" if seen and record.last_step == 0 else NOT_RECORDED
 
 
 def _layers(record: Record) -> list[str]:

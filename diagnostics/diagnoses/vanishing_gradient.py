@@ -15,7 +15,7 @@ from gradvitals.diagnostics.diagnoses.base import (
 )
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.update_sizes import median_ratios
-from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Tier
+from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.margin import Reading
 from gradvitals.diagnostics.measurements import Record
@@ -64,7 +64,7 @@ class VanishingGradient:
         """Judge the first layer against the last by the probes."""
         context, probes = record.context, record.notes(Probe)
         if context is None or not probes:
-            return not_judged(self, "not recorded")
+            return not_judged(self, NOT_RECORDED)
         if not context.by_layer:
             return not_applicable(self, "the training computes no gradients layer by layer")
         if len(context.layers) < 3:

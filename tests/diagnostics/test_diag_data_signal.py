@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradvitals.diagnostics.data_signal import measure_signal
+from gradvitals.diagnostics.data_signal import are_inputs, measure_signal, predict_held_out, predict_simply
 from gradvitals.diagnostics.notes import Signal
 
 
@@ -149,3 +149,24 @@ def test_large_sets_are_sampled() -> None:
     signal = judge(inputs, targets)
     assert signal.gain == pytest.approx(0.5, abs=0.05)
     assert signal.gain_se > 0.005  # of 2,000 rows, not of 50,000
+
+
+def test_targets_that_are_the_inputs_are_predicted_by_no_simple_model() -> None:
+    generator = np.random.default_rng(3)
+    inputs = generator.normal(size=(200, 5))
+    images = inputs.reshape(200, 1, 5)
+    for targets in (inputs, 255.0 * inputs + 3.0):
+        assert predict_simply(images, targets, images, generator) == ()
+        assert predict_held_out(images, targets, np.arange(50), generator) == ()
+
+
+def test_targets_are_no_inputs_where_any_of_them_is_another_quantity() -> None:
+    generator = np.random.default_rng(3)
+    inputs = generator.normal(size=(200, 5))
+    other = inputs.copy()
+    other[:, 2] = generator.normal(size=200)
+    assert are_inputs(inputs, inputs)
+    assert not are_inputs(inputs, other)
+    assert not are_inputs(inputs, inputs[:, ::-1])
+    assert not are_inputs(inputs[:, :1], inputs[:, :1])  # of a single one, `data_faults` says that it is a copy
+    assert len(predict_held_out(inputs, other, np.arange(50), generator)) == 2

@@ -144,6 +144,14 @@ def test_an_empty_record_is_judged_by_no_rule() -> None:
     assert verdict.outcome == "not_judged"
 
 
+def test_what_is_measured_on_a_training_set_says_that_none_was_given(make_context: Callable[..., Context]) -> None:
+    reasons = {each.id: each.reason for each in judge(Record(replace(make_context(), samples=None))).judgements}
+    assert reasons["no_learning"].startswith("no training set was given: add data=")
+    assert reasons["saturated_units"] == reasons["unscaled_inputs"] == reasons["no_learning"]
+    given = {each.id: each.reason for each in judge(Record(make_context())).judgements}
+    assert given["no_learning"] == given["unscaled_inputs"] == "not recorded"
+
+
 def test_a_run_too_short_for_the_gate_says_so(digits: WatchedData, train_watched: Train) -> None:
     verdict = train_watched(digits, epochs=2, activation="tanh", watching={"total_steps": 1000}).monitor.verdict
     assert "42 updates made" in status_of(verdict, "no_learning").reason

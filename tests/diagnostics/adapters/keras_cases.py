@@ -869,14 +869,62 @@ def test_a_pass_compiled_once_is_not_mixed_up_when_a_part_is_frozen() -> None:
     np.testing.assert_allclose(after.outputs, before.outputs, rtol=1e-5)
 
 
-def test_a_second_fit_and_another_model_are_refused() -> None:
-    data, model = make_classes(), make_classifier()
-    monitor = watch(model, data=data)
+def test_another_model_is_refused() -> None:
+    data = make_classes()
     with pytest.raises(ValueError, match="another model"):
-        fit(make_classifier(), data, monitor)
-    fit(model, data, monitor)
-    with pytest.raises(RuntimeError, match="one training"):
-        fit(model, data, monitor)
+        fit(make_classifier(), data, watch(make_classifier(), data=data))
+
+
+def fit_twice(model: Any, data: tuple[Any, Any], monitor: Monitor) -> None:
+    for _ in range(2):
+        fit(model, data, monitor, shuffle=False)
+
+
+def test_a_second_fit_is_trained_unwatched_and_told_once() -> None:
+    data, alone, model = make_classes(), make_classifier(), make_classifier()
+    model.set_weights(alone.get_weights())
+    monitor = watch(model, data=data)
+    fit(model, data, monitor, shuffle=False)
+    judged = monitor.verdict
+    with pytest.warns(WatchingFailed, match="watches one fit, and this is another: it goes on unwatched") as told:
+        fit_twice(model, data, monitor)
+    for _ in range(3):
+        fit(alone, data, shuffle=False)
+    ours = [Path(each.filename) for each in told if each.category is WatchingFailed]
+    assert ours == [Path(__file__)], {str(each.message)[:80] for each in told}
+    assert monitor.verdict == judged
+    for one, other in zip(state_of(alone), state_of(model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@keras.saving.register_keras_serializable("tests")
+class AlwaysDraws(layers.Layer):  # type: ignore[misc]
+    """A dropout of somebody's own: it draws in evaluation, too, and its weights are drawn only when it is built."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator(5)
+
+    def build(self, shape: Any) -> None:
+        """Draw a weight."""
+        self.scale = self.add_weight(shape=shape[-1:], initializer=keras.initializers.RandomUniform(0.5, 1.5))
+
+    def call(self, inputs: Any) -> Any:
+        """Drop, whatever the mode."""
+        return keras.random.dropout(inputs * self.scale, 0.5, seed=self.seeds)
+
+
+def test_a_model_that_always_draws_is_built_and_trained_as_if_unwatched() -> None:
+    data = make_classes()
+    states = []
+    for is_watched in (False, True):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([layers.Dense(8, "relu"), AlwaysDraws(), layers.Dense(3, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        callbacks = [watch(model, data=data)] if is_watched else []
+        history = fit(model, data, *callbacks, epochs=2).history
+        states.append((history, random.random(), [each.tolist() for each in state_of(model)]))  # noqa: S311 - no secret
+    assert states[0] == states[1]
 
 
 def test_what_cannot_be_watched_is_said_in_a_sentence() -> None:

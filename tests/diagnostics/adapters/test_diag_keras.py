@@ -14,7 +14,7 @@ CASES = Path(__file__).with_name("keras_cases.py")
 
 BACKENDS = {
     "torch": "",
-    "jax": "relu-relu or layer-second or compiled_once",  # compiles a lot
+    "jax": "relu-relu or layer-second or compiled_once or always_draws",  # compiles a lot
     "tensorflow": "",
 }
 """Which of the cases run by default, all where nothing is said; `KERAS_BACKEND=jax pytest keras_cases.py` runs all."""

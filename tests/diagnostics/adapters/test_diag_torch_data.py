@@ -289,6 +289,22 @@ def test_data_without_a_target_for_every_input_are_refused(data: object) -> None
         read_data(data)
 
 
+def test_a_list_of_batches_as_a_loop_makes_them_is_read_whole() -> None:
+    batches = [(inputs.flatten(1), targets) for inputs, targets in DataLoader(PAIRS, batch_size=4)]
+    read = read_data(batches)
+    np.testing.assert_array_equal(read.inputs, np.concatenate([inputs for inputs, _ in batches]))
+    np.testing.assert_array_equal(read.targets, TARGETS)
+    assert (read.complete, read.total) == (True, len(INPUTS))
+
+
+def test_a_list_of_what_has_not_a_row_per_sample_is_refused() -> None:
+    time_first = [(torch.zeros(7, 4, 2), torch.zeros(4)), (torch.zeros(7, 4, 2), torch.zeros(4))]
+    single = [(inputs, targets) for inputs, targets in PAIRS]
+    for data in (time_first, single, (batch for batch in time_first)):
+        with pytest.raises(TypeError, match="a list of batches"):
+            read_data(data)
+
+
 def test_batches_without_a_row_per_sample_are_refused() -> None:
     loader = DataLoader(
         PAIRS, batch_size=4, collate_fn=lambda rows: (torch.stack([each for each, _ in rows], 1), torch.ones(4))

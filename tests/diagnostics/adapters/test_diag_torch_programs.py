@@ -12,6 +12,7 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.watch import watch
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -438,3 +439,47 @@ def test_a_module_without_any_layer_is_watched_without_data() -> None:
             optimizer.step()
     assert monitor.record.last_step == 30
     assert all(finding.severity is Severity.INFO for finding in monitor.verdict.findings)
+
+
+def test_a_language_model_that_returns_its_loss_beside_the_logits_is_known_by_a_function_that_takes_them_out() -> None:
+    torch.manual_seed(0)
+
+    class Model(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = nn.Embedding(10, 16), nn.Linear(16, 10)
+
+        def forward(self, tokens: Any, targets: Any = None) -> tuple[Any, Any]:
+            logits = self.head(self.embed(tokens))
+            return logits, None if targets is None else loss_of((logits, None), targets)
+
+    def loss_of(outputs: tuple[Any, Any], targets: Any) -> Any:
+        return nn.functional.cross_entropy(outputs[0].view(-1, 10), targets.reshape(-1), ignore_index=-1)
+
+    model, tokens = Model(), torch.randint(0, 10, (256, 6))
+    targets = (tokens + 1) % 10
+    targets[:, :3] = -1
+    optimizer = adam(model)
+    with watch(model, data=(tokens, targets), loss=loss_of, total_steps=STEPS) as monitor:
+        for _ in range(STEPS):
+            rows = torch.randint(0, 256, (BATCH,))
+            optimizer.zero_grad()
+            model(tokens[rows], targets[rows])[1].backward()
+            optimizer.step()
+    last = monitor.record.notes(Probe)[-1]
+    assert last.loss_ratio is not None
+    assert last.loss_ratio < 0.1
+    assert monitor.verdict.outcome == "healthy"
+
+
+def test_an_autoencoder_is_not_held_against_a_line_that_copies() -> None:
+    """A narrow one cannot reach the loss of a linear fit from the inputs to themselves, which is 0."""
+    torch.manual_seed(0)
+    inputs = torch.tanh(torch.randn(600, 4) @ torch.randn(4, 30) + 0.3 * torch.randn(600, 30))
+    layers = [nn.Linear(30, 16), nn.ReLU(), nn.Linear(16, 3), nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 30)]
+    model = nn.Sequential(*layers)
+    program = Program(model, adam(model, 3e-3), nn.MSELoss(), (inputs, inputs), steps=2 * STEPS)
+    monitor = program.run()
+    assert not monitor.record.notes(Shortfall)
+    assert "underfitting" not in {finding.id for finding in monitor.verdict.findings}
+    assert monitor.verdict.outcome == "healthy"
