@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.constant_predictor import OF_QUANTITIES
 from gradvitals.diagnostics.diagnoses.base import judged, not_applicable, not_judged, set_key
-from gradvitals.diagnostics.diagnoses.start import beats_constant, killed_on_the_way, settle_start
+from gradvitals.diagnostics.diagnoses.start import beats_constant, is_half_done, killed_on_the_way, settle_start
 from gradvitals.diagnostics.diagnoses.update_sizes import THROWN, first_beyond, has_stood_still
 from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Probe, Scan
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE
 from gradvitals.diagnostics.start_notes import DataFacts, Propagation
 
 AT_THE_MEAN = 1.05
@@ -75,7 +76,8 @@ class UnscaledTargets:
     on the way to it units died or were saturated: what is stuck *at* the mean unharmed has another cause.
     No warning of large ones where no layer has moved: their gradients are not small, and nothing was tried.
     Clear: the network is surely better than the best constant: the mean, which is most of it, is then learned; unless
-    units that died on the way to it are a warning still.
+    units that died on the way to it are a warning still. Of a training set of a few rows, which the probe is the whole
+    of, half of the loss says so.
     Needs: a regression by mse, mae or huber, and data.
     Source: LeCun et al. 1998, "Efficient BackProp", §4.5; Karpathy 2019, "A recipe for training neural networks"
     ("init well: if you are regressing some values that have a mean of 50 then initialize the final bias to 50").
@@ -112,7 +114,7 @@ class UnscaledTargets:
     def _off_a_little(self, record: Record, off: list[_Gap]) -> Finding | None:
         """Say it of means that cost nothing: no further away than standardised targets are, or never set out for."""
         probes = record.notes(Probe)
-        if not off or any(beats_constant(probe) for probe in probes):
+        if not off or any(has_learned_the_mean(probe) for probe in probes):
             return None
         plain = self._plain(max(gap.distance for gap in off), self.warn, _distance_in_words(off))
         return replace(plain, last_step=record.last_step, prescriptions=_cures(record))
@@ -122,10 +124,10 @@ class UnscaledTargets:
         if not off:
             return None
         distance, evidence = max(gap.distance for gap in off), _distance_in_words(off)
-        killed = killed_on_the_way(record, gate, beats_constant)
+        killed = killed_on_the_way(record, gate, has_learned_the_mean)
         plain = self._plain(distance, self.warn, f"{evidence}; {killed}" if killed else evidence)
         grave = not _arrived_unharmed(record, gate)
-        over = None if killed else beats_constant
+        over = None if killed else has_learned_the_mean
         thrown = first_beyond(record, THROWN) is not None
         return _settled(record, gate, plain, Severity.WARNING, grave=grave, over=over, thrown=thrown)
 
@@ -143,7 +145,7 @@ class UnscaledTargets:
         plain = self._plain(worst.ratio, 1.0 / self.spread if narrow else self.spread, evidence)
         if not narrow and not tried:
             return replace(plain, last_step=record.last_step, prescriptions=_cures(record))
-        severity, over = (Severity.WARNING, beats_constant) if narrow else (Severity.INFO, None)
+        severity, over = (Severity.WARNING, has_learned_the_mean) if narrow else (Severity.INFO, None)
         return _settled(record, gate, plain, severity, grave=True, over=over)
 
     def _plain(self, value: float, threshold: float, evidence: str) -> Finding:
@@ -203,6 +205,12 @@ def _distance_in_words(gaps: list[_Gap]) -> str:
         f"target {worst.target} has a mean of {worst.mean:.4g} and a standard deviation of {worst.deviation:.3g},"
         f" its output starts around {worst.start:.3g}: {worst.distance:,.3g} standard deviations away"
     )
+
+
+def has_learned_the_mean(probe: Probe) -> bool:
+    """Tell whether the outputs have come to the targets: surely, or by the mean loss where few rows are all."""
+    are_all = probe.whole_set and probe.samples < SMALL_SAMPLE
+    return beats_constant(probe) or (are_all and is_half_done(probe))
 
 
 def _arrived_unharmed(record: Record, gate: Gate) -> bool:

@@ -194,6 +194,25 @@ def test_what_is_stuck_at_the_mean_unharmed_is_not_stuck_by_its_scale(
     assert said(record) == [(expected, False)]
 
 
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ({"samples": 15, "whole_set": True, "loss_ratio": 0.32}, ("info", True)),
+        ({"samples": 15, "whole_set": True, "loss_ratio": 0.6}, ("warning", False)),
+        ({"samples": 15, "whole_set": False, "loss_ratio": 0.32}, ("warning", False)),
+        ({"samples": 200, "whole_set": True, "loss_ratio": 0.32}, ("warning", False)),
+    ],
+    ids=["few rows, learned", "few rows, half left", "few rows of more", "many rows, unsure"],
+)
+def test_of_a_few_rows_half_of_the_loss_says_that_the_mean_is_learned(
+    shown: dict[str, Any], expected: tuple[str, bool], noted: Note, make_probe: Callable[..., Probe]
+) -> None:
+    record = noted((2.3, 0.7), (0.5, 1.0), ratios=())
+    record.add(make_probe(0, **shown | {"loss_ratio": 8.0, "gain": -7.0, "gain_se": 0.4}))
+    record.add(make_probe(150, **shown, gain=0.5, gain_se=0.4))
+    assert said(record) == [expected]
+
+
 def test_the_worst_target_is_named(noted: Note) -> None:
     record = noted((0.0, 1.0), (0.0, 1.0), (3.0, 1.0), (70.0, 10.0), (2.0, 1.0))
     (finding,) = UnscaledTargets().judge(record, judge_gate(record)).findings

@@ -483,3 +483,17 @@ def test_an_autoencoder_is_not_held_against_a_line_that_copies() -> None:
     assert not monitor.record.notes(Shortfall)
     assert "underfitting" not in {finding.id for finding in monitor.verdict.findings}
     assert monitor.verdict.outcome == "healthy"
+
+
+def test_a_line_through_a_few_points_is_not_blamed_for_targets_off_centre() -> None:
+    torch.manual_seed(0)
+    inputs = torch.linspace(2.0, 11.0, 15).reshape(-1, 1)
+    targets = 0.25 * inputs + 0.8 + 0.4 * torch.randn(15, 1)
+    model, criterion = nn.Linear(1, 1), nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+    with watch(model, data=(inputs, targets), loss=criterion) as monitor:
+        for _ in range(300):
+            optimizer.zero_grad()
+            criterion(model(inputs), targets).backward()
+            optimizer.step()
+    assert monitor.verdict.outcome == "healthy"
