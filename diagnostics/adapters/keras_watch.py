@@ -170,7 +170,10 @@ def watch_model(
     """
     kind = type(model).__name__
     if loss is None and not getattr(model, "compiled", False):
-        msg = f"this {kind} is not compiled: compile it before watching, or give the loss, as watch(model, loss=…)"
+        msg = (
+            f"this {kind} is not compiled: compile it before watching, or give the loss, as watch(model, loss=…);"
+            " for a loop of PyTorch's, without fit, watch a torch.nn.Module that has it as a part"
+        )
         raise ValueError(msg)
     given, weighted = (None, False) if data is None else _read(data, validation)
     if not model.built:

@@ -45,7 +45,8 @@ class Underfitting:
     Error: never: a training may be stopped early on purpose.
     Clear: never; it is judged once, at the end.
     Needs: targets, a loss that is known, and the end of a training of 200 updates. Where one answer in twenty is wrong
-    or less, and of a regression less than .2 H is left, there is no room, and nothing is asked.
+    or less, and of a regression less than .2 H is left, there is no room, and nothing is asked; nor of an autoencoder,
+    as a linear fit from inputs to themselves has but to copy them.
     Source: Karpathy 2019, "A recipe for training neural networks" (simple baselines). Of 1,064 healthy networks of the
     tuning half none was behind. Sound ones that were stopped early are, by a few points, and their loss still falls.
 
