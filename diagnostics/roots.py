@@ -60,10 +60,10 @@ AT_THE_LOSS = frozenset({"loss_mismatch", "clipped_delta", "numerics", "saturate
 KINDS = (
     *PROGRAM,
     "data_faults",
-    *RECURRENCE,
-    *WEIGHTS,
     "unscaled_inputs",
     *NUMBERS,
+    *RECURRENCE,
+    *WEIGHTS,
     *AT_START,
     "unscaled_targets",
     *RATES,
@@ -71,8 +71,7 @@ KINDS = (
 )
 """All of them, in the order in which they are believed.
 
-What ails weights before the first update no scale of the data has made: signals are measured on inputs as they are,
-and standardised. Targets are the last of the data: no hidden layer has seen them by then, and raw ones are common and
+Targets are the last of the data: no hidden layer has seen them before the first update, and raw ones are common and
 harmless.
 """
 
@@ -141,7 +140,7 @@ def _order(finding: Finding, context: Context | None, closed: set[str], *, throw
     """Sort key: the group, then errors first, then what was seen first, then the kind, then depth."""
     kind = KINDS.index(finding.id) if finding.id in KINDS else len(KINDS)
     is_closed = finding.id in closed and finding.first_step == 0
-    believed = KINDS.index(RECURRENCE[0]) if is_closed else kind
+    believed = KINDS.index(SCALES[0]) if is_closed else kind
     depth = context.depth(finding.layer) if context is not None else 0
     first = 0 if finding.id == "non_finite" else finding.first_step  # no other consequence makes numbers infinite
     return (_group(finding, thrown=thrown), -_weight(finding), first, believed, not is_closed, kind, depth)

@@ -71,7 +71,6 @@ class TorchSteps:
         """
         self.steps = 0
         self._network, self._hooks, self._total_steps, self._guard = network, network.hooks, total_steps, guard
-        self._kind = type(module).__name__
         self._optimizers = Optimizers(network, tuple(optimizers))
         self._started = self._ended = False
         self._present: _Step | None = None
@@ -256,10 +255,6 @@ class TorchSteps:
         """Say that a training starts: before its first update, when batch size and optimizer are known."""
         self._started, self._forward.is_first = True, False
         self._network.learn_from_modules()
-        if not self._network.layers:
-            self._guard.arm()  # the loop is under way, and need not end for it
-            msg = f"no linear, convolutional, recurrent or embedding operation reads a parameter of {self._kind}"
-            raise TypeError(msg)
         self._hooks.emit(
             TrainingStarted(
                 0,

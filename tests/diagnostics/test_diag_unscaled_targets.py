@@ -207,7 +207,7 @@ def test_what_is_stuck_at_the_mean_unharmed_is_not_stuck_by_its_scale(
 def test_of_a_few_rows_half_of_the_loss_says_that_the_mean_is_learned(
     shown: dict[str, Any], expected: tuple[str, bool], noted: Note, make_probe: Callable[..., Probe]
 ) -> None:
-    record = noted((2.3, 0.7), (0.5, 1.0), ratios=())
+    record = noted((2.3, 0.7), (0.0, 1.0), ratios=())
     record.add(make_probe(0, **shown | {"loss_ratio": 8.0, "gain": -7.0, "gain_se": 0.4}))
     record.add(make_probe(150, **shown, gain=0.5, gain_se=0.4))
     assert said(record) == [expected]

@@ -186,31 +186,3 @@ def test_what_is_wrong_before_the_first_step_is_raised() -> None:
     module = Moody(1)
     with pytest.raises(RuntimeError, match=FAULT), watch(module, data=data(), loss=nn.MSELoss()):
         loop(module)
-
-
-def test_a_model_whose_weights_are_only_indexed_is_trained_unwatched() -> None:
-    class Bigram(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.logits = nn.Parameter(torch.zeros(5, 5))
-
-        def forward(self, tokens: Any) -> Any:
-            return self.logits[tokens]
-
-    def train(module: Any) -> Any:
-        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-        for _ in range(20):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(module(torch.arange(5)), (torch.arange(5) + 1) % 5).backward()
-            optimizer.step()
-        return module.logits.detach()
-
-    alone, module = train(Bigram()), Bigram()
-    with (
-        pytest.warns(WatchingFailed, match="no linear, .* operation reads a parameter of Bigram"),
-        watch(module) as seen,
-    ):
-        trained = train(module)
-    assert torch.equal(trained, alone)
-    with pytest.raises(NotJudged):
-        seen.assert_healthy()
