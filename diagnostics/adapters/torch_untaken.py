@@ -53,9 +53,9 @@ class UntakenWatch:
 def _sums(module: nn.Module) -> list[tuple[int, float, float]]:
     """Give of every parameter that learns how often it was written to in place, its sum and its norm.
 
-    No step leaves all three as they are.
+    No step leaves all three as they are. A trace of the forward pass must not take it for a use of them.
     """
-    with torch.no_grad():
+    with torch.no_grad(), torch._C.DisableTorchFunction():  # noqa: SLF001 - what else switches modes off
         return [
             (each._version, *_two_sums(torch.view_as_real(each) if each.is_complex() else each))  # noqa: SLF001 - as is
             for each in module.parameters()
