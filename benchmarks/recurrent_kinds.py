@@ -1,14 +1,18 @@
 """The kinds of faults that are injected into recurrent networks, and the healthy trainings that they go into."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fault_bases import ADAM, MOMENTUM, Base
 from fault_kinds import FAULTS, Fault, Keys
 
-SHARED = ("rate too high", "rate too low", "double softmax", "unscaled inputs", "dead biases")
-"""Kinds of the other bench that mean the same in a recurrent network."""
+SHARED = {
+    "large weights, bounded units": "large input weights",
+    **{name: name for name in ("rate too high", "rate too low", "double softmax", "unscaled inputs", "dead biases")},
+}
+"""Kinds of the other bench that mean the same in a recurrent network, and what they are called there."""
 
 TASKS: tuple[tuple[Mapping[str, Any], int], ...] = (
     ({"source": "delayed_copy", "n": 1000}, 6),
@@ -52,7 +56,7 @@ def recurrent_bases() -> Iterator[Base]:
                 yield Base(name, config, "r2" if source == "adding" else "accuracy")
 
 
-def _gains(*gains: float) -> Any:  # noqa: ANN401
+def _gains(*gains: float) -> Callable[[Base], Sequence[Keys]]:
     """Give recurrent weights whose spectral radius is about each of these."""
 
     def doses(base: Base) -> Sequence[Keys]:
@@ -60,10 +64,6 @@ def _gains(*gains: float) -> Any:  # noqa: ANN401
         return [{"model.recurrent_init": {"kind": "normal", "std": gain / math.sqrt(width)}} for gain in gains]
 
     return doses
-
-
-def _is_tanh(base: Base) -> bool:
-    return base.activation == "tanh"
 
 
 def _equal(base: Base) -> Sequence[Keys]:  # noqa: ARG001 - the same for every base
@@ -88,15 +88,7 @@ RECURRENT_FAULTS = (
         lambda base: base.config["data"]["source"] in NEED_MEMORY,
         _gains(0.3, 0.1, 0.03, 0.01, 0.001),
     ),
-    Fault(
-        "large input weights",
-        "saturated_units",
-        ("saturated_units", "initialization_scale", "memorising"),
-        "hidden_1",
-        _is_tanh,
-        lambda _: [{"model.init": {"kind": "normal", "std": std}} for std in (1.0, 3.0, 10.0, 30.0, 100.0)],
-    ),
     Fault("equal units", "symmetric_units", ("symmetric_units",), "hidden_1", lambda _: True, _equal),
-    *(fault for fault in FAULTS if fault.name in SHARED),
+    *(replace(fault, name=SHARED[fault.name]) for fault in FAULTS if fault.name in SHARED),
 )
 """Those of a recurrent network alone, and those that any network has."""

@@ -153,14 +153,16 @@ class RecurrentGain:
             severity = _severity(record, gate, probe.step, arms) if reached < math.log(self.faded) else None
             checks.append(Check(probe.step, severity, reached))
         standing = self._settle(checks)
-        if (standing is None or standing.severity < Severity.WARNING) and self._came_too_late(record, gate, checks):
-            standing = Standing(Severity.WARNING, 0, checks[-1].step, cleared=False, value=checks[-1].value)
+        late = (standing is None or standing.severity < Severity.WARNING) and self._came_too_late(record, gate, checks)
+        if late:
+            standing = Standing(Severity.WARNING, 0, checks[-1].step, cleared=False, value=first)
         if standing is None:
             return None
+        now = checks[-1].value if late else standing.value
         evidence = (
             f"the last of {notes[0].time_steps} time steps that tells anything of the targets is number"
             f" {notes[0].informative}; on its way back there, the gradient on {layer} shrinks"
-            f" {_fold(max(-standing.value, 0.0))}-fold ({_fold(-first)}-fold {_when(notes[0])})"
+            f" {f'{_fold(-now)}-fold' if now < 0.0 else 'no more'} ({_fold(-first)}-fold {_when(notes[0])})"
         )
         return self._finding(layer, standing, math.log(self.faded), evidence, _remember(record))
 

@@ -71,10 +71,8 @@ class SymmetricUnits:
         layers = [info for info in context.layers if info.name in first.same]
         found = []
         for info in layers:
-            still, once = (
-                self._judge_layer(record, later, info, first.step),
-                self._told_apart(record, gate, first, info),
-            )
+            still = self._judge_layer(record, later, info, first.step)
+            once = self._told_apart(record, gate, first, info)
             said = still is not None and still.standing and (once is None or still.severity >= once.severity)
             found.append(still if said or once is None else once)
         return judged(self, found)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRateTooHigh
 from gradvitals.diagnostics.diagnoses.recurrent_gain import NO_STEP, RecurrentGain
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
 from gradvitals.diagnostics.gate import judge_gate
@@ -169,6 +170,31 @@ def test_the_evidence_tells_how_it_began_and_what_became_of_it(recorded: Recorde
         "before the first update the gradient grows 200-fold on its way back over the last 19 of 20 time steps of"
         " hidden_1 (3-fold at step 800) (Σ log γ = 5.3)"
     )
+
+
+@pytest.mark.parametrize(
+    ("end", "now"), [(1.0, "no more"), (-math.log(3.0), "3-fold")], ids=["grows by now", "fades less"]
+)
+def test_what_came_back_too_late_is_told_as_fading_whatever_it_does_now(
+    end: float, now: str, recorded: Recorded
+) -> None:
+    record = recorded(reached=(-math.log(5e7), -15.0, -10.0, -3.0, end), course=HALFWAY)
+    record.add(Shortfall(800, 256, 0.5, 0.9, *BEHIND))
+    record.add(Ending(800, "completed"))
+    (found,) = standing(record)
+    assert f"shrinks {now} (5e+07-fold before the first update)" in found.evidence
+    assert "all but vanished" in found.explanation
+    assert found.prescriptions[-1].why.startswith("use cells with gates")
+
+
+def test_a_rate_is_not_blamed_for_what_growth_through_time_broke(recorded: Recorded) -> None:
+    for growth, blamed in ((2.2, True), (2.4, False)):
+        record = recorded((growth, 0.0, 0.0, 0.0, 0.0))
+        for step in (1, 2):
+            record.add_scalars(step, {"update_ratio/hidden_1": 0.9, "weight_norm/hidden_1": 4.0})
+        judged = LearningRateTooHigh().judge(record, judge_gate(record))
+        assert judged.status == ("fired" if blamed else "not_judged")
+        assert blamed or judged.reason == "before the first update gradients grew on their way back through time"
 
 
 def test_before_training_it_is_only_told(recorded: Recorded) -> None:

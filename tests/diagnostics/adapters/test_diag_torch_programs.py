@@ -427,15 +427,32 @@ def test_the_logarithm_of_a_softmax_over_one_output_is_named_and_a_sigmoid_is_no
     assert found == (["the logarithm of a softmax over a single output"] if makes_one else [])
 
 
-def test_a_module_without_any_layer_is_watched_without_data() -> None:
-    """Its weights are read by no linear operation, as the means of a mixture."""
+class Table(nn.Module):  # type: ignore[misc]
+    """A table of scores that is only indexed, or whose rows are the means of a mixture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.unused = nn.Parameter(torch.randn(4, 2)), nn.Parameter(torch.zeros(3))
+
+    def forward(self, indices: Any) -> Any:
+        """Give rows of it."""
+        return self.rows[indices]
+
+
+@pytest.mark.parametrize("is_called", [True, False], ids=["a table that is only indexed", "means of a mixture"])
+def test_a_module_without_any_layer_is_watched_without_data(*, is_called: bool) -> None:
+    """Its weights are read by no linear operation."""
     torch.manual_seed(0)
-    module = nn.ParameterDict({"means": nn.Parameter(torch.randn(4, 2)), "unused": nn.Parameter(torch.zeros(3))})
-    samples, optimizer = torch.randn(64, 2), torch.optim.SGD(module.parameters(), lr=0.1)
+    module, samples = Table(), torch.randn(64, 2)
+    indices, labels = torch.randint(0, 4, (64,)), torch.randint(0, 2, (64,))
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     with watch(module) as monitor:
         for _ in range(30):
             optimizer.zero_grad()
-            torch.cdist(samples, module["means"]).min(dim=1).values.mean().backward()
+            if is_called:
+                nn.functional.cross_entropy(module(indices), labels).backward()
+            else:
+                torch.cdist(samples, module.rows).min(dim=1).values.mean().backward()
             optimizer.step()
     assert monitor.record.last_step == 30
     assert all(finding.severity is Severity.INFO for finding in monitor.verdict.findings)
