@@ -41,7 +41,7 @@ def _as_observed(diagnosis: Diagnosis, judgement: Judgement, record: Record) -> 
 
     Where nothing was recorded as nobody gave a training set to measure it on, or no step was seen, say so.
     """
-    if judgement.status == "not_judged" and record.context is None and (why := _steps_unseen(record)):
+    if judgement.status == "not_judged" and (why := _steps_unseen(record)):
         return replace(judgement, reason=why)
     if judgement.reason == NOT_RECORDED and record.context is not None and record.context.samples is None:
         return replace(judgement, reason=NO_DATA)

@@ -25,6 +25,7 @@ class UntakenWatch:
     def __init__(self, module: nn.Module, guard: Guard) -> None:
         """Watch a module's parameters; be under guard in the backward pass."""
         self._module, self._guard = module, guard
+        self._own = {id(each) for each in module.parameters()}  # in a functional_call it has others
         self._before: Sequence[tuple[int, float, float]] | None = None
         self._passes, self._is_own = 0, False
 
@@ -32,10 +33,9 @@ class UntakenWatch:
         """Wait for a gradient on what a training forward returned, if it is one on the module's own parameters."""
         if self._before is None:
             self._before = _sums(self._module)
-            own = {id(each) for each in self._module.parameters()}
-            self._is_own = any(id(each) in own for each in leaves_of(outputs))
+            self._is_own = any(id(each) in self._own for each in leaves_of(outputs))
         if not self._is_own:
-            return  # as where the module is called with the parameters of a functional_call
+            return  # as in a functional_call, and where what learns is the input of a frozen module
         returned = next((each for each in tensors_in(outputs) if each.requires_grad), None)
         if returned is not None:
             returned.register_hook(self._guard.around(self._count))

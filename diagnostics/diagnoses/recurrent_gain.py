@@ -153,7 +153,7 @@ class RecurrentGain:
             severity = _severity(record, gate, probe.step, arms) if reached < math.log(self.faded) else None
             checks.append(Check(probe.step, severity, reached))
         standing = self._settle(checks)
-        late = (standing is None or standing.severity < Severity.WARNING) and self._came_too_late(record, gate, checks)
+        late = (standing is None or standing.severity < Severity.WARNING) and _came_too_late(record, gate)
         if late:
             standing = Standing(Severity.WARNING, 0, checks[-1].step, cleared=False, value=first)
         if standing is None:
@@ -165,13 +165,6 @@ class RecurrentGain:
             f" {f'{_fold(-now)}-fold' if now < 0.0 else 'no more'} ({_fold(-first)}-fold {_when(notes[0])})"
         )
         return self._finding(layer, standing, math.log(self.faded), evidence, _remember(record))
-
-    def _came_too_late(self, record: Record, gate: Gate, checks: list[Check]) -> bool:
-        """Tell whether what had faded may be back, but the network ended behind simple models, or memorises."""
-        last = gate.checks[-1] if gate.checks else None
-        if last is None or record.notes(Recurrence)[0].step > 0 or len(checks) < self.persistence:
-            return False
-        return last.behind or Arm.MEMORISING in last.arms
 
     def _settle(self, checks: list[Check]) -> Standing | None:
         return settle(checks, self.persistence if checks[-1].step > 0 else 1)  # at the start it is only info
@@ -197,6 +190,13 @@ class RecurrentGain:
             ),
             prescriptions=cures,
         )
+
+
+def _came_too_late(record: Record, gate: Gate) -> bool:
+    """Tell whether what had faded may be back, but the network ended behind simple models, or memorises."""
+    if record.notes(Recurrence)[0].step > 0 or not gate.checks:
+        return False
+    return gate.checks[-1].behind or Arm.MEMORISING in gate.checks[-1].arms
 
 
 def _last(notes: list[Recurrence], step: int) -> Recurrence | None:

@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Activity, Outputs, Probe, Scan, Signal
-from gradvitals.diagnostics.start_notes import DataFacts, LossFit
+from gradvitals.diagnostics.start_notes import DataFacts, LossFit, Propagation
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform, he_normal, normal, zeros
 from gradvitals.engine.optimizers import Adam, Sgd
@@ -80,6 +80,27 @@ def test_outputs_that_never_varied_at_all_are_the_program_s_whatever_the_data_ho
 ) -> None:
     made = record(*[0.0] * 5, notes=[Signal(1000, 0.01, 0.02)])
     assert [finding.layer for finding in errors(made)] == ["output"]
+
+
+@pytest.mark.parametrize(
+    ("config", "signals", "behind"),
+    [(None, 1.0, True), ({}, 1.0, False), (None, 0.0, False)],
+    ids=["a user's program", "our own", "no signals in the last layer"],
+)
+def test_outputs_that_never_varied_may_be_lost_behind_the_last_layer_of_a_users_program(
+    config: dict[str, Any] | None,
+    signals: float,
+    record: Callable[..., Record],
+    make_context: MakeContext,
+    *,
+    behind: bool,
+) -> None:
+    empty: dict[str, Any] = dict.fromkeys(Propagation.__dataclass_fields__)
+    start = Propagation(**empty | {"step": 0, "deviations": {"hidden_1": 1.0, "output": signals}})
+    made = record(*[0.0] * 5, notes=[start])
+    made.context = make_context(config=config)
+    (finding,) = errors(made)
+    assert any("behind the last layer" in cure.why for cure in finding.prescriptions) is behind
 
 
 @pytest.mark.parametrize(("constant", "blamed"), [(3, False), (2, True)])

@@ -10,7 +10,7 @@ import pytest
 from gradvitals.diagnostics.diagnoses.learning_rate_too_high import LearningRateTooHigh
 from gradvitals.diagnostics.diagnoses.recurrent_gain import NO_STEP, RecurrentGain
 from gradvitals.diagnostics.findings import Finding, Judgement, Severity, Verdict
-from gradvitals.diagnostics.gate import judge_gate
+from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.notes import Ending, Incident, Probe, Signal
 from gradvitals.diagnostics.recurrence import FUSED, Recurrence
@@ -187,6 +187,27 @@ def test_what_came_back_too_late_is_told_as_fading_whatever_it_does_now(
     assert found.prescriptions[-1].why.startswith("use cells with gates")
 
 
+LOOKED_LATE = {"growth": (6.0,) * 5}, {"reached": (-20.0, -15.0, -10.0, -3.0, 1.0)}
+
+
+@pytest.mark.parametrize("values", LOOKED_LATE, ids=["grew", "faded"])
+def test_what_was_first_seen_after_an_update_is_no_start(values: dict[str, Any], recorded: Recorded) -> None:
+    record = recorded(**values, course=HALFWAY)
+    record.add(Shortfall(800, 256, 0.5, 0.9, *BEHIND))
+    record.add(Ending(800, "completed"))
+    assert len(standing(record)) == 1
+    del record.notes(Recurrence)[0]
+    assert standing(record) == []
+
+
+def test_what_came_back_too_late_counts_where_samples_are_known_by_heart(recorded: Recorded) -> None:
+    record = recorded(reached=(-20.0, -15.0, -10.0, -3.0, 1.0), course=HALFWAY)
+    for arms, severities in ((frozenset({Arm.MEMORISING}), [Severity.WARNING]), (frozenset(), [])):
+        gate = Gate(tuple(GateCheck(step, judged=True, arms=arms, last=step == STEPS[-1]) for step in STEPS))
+        found = [each for each in RecurrentGain().judge(record, gate).findings if each.standing]
+        assert [each.severity for each in found] == severities
+
+
 def test_a_rate_is_not_blamed_for_what_growth_through_time_broke(recorded: Recorded) -> None:
     for growth, blamed in ((2.2, True), (2.4, False)):
         record = recorded((growth, 0.0, 0.0, 0.0, 0.0))
@@ -195,6 +216,8 @@ def test_a_rate_is_not_blamed_for_what_growth_through_time_broke(recorded: Recor
         judged = LearningRateTooHigh().judge(record, judge_gate(record))
         assert judged.status == ("fired" if blamed else "not_judged")
         assert blamed or judged.reason == "before the first update gradients grew on their way back through time"
+        del record.notes(Recurrence)[0]
+        assert LearningRateTooHigh().judge(record, judge_gate(record)).status == "fired"
 
 
 def test_before_training_it_is_only_told(recorded: Recorded) -> None:

@@ -324,3 +324,11 @@ def test_large_targets_are_not_blamed_where_no_layer_has_moved(
     for step in range(1, 301):
         record.add_scalars(step, {"update_ratio/hidden_1": size})
     assert said(record) == [("error" if moved else expected, False)]
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(99, "warning"), (100, "info")])
+def test_of_a_few_updates_nobody_expects_that_they_move_a_layer(steps: int, expected: str, noted: Note) -> None:
+    record = noted((152.0, 77.0), ratios=(4.9,))
+    for step in range(1, steps + 1):
+        record.add_scalars(step, {"update_ratio/hidden_1": 1e-5})
+    assert said(record) == [(expected, False)]

@@ -102,10 +102,22 @@ def test_a_few_looks_at_gradients_are_no_training() -> None:
     assert monitor.verdict.findings == ()
 
 
-def test_parameters_that_another_module_learns_to_replace_are_not_asked_to_move() -> None:
+class Drawn(nn.Module):  # type: ignore[misc]
+    """A layer whose weights nothing was written into: copies of them have as many writes, and the same sums."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 10))
+
+    def forward(self, inputs: Any) -> Any:
+        """Give scores."""
+        return functional.linear(inputs, self.weight)
+
+
+def test_parameters_that_others_replace_are_not_asked_to_move() -> None:
     """Of a `functional_call`, the module's own parameters have no gradient and need not move."""
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(10, 16), nn.ReLU(), nn.Linear(16, 4))
+    module = Drawn()
     own = {name: each.detach().clone().requires_grad_() for name, each in module.named_parameters()}
     with watch(module, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss()) as monitor:
         for _ in range(PASSES):
@@ -115,6 +127,34 @@ def test_parameters_that_another_module_learns_to_replace_are_not_asked_to_move(
                 name: (each - 0.1 * gradient).detach().requires_grad_()
                 for (name, each), gradient in zip(own.items(), gradients, strict=True)
             }
+    assert monitor.verdict.findings == ()
+
+
+def test_a_frozen_module_whose_input_learns_is_not_asked_to_move() -> None:
+    module, images = Drawn().requires_grad_(requires_grad=False), INPUTS[:8].clone().requires_grad_()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    for steps in (0, PASSES):
+        with watch(module, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss()) as monitor:
+            for _ in range(PASSES):
+                functional.cross_entropy(module(images), LABELS[:8]).backward()
+                if steps:
+                    optimizer.step()
+        assert not [each for each in monitor.verdict.findings if each.id == "frozen_parameters"]
+
+
+def test_a_critic_that_others_learn_from_is_not_asked_to_move() -> None:
+    """Gradients come by it on their way to a generator, whose optimizer takes the steps."""
+    torch.manual_seed(0)
+    critic, generator = Drawn(), nn.Linear(10, 10)
+    optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
+    with watch(critic) as monitor:
+        for _ in range(PASSES):
+            optimizer.zero_grad()
+            gradient = torch.autograd.grad(critic(generator(INPUTS)).mean(), list(generator.parameters()))
+            for each, its in zip(generator.parameters(), gradient, strict=True):
+                each.grad = its
+            optimizer.step()
+    assert monitor.record.notes(UntakenGradients) == []
     assert monitor.verdict.findings == ()
 
 
@@ -142,3 +182,17 @@ def test_a_first_gradient_of_a_finite_loss_that_is_none_is_blamed_on_no_rate(flo
     assert "although every layer's output is, first seen at step 1" in found[0].evidence
     assert "root" in found[0].prescriptions[0].why
     assert not any("rate" in cure.why or "clip" in cure.why for cure in found[0].prescriptions)
+
+
+@pytest.mark.parametrize(("step", "blamed"), [(1, False), (9, True)], ids=["the first", "a later one"])
+def test_a_gradient_that_is_none_only_later_may_be_a_rates(step: int, *, blamed: bool) -> None:
+    torch.manual_seed(0)
+    module, images = nn.Conv2d(2, 2, 1, bias=False), torch.rand(16, 2, 4, 4)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
+    with watch(module) as monitor:
+        for number in range(1, 31):
+            optimizer.zero_grad()
+            channel_distance(module(images * float(number != step)), 0.0).backward()
+            optimizer.step()
+    (found,) = [finding for finding in monitor.verdict.findings if finding.id == "non_finite"]
+    assert any("rate" in cure.why for cure in found.prescriptions) is blamed
