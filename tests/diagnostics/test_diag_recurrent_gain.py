@@ -210,7 +210,7 @@ def test_what_came_back_too_late_counts_where_samples_are_known_by_heart(recorde
 
 def test_a_rate_is_not_blamed_for_what_growth_through_time_broke(recorded: Recorded) -> None:
     for growth, blamed in ((2.2, True), (2.4, False)):
-        record = recorded((growth, 0.0, 0.0, 0.0, 0.0))
+        record = recorded((growth,) * 5)
         for step in (1, 2):
             record.add_scalars(step, {"update_ratio/hidden_1": 0.9, "weight_norm/hidden_1": 4.0})
         judged = LearningRateTooHigh().judge(record, judge_gate(record))

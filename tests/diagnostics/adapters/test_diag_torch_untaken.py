@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from tests.diagnostics.adapters.torch_models import blobs
 
+from gradvitals.diagnostics.diagnoses.non_finite import NonFinite
 from gradvitals.diagnostics.findings import Severity
+from gradvitals.diagnostics.gate import judge_gate
 from gradvitals.diagnostics.gradient_notes import UntakenGradients
+from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import Incident
 from gradvitals.diagnostics.watch import watch
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -184,15 +188,15 @@ def test_a_first_gradient_of_a_finite_loss_that_is_none_is_blamed_on_no_rate(flo
     assert not any("rate" in cure.why or "clip" in cure.why for cure in found[0].prescriptions)
 
 
-@pytest.mark.parametrize(("step", "blamed"), [(1, False), (9, True)], ids=["the first", "a later one"])
-def test_a_gradient_that_is_none_only_later_may_be_a_rates(step: int, *, blamed: bool) -> None:
-    torch.manual_seed(0)
-    module, images = nn.Conv2d(2, 2, 1, bias=False), torch.rand(16, 2, 4, 4)
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
-    with watch(module) as monitor:
-        for number in range(1, 31):
-            optimizer.zero_grad()
-            channel_distance(module(images * float(number != step)), 0.0).backward()
-            optimizer.step()
-    (found,) = [finding for finding in monitor.verdict.findings if finding.id == "non_finite"]
+@pytest.mark.parametrize(
+    ("step", "config", "blamed"),
+    [(1, None, False), (2, None, True), (1, {}, True)],
+    ids=["the first", "a later one", "the first of ours"],
+)
+def test_only_the_first_gradient_of_a_users_program_is_no_rates_fault(
+    step: int, config: dict[str, Any] | None, make_context: Callable[..., Context], *, blamed: bool
+) -> None:
+    record = Record(make_context(config=config))
+    record.add(Incident(step, step - 1, "gradients", None))
+    (found,) = NonFinite().judge(record, judge_gate(record)).findings
     assert any("rate" in cure.why for cure in found.prescriptions) is blamed
