@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from gradvitals.diagnostics.histogram import Histogram, reduce_histogram
 from gradvitals.diagnostics.pictures.painter import Painter
-from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.engine.events import Array, Observable
 
@@ -29,18 +28,24 @@ class Drawer:
         self._steps_between = 0.0
         self._drawn = self._painted = -1
 
-    def plan(self, total_steps: int | None, steps_between: float, inputs: Array | None, prober: Prober | None) -> None:
+    @property
+    def is_seen(self) -> bool:
+        """Whether anybody wants to see what is drawn."""
+        return bool(self._sinks)
+
+    def plan(self, total_steps: int | None, steps_between: float) -> None:
         """Get ready for a training that is about to start.
 
         Args:
             total_steps: Planned updates; None where nobody knows.
             steps_between: After so many since the last one, drawing costs little.
-            inputs: Of the training set; None without it.
-            prober: What takes the looks; None likewise.
         """
         self._total_steps, self._steps_between = total_steps, steps_between
-        if self._sinks and inputs is not None and prober is not None:
-            self._painter = Painter(self._network, inputs, prober.sample)
+
+    def paint_on(self, inputs: Array, sample: tuple[Array, Array]) -> None:
+        """Take what pictures are painted of: inputs of the training set, and inputs and targets of the probe."""
+        if self._sinks:
+            self._painter = Painter(self._network, inputs, sample)
 
     def wants(self, step: int) -> bool:
         """Tell whether to draw at a look between start and end."""

@@ -14,27 +14,26 @@ from gradvitals.diagnostics.call_site import CallSite
 from gradvitals.diagnostics.diagnoses.base import Diagnosis
 from gradvitals.diagnostics.diagnoses.catalogue import CATALOGUE
 from gradvitals.diagnostics.drawing import LIVE_WORK, Drawer
-from gradvitals.diagnostics.exact_scans import ExactScans
 from gradvitals.diagnostics.findings import Verdict
 from gradvitals.diagnostics.guard import Guard
 from gradvitals.diagnostics.health import require_healthy
+from gradvitals.diagnostics.hindsight import Hindsight
 from gradvitals.diagnostics.judge import judge
 from gradvitals.diagnostics.live_pace import SHARE_OF_LOOPS, LivePace
+from gradvitals.diagnostics.looker import Looker
 from gradvitals.diagnostics.loss_fit import loss_notes
 from gradvitals.diagnostics.lost_updates import LostUpdates
 from gradvitals.diagnostics.movement import MovementWatcher
-from gradvitals.diagnostics.notes import Ending, Probe
+from gradvitals.diagnostics.notes import Ending
 from gradvitals.diagnostics.observed_silence import SilenceWatcher
-from gradvitals.diagnostics.probing import Prober
+from gradvitals.diagnostics.probing import PROBE_ROWS
 from gradvitals.diagnostics.recorder import Recorder
 from gradvitals.diagnostics.reporting import Reporter
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
 from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
-from gradvitals.diagnostics.simple_models import ask_simple_models
 from gradvitals.diagnostics.sink import Sink
-from gradvitals.diagnostics.starting_point import measure_start
 from gradvitals.diagnostics.step_metrics import StepMetrics
-from gradvitals.diagnostics.training_context import context_of
+from gradvitals.diagnostics.training_context import context_of, with_data
 from gradvitals.diagnostics.unit_symmetry import SymmetryWatcher
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import (
@@ -97,21 +96,17 @@ class Monitor:
         self.requirements, self.asserted = Requirements(), False
         self.call_site: CallSite | None = None
         self._validation_accuracy: float | None = None
-        self._network, self._data, self._diagnoses = network, data, diagnoses
+        self._network, self._diagnoses = network, diagnoses
+        self._hindsight: Hindsight | None = None
         self._total_steps, self._every, self._exact = total_steps, every, exact
         self._sinks, self._config = sinks, config
-        self._prober = None if data is None else Prober(network, data)
-        self._scans = (
-            ExactScans(network, data.inputs, self._prober.sample[0], self._recorder)
-            if data is not None and self._prober is not None
-            else None
-        )
+        self._drawer = Drawer(network, sinks)
+        self._looker = None if data is None else Looker(network, data, self._recorder, self._drawer)
         self._silence = SilenceWatcher() if data is None else None  # with data, the scan says it exactly
         self._step_metrics, self._lost_updates = StepMetrics(network, self._silence), LostUpdates()
         self._symmetry, self._movement = SymmetryWatcher(network), MovementWatcher(network)
         self._batches = BatchWatcher(None if data is None else data.targets)
         self._live_step = 0
-        self._drawer = Drawer(network, sinks)
         self._reporter = Reporter(sinks, pace or LivePace(share=SHARE_OF_LOOPS))
         self._final: Verdict | None = None
         self._guard, self._guarded = Guard(self._stop), guarded
@@ -203,30 +198,19 @@ class Monitor:
             raise RuntimeError(msg)
         self._reporter.begin()
         total = event.total_steps if self._total_steps is None else self._total_steps
-        samples = 0 if self._data is None else self._data.total or len(self._data.inputs)
-        self._looks = Looks.plan(
-            self._exact, total, event.batch_size, samples, self._prober.cost if self._prober else 0.0
-        )
         self._work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
         self._live_steps = LIVE_WORK / max(self._work_per_step, 1)
-        inputs, targets = (None, None) if self._data is None else (self._data.inputs, self._data.targets)
-        self._drawer.plan(total, self._live_steps, inputs, self._prober)
+        self._looks = self._plan_looks(total, event.batch_size)
+        self._drawer.plan(total, self._live_steps)
         context = context_of(
-            self._network,
-            event,
-            total_steps=total,
-            samples=samples,
-            constant=None if self._prober is None else self._prober.constant,
-            config=self._config,
-            call_site=self.call_site,
+            self._network, event, self._looker, total_steps=total, config=self._config, call_site=self.call_site
         )
         self._recorder.begin(context)
-        for note in loss_notes(self._network, inputs, targets, step=event.step):
-            self._recorder.add(note)
-        self._scan(event.step, self._look(event.step))
-        if self._prober is not None and self._data is not None:
-            for note in measure_start(self._network, self._data, self._prober.sample, step=event.step):
-                self._recorder.add(note)
+        self._look_at_weights(event.step)
+        if self._looker is not None:
+            self._looker.start(event.step, self._looks)
+        elif self._hindsight is None:
+            self._note_bare_loss(event.step)
         self._lost_updates.leave_out(event.unheld)
         rhythm = StepRhythm(self._every, total)
         self._hear(LayerForward, self._step_metrics, every=rhythm)
@@ -238,6 +222,14 @@ class Monitor:
         self._hear(StepEnded, self._look_due, every=self._looks)
         self._hear(StepEnded, self._verdict_due, every=rhythm)
         self._guard.arm()
+
+    def _plan_looks(self, total_steps: int | None, batch_size: int) -> Looks:
+        """Plan looks at data that there are, or that may become known."""
+        if self._looker is None:
+            samples = int(self._hindsight is not None)
+            return Looks.plan(self._exact, total_steps, batch_size, samples, PROBE_ROWS)
+        data, cost = self._looker.data, self._looker.prober.cost
+        return Looks.plan(self._exact, total_steps, batch_size, data.total or len(data.inputs), cost)
 
     def _hear(self, event_type: type, observer: Observer, *, every: int | Rhythm = 1) -> None:
         heard = self._guard.around(observer) if self._guarded else observer
@@ -254,8 +246,8 @@ class Monitor:
 
     def _step_ended(self, event: StepEnded) -> None:
         self._movement.ended(event)
-        if self._scans is not None:
-            self._scans.keep(event.step, event.step * self._work_per_step)
+        if self._looker is not None:
+            self._looker.scans.keep(event.step, event.step * self._work_per_step)
         self._batches.see(event)
         self._recorder.add_once(self._batches.take())
         scalars, fault = self._step_metrics.take()
@@ -276,9 +268,7 @@ class Monitor:
             if live:
                 self._live_step = event.step
                 self._report(event.step)
-        suspects = self._scans is not None and silent is not None and self._scans.suspects(silent)
-        if suspects or self._looks.wants_scan(event.step):
-            self._scan(event.step, silent)
+        self._scan_if_suspect(event.step, silent)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._validation_accuracy = None if event.validation is None else event.validation.accuracy
@@ -288,10 +278,11 @@ class Monitor:
         """Take the last look, ask what simple models make of the data if little was learned, and judge."""
         if self.record.context is None:
             return  # it ended before it started
+        self._look_back()
         self._scan(event.step, self._look(event.step, ended=True))
         ending = Ending(event.step, event.reason)
-        if self._data is not None and self._prober is not None:
-            ask_simple_models(self._recorder, self._data, self._prober, ending)
+        if self._looker is not None:
+            self._looker.end(ending)
         self._recorder.add_once(self._batches.take(ended=True))
         self._recorder.add_once(None if self._silence is None else self._silence.take(event.step))
         self._recorder.add(ending)
@@ -302,30 +293,57 @@ class Monitor:
         self, step: int, *, closely: bool = True, draw: bool = True, ended: bool = False
     ) -> Mapping[str, Array] | None:
         """Take a probe; give the units of every ReLU layer that were silent on it, None without data."""
+        self._look_at_weights(step)
+        if self._looker is not None:
+            return self._looker.look(step, closely=closely, draw=draw, ended=ended)
+        return None
+
+    def _look_at_weights(self, step: int) -> None:
+        """Look at what can be seen without data, and keep the state where data may become known."""
         self._recorder.add_once(self._symmetry.look(step))
         self._recorder.add_once(self._movement.look(step))
-        if self._prober is None:
+        if self._looker is None:
             self._drawer.draw_weights(step)
-            return None
-        also = None if self._scans is None else self._scans.sampler
-        look = self._prober.take(step, draw=draw and bool(self._sinks), closely=closely, also=also)
-        probes = self.record.notes(Probe)
-        if not probes or probes[-1].step != step:  # a training cut short may end where it was just looked at
-            for note in (look.probe, *look.notes):
-                self._recorder.add(note)
-            self._recorder.add_scalars(step, look.scalars)
-            self._recorder.settle_fault(step, look.fault)
-        if draw:
-            self._drawer.draw(step, look.histograms, ended=ended)
-        return look.silent
+            if self._hindsight is not None:
+                self._hindsight.keep(step)
+
+    def _note_bare_loss(self, step: int) -> None:
+        """Take note of the loss as far as it is known without data."""
+        for note in loss_notes(self._network, None, None, step=step):
+            self._recorder.add(note)
+
+    def _look_back(self) -> None:
+        """Take the looks that would have been taken, where the loop has shown what it was trained on."""
+        told = None if self._hindsight is None else self._hindsight.tell()
+        if told is None or self._hindsight is None or self.record.context is None:
+            if self._hindsight is not None:
+                self._note_bare_loss(0)
+            return
+        data, notes = told
+        self._looker = looker = Looker(self._network, data, self._recorder, self._drawer)
+        self._silence = self._step_metrics.silence = None
+        self._recorder.begin(with_data(self.record.context, self._network, looker.prober.constant))
+        for note in notes:
+            self._recorder.add(note)
+        for place, (step, state) in enumerate(self._hindsight.states()):
+            with state:
+                if place == 0:
+                    looker.start(step, self._looks)
+                else:
+                    self._scan_if_suspect(step, looker.look(step, draw=False))
+
+    def _scan_if_suspect(self, step: int, silent: Mapping[str, Array] | None) -> None:
+        suspects = self._looker is not None and silent is not None and self._looker.scans.suspects(silent)
+        if suspects or self._looks.wants_scan(step):
+            self._scan(step, silent)
 
     def _scan(self, step: int, silent: Mapping[str, Array] | None) -> None:
-        if self._scans is not None:
-            self._scans.scan(step, silent, self._looks, step * self._work_per_step)
+        if self._looker is not None:
+            self._looker.scans.scan(step, silent, self._looks, step * self._work_per_step)
 
     def _verdict_due(self, event: StepEnded) -> None:
         self._reporter.tell_meanwhile(event.step, self._looks.total_steps, lambda: self.verdict)
 
     def _report(self, step: int, *, ended: bool = False) -> None:
-        shares = None if self._scans is None else self._scans.shares
+        shares = None if self._looker is None else self._looker.scans.shares
         self._reporter.report(step, lambda: self.verdict, shares, ended=ended)

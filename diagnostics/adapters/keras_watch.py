@@ -16,8 +16,8 @@ from gradvitals.diagnostics.adapters.keras_loss import KerasLoss
 from gradvitals.diagnostics.adapters.keras_network import KerasNetwork
 from gradvitals.diagnostics.adapters.keras_steps import KerasSteps, number
 from gradvitals.diagnostics.guard import WatchingFailed, place_in_loop
+from gradvitals.diagnostics.looker import Looker
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.probing import Prober
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.validation_set import of_validation_set
@@ -108,9 +108,9 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         steps, epochs = params.get("steps"), params.get("epochs")
         batches = None if not steps or not epochs else int(steps) * (int(epochs) - epoch)
         settings = settings_of_fit(self._keras.model)
-        if self._keras.loss is not None and self._data is not None:
+        if self._keras.loss is not None and self._looker is not None:
             self._keras.loss.weigh(settings.class_weight, by_sample=settings.has_sample_weight)
-            self._prober = Prober(self._keras, self._data)
+            self._looker = Looker(self._keras, self._looker.data, self._recorder, self._drawer)  # of the weighed loss
         size = settings.batch_size or self._batch_size(steps)
         self._steps.start(batches, size, dict(UNOBSERVED))
         if self._mixing is not None:
@@ -137,7 +137,7 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
 
     def _batch_size(self, steps: int | None) -> int:
         """Tell the batch size from the steps of an epoch, where `fit` was not given it."""
-        samples = 0 if self._data is None else len(self._data.inputs)
+        samples = 0 if self._looker is None else len(self._looker.data.inputs)
         if not steps or not samples or int(steps) == -(-samples // USUAL_BATCH):
             return USUAL_BATCH
         return -(-samples // int(steps))

@@ -1,6 +1,5 @@
 """The forward passes of a user's training, watched from outside: the module is hooked for one pass at a time."""
 
-import contextlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.overrides import _get_current_function_mode, _pop_mode
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.torch_calls import Call
 from gradvitals.diagnostics.adapters.torch_glance import Glance, are_finite
+from gradvitals.diagnostics.adapters.torch_module_hooks import ModuleHook, is_compiled, is_transforming
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_repeat import Pattern
 from gradvitals.diagnostics.adapters.torch_trace import Trace
@@ -71,10 +71,8 @@ class ForwardWatch:
         """Hook the module, if it is not yet."""
         if not self._hooks and getattr(self._module, "_compiled_call_impl", None) is None:
             self._hooks = [
-                self._module.register_forward_pre_hook(
-                    _ForwardHook(self._guard.around(self._before)), with_kwargs=True
-                ),
-                self._module.register_forward_hook(_ForwardHook(self._guard.around(self._after)), always_call=True),
+                self._module.register_forward_pre_hook(ModuleHook(self._guard.around(self._before)), with_kwargs=True),
+                self._module.register_forward_hook(ModuleHook(self._guard.around(self._after)), always_call=True),
             ]
 
     def disarm(self) -> None:
@@ -95,7 +93,7 @@ class ForwardWatch:
 
         What runs inside a `torch.func` transform, as `vmap`, has tensors without values that could be looked at.
         """
-        if not (module.training and torch.is_grad_enabled()) or self._trace is not None or _is_transforming():
+        if not (module.training and torch.is_grad_enabled()) or self._trace is not None or is_transforming():
             return
         if self.is_first and (inputs := ops.tensors_in((args, kwargs))) and inputs[0].ndim:
             self.samples += inputs[0].size(0)  # nested ones have no length
@@ -153,32 +151,3 @@ class ForwardWatch:
         if trace.made is not None:
             self._pattern, self._patterns = Pattern.of(self._names, trace.made, outputs, by_layer), self._patterns + 1
         return by_layer
-
-
-class _ForwardHook:
-    """A method hooked to the user's module; copies of the module, and pickles of it, get one that does nothing."""
-
-    def __init__(self, method: Callable[..., None]) -> None:
-        self._method = method
-
-    def __call__(self, *args: Any) -> None:  # noqa: ANN401 - what PyTorch gives a hook
-        if not torch.compiler.is_compiling():  # what is compiled around the module must not have us in it
-            self._method(*args)
-
-    def __deepcopy__(self, memo: object) -> Callable[..., None]:
-        return contextlib.nullcontext().__exit__
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (contextlib.nullcontext(), "__exit__")
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Tell whether `torch.compile` made a module, or compiled it in place."""
-    return hasattr(module, "_orig_mod") or any(
-        getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
-    )
-
-
-def _is_transforming() -> bool:
-    """Tell whether a transform of `torch.func` is under way."""
-    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001 - nothing public tells

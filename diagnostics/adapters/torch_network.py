@@ -204,12 +204,27 @@ class TorchNetwork:
             raise ValueError(msg) from error
         finally:
             handle.remove()
-        self._layers, self._watched = layers_of(trace.calls, names), {}
+        layers = layers_of(trace.calls, names)
+        if self._layers:  # a training forward has shown them before
+            self._hold_against_training(layers)
+        self._layers, self._watched = layers, {}
         self.never_called = uncalled_modules(self.module, trace.used, called)
         self.unfollowed = unfollowed_weights(names, trace.used, self._layers.values())
         is_plain = trace.is_chain and len(trace.calls) == len(self._layers) and are_plain(trace.calls)
         self._chain = Chain(self.module, trace.calls if is_plain else [])
         return outputs
+
+    def _hold_against_training(self, layers: Mapping[str, Layer]) -> None:
+        """See whether a frozen look ends otherwise than in training.
+
+        Raises:
+            ValueError: If it goes through other layers.
+        """
+        if layers.keys() != self._layers.keys():
+            msg = f"{type(self.module).__name__} runs through other layers in evaluation than in training"
+            raise ValueError(msg)
+        trained, now = (list(each.values())[-1].info.activation for each in (self._layers, layers))
+        self._ends_otherwise = now not in {trained, MIXED}
 
     @UNWARNED
     def probe(self, inputs: Array, targets: Array, observer: Observer | None = None, *, step: int = 0) -> ProbeResult:

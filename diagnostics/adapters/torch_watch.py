@@ -11,10 +11,13 @@ from torch.optim.optimizer import Optimizer
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_batches import BatchFinder
+from gradvitals.diagnostics.adapters.torch_hindsight import TorchHindsight
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
+from gradvitals.diagnostics.adapters.torch_module_hooks import is_compiled
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_steps import TorchSteps
+from gradvitals.diagnostics.adapters.torch_told_data import ToldData
 from gradvitals.diagnostics.adapters.torch_watched import FEW, prepare
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Note
@@ -68,6 +71,10 @@ class TorchMonitor(Monitor):
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
             pull = PullWatch(data.targets, self._guard)
+        self._told = None
+        if data is None and not is_compiled(module):
+            self._told = ToldData(module, self._guard)
+            self._hindsight = TorchHindsight(network, self._told)
         finder = None if data is None else BatchFinder(data.inputs, data.targets)
         self._steps = TorchSteps(
             network,
@@ -94,8 +101,7 @@ class TorchMonitor(Monitor):
 
     def _stop(self, why: str) -> None:
         self._steps.stop()
-        if self._close is not None:
-            self._close()
+        self._unlisten()
         super()._stop(why)
 
     def detach(self) -> None:
@@ -103,9 +109,15 @@ class TorchMonitor(Monitor):
         try:
             self._steps.end("completed")
         finally:
-            if self._close is not None:
-                self._close()
+            self._unlisten()
             super().detach()
+
+    def _unlisten(self) -> None:
+        """Unhook what listens to the loop's data and loss."""
+        if self._told is not None:
+            self._told.stop()
+        if self._close is not None:
+            self._close()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is not None:

@@ -63,7 +63,8 @@ def watch_by(network: Network, plane: WatchedData, tmp_path: Path) -> Callable[.
     def draw(looks: Sequence[int], total: int | None, every: float) -> Gallery:
         with closing(Gallery(tmp_path)) as gallery:
             drawer = Drawer(network, [gallery])
-            drawer.plan(total, every, plane.inputs, Prober(network, plane))
+            drawer.plan(total, every)
+            drawer.paint_on(plane.inputs, Prober(network, plane).sample)
             drawer.draw(looks[0], HISTOGRAMS)
             for step in looks[1:-1]:
                 if drawer.wants(step):

@@ -403,13 +403,15 @@ def test_a_monitor_that_is_thrown_away_before_any_step_leaves_nothing_behind(
     assert monitor.record.context is None
 
 
-def test_unwanted_steps_leave_the_module_without_hooks(left_behind: Callable[[Any], list[Any]]) -> None:
+@pytest.mark.parametrize("listening", [0, 1], ids=["with data", "without"])
+def test_unwanted_steps_leave_the_module_without_hooks(left_behind: Callable[[Any], list[Any]], listening: int) -> None:
+    """But for the one that listens for data, where none are given."""
     module = make_module()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     counts = []
-    with watch(module, every=5):
+    with watch(module, every=5, data=None if listening else (INPUTS, LABELS)):
         for _ in range(11):
-            counts.append(len(left_behind(module)) - 2)
+            counts.append(len(left_behind(module)) - 2 - listening)
             take_step(module, optimizer)
     assert counts == [2, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0]
 

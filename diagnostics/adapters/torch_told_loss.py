@@ -1,0 +1,187 @@
+"""What loss a batch met, and with which targets, as its outputs and the gradient on them tell, whoever calls the loss.
+
+A cross-entropy's gradient on logits is softmax − target, a binary one's sigmoid − target, a negative log-likelihood's
+is −1 at the target and 0 elsewhere, but for one factor: 1 / samples of a mean, 1 of a sum, others where gradients are
+accumulated or scaled. Such a loss is told from any other by that, and by a single batch. A squared error's is
+output − target, which any gradient could be: it takes two looks at the same example (see `SquareFit`).
+
+References:
+    Bishop 2006, "Pattern Recognition and Machine Learning", section 4.3.6: the gradient of losses that match their
+    activation is the difference of output and target.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gradvitals.engine.events import Array
+
+CLOSE = 1e-3
+"""Largest difference of a gradient from what a loss gives, as a share of the batch's largest: rounding is far below."""
+
+UNLABELLED = -100
+"""What PyTorch's losses of classes take for no label, and leave out: such a sample has no gradient."""
+
+KINDS = ("classes", "classes_last", "log_classes", "log_classes_last", "logits", "probabilities")
+"""Those that a single batch tells: of classes, along the second axis or the last, of logarithms, of yes and no."""
+
+SAME_SQUARES = 1e-2
+"""Share of the outputs' change between two looks up to which what they are pulled to counts as unchanged."""
+
+LEAST_CHANGE = 1e-4
+"""Change of the outputs, as a share of their size, of which rounding leaves enough."""
+
+MOST_PAIRS = 4096
+"""Examples looked at twice that are held against each other: the latest."""
+
+LIKELY = 0.95
+"""Share of the examples looked at twice that must agree in a squared error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a batch's gradient is, if the loss is of one kind.
+
+    Attributes:
+        targets: A row per sample: class indices `(samples, …)`, `UNLABELLED` where there is no gradient, or 0 and 1
+            `(samples, outputs, …)`.
+        factor: That of the gradient: 1 of a sum.
+        count: Of what a mean would be taken: labels, or outputs.
+    """
+
+    targets: Array
+    factor: float
+    count: int
+
+
+def read(outputs: torch.Tensor, gradient: torch.Tensor) -> dict[str, Told] | None:
+    """Give for every kind of loss that fits what it tells.
+
+    Args:
+        outputs: `(samples, outputs, …)`, of floats.
+        gradient: On them.
+
+    Returns:
+        By kind, one of `KINDS`; None where there is no gradient at all, or one that is not finite.
+    """
+    o, g = outputs.detach().double(), gradient.detach().double()
+    if not bool(g.any()) or not bool(torch.isfinite(g).all() & torch.isfinite(o).all()):
+        return None
+    readings = {"logits": _read_yes_or_no(torch.sigmoid(o), g), "probabilities": _read_probabilities(o, g)}
+    if o.ndim > 1:
+        readings |= {"classes": _read_classes(o, g, 1), "log_classes": _read_log_classes(g, 1)}
+    if o.ndim > 2:
+        readings |= {"classes_last": _read_classes(o, g, -1), "log_classes_last": _read_log_classes(g, -1)}
+    return {kind: told for kind, told in readings.items() if told is not None}
+
+
+def loss_of(kind: str, *, is_sum: bool) -> Any:  # noqa: ANN401 - torch has no types for us
+    """Give the loss of a kind, as a module."""
+    reduction = "sum" if is_sum else "mean"
+    if kind.startswith("classes"):
+        return nn.CrossEntropyLoss(reduction=reduction)
+    if kind.startswith("log_classes"):
+        return nn.NLLLoss(reduction=reduction)
+    kinds: Mapping[str, Any] = {"logits": nn.BCEWithLogitsLoss, "probabilities": nn.BCELoss, "squares": nn.MSELoss}
+    return kinds[kind](reduction=reduction)
+
+
+def _read_classes(outputs: torch.Tensor, gradient: torch.Tensor, axis: int) -> Told | None:
+    o, g = outputs.movedim(axis, -1), gradient.movedim(axis, -1)
+    if o.shape[-1] < 2:
+        return None
+    labels, has_label = g.argmin(dim=-1), g.abs().amax(dim=-1) > 0.0
+    expected = torch.softmax(o, dim=-1)
+    expected.scatter_add_(-1, labels[..., None], -torch.ones_like(labels[..., None], dtype=o.dtype))
+    factor = _factor(g, torch.where(has_label[..., None], expected, 0.0))
+    return None if factor is None else _told_classes(labels, has_label, factor)
+
+
+def _read_log_classes(gradient: torch.Tensor, axis: int) -> Told | None:
+    g = gradient.movedim(axis, -1)
+    if g.shape[-1] < 2:
+        return None
+    labels, has_label = g.argmin(dim=-1), g.abs().amax(dim=-1) > 0.0
+    expected = torch.zeros_like(g).scatter_(-1, labels[..., None], -1.0)
+    factor = _factor(g, torch.where(has_label[..., None], expected, 0.0))
+    return None if factor is None else _told_classes(labels, has_label, factor)
+
+
+def _told_classes(labels: torch.Tensor, has_label: torch.Tensor, factor: float) -> Told:
+    return Told(torch.where(has_label, labels, UNLABELLED).cpu().numpy(), factor, int(has_label.sum()))
+
+
+def _read_yes_or_no(shares: torch.Tensor, gradient: torch.Tensor) -> Told | None:
+    yes = (gradient < 0.0).double()
+    factor = _factor(gradient, shares - yes)
+    return None if factor is None else Told(yes.float().cpu().numpy(), factor, yes.numel())
+
+
+def _read_probabilities(outputs: torch.Tensor, gradient: torch.Tensor) -> Told | None:
+    """Read a binary cross-entropy of probabilities, whose gradients are of all sizes: each is held against its own."""
+    if not bool(((outputs > 0.0) & (outputs < 1.0)).all()):
+        return None
+    yes = (gradient < 0.0).double()
+    factors = gradient * outputs * (1.0 - outputs) / (outputs - yes)
+    factor = float(factors.median())
+    fits = factor > 0.0 and bool(((factors - factor).abs() <= CLOSE * factor).all())
+    return Told(yes.float().cpu().numpy(), factor, yes.numel()) if fits else None
+
+
+def _factor(gradient: torch.Tensor, expected: torch.Tensor) -> float | None:
+    """Give the one factor by which a gradient is what is expected; None if there is none."""
+    square = float((expected * expected).sum())
+    factor = float((gradient * expected).sum()) / square if square > 0.0 else 0.0
+    fits = factor > 0.0 and bool((gradient - factor * expected).abs().max() <= CLOSE * gradient.abs().max())
+    return factor if fits else None
+
+
+@dataclass(slots=True)
+class SquareFit:
+    """Whether two looks at each of several examples are those of a squared error on unchanged targets.
+
+    Then outputs differ between the two by as much as their gradients, each divided by its factor: 2 / outputs of a
+    mean, 2 of a sum, another where gradients are accumulated, scaled, or halved. That factor is the same for all.
+    """
+
+    outputs: deque[Array] = field(default_factory=lambda: deque(maxlen=MOST_PAIRS))
+    gradients: deque[Array] = field(default_factory=lambda: deque(maxlen=MOST_PAIRS))
+    sizes: deque[Array] = field(default_factory=lambda: deque(maxlen=MOST_PAIRS))
+
+    def add(self, outputs: tuple[Array, Array], gradients: tuple[Array, Array], counts: tuple[int, int]) -> None:
+        """Take two looks at one example: its outputs, the gradients on them, and how many outputs the batches had."""
+        change = float(np.abs(outputs[1] - outputs[0]).max())
+        if change > LEAST_CHANGE * float(np.abs(outputs[0]).max()):
+            self.outputs.append((outputs[0] - outputs[1]).ravel())
+            self.gradients.append(np.stack([each.ravel() for each in gradients]))
+            self.sizes.append(np.array(counts, np.float64))
+
+    def factors(self) -> tuple[float, bool] | None:
+        """Give what a gradient of a mean is to be multiplied with, as 1 of PyTorch's own, and whether it is a sum's."""
+        if not self.outputs:
+            return None
+        means = self._factor(of_sum=False)
+        sums = self._factor(of_sum=True)
+        if sums is not None and (means is None or math.isclose(sums, 1.0, rel_tol=SAME_SQUARES)):
+            return sums, True
+        return None if means is None else (means, False)
+
+    def _factor(self, *, of_sum: bool) -> float | None:
+        pulls = [
+            (each[0] * size[0] - each[1] * size[1]) / 2.0 if not of_sum else (each[0] - each[1]) / 2.0
+            for each, size in zip(self.gradients, self.sizes, strict=True)
+        ]
+        changes, pulled = np.concatenate(self.outputs), np.concatenate(pulls)
+        square = float((pulled * pulled).sum())
+        factor = float((changes * pulled).sum()) / square if square > 0.0 else 0.0
+        agree = [
+            float(np.abs(change - factor * pull).max()) <= SAME_SQUARES * float(np.abs(change).max())
+            for change, pull in zip(self.outputs, pulls, strict=True)
+        ]
+        return factor if factor > 0.0 and np.mean(agree) >= LIKELY else None
