@@ -138,8 +138,8 @@ def _finished(chosen: Sequence[Candidate], folder: Path) -> list[Run]:
     return [Run(one, line.scores) for one, line in there if not line.error]
 
 
-def options_of(description: str | None) -> argparse.Namespace:
-    """Read the command line of a zoo."""
+def options_of(description: str | None, **flags: str) -> argparse.Namespace:
+    """Read the command line of a zoo, which may have flags of its own, given by what they do."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=(*HALVES, "both"), required=True, help="which half of the families")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="keeps data, runs and records")
@@ -148,6 +148,8 @@ def options_of(description: str | None) -> argparse.Namespace:
     parser.add_argument("--train-only", action="store_true", help="train and select, judge nothing")
     parser.add_argument("--rejudge", action="store_true", help="train nothing, judge the records that are there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
+    for name, help_text in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=help_text)
     options = parser.parse_args()
     options.halves = HALVES if options.half == "both" else (options.half,)
     return options

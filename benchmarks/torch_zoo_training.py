@@ -55,8 +55,8 @@ def drawn(task: Task) -> Iterator[Candidate]:
                 yield Candidate(task.about.name, architecture, names[index], "drawn", config, "")
 
 
-def train_module(candidate: Candidate, _: Path) -> tuple[Scores, Record]:
-    """Train a candidate's module under a monitor.
+def train_module(candidate: Candidate, _: Path, *, alone: bool = False) -> tuple[Scores, Record]:
+    """Train a candidate's module under a monitor, which is given neither data nor loss if `alone`.
 
     Returns:
         Its scores on the validation set, the trivial predictor's beside them, and what the monitor recorded.
@@ -73,9 +73,9 @@ def train_module(candidate: Candidate, _: Path) -> tuple[Scores, Record]:
     )
     epochs = math.ceil(config["updates"] / len(batches))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(config, epochs * len(batches)))
-    with watch(
-        module, data=(x, y), validation=validation, loss=criterion, total_steps=epochs * len(batches)
-    ) as monitor:
+    steps = epochs * len(batches)
+    given = {} if alone else {"data": (x, y), "validation": validation, "loss": criterion, "total_steps": steps}
+    with watch(module, **given) as monitor:
         for _epoch in range(epochs):
             for inputs, targets in batches:
                 optimizer.zero_grad()

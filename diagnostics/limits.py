@@ -124,7 +124,7 @@ def _dead(record: Record) -> Measured | None:
     context, scans = record.context, record.notes(Scan)
     if context is None or not context.layer_names(RECTIFIED):
         return None
-    if not scans:
+    if not scans or not context.samples:  # what a loop has shown is a sample, and a limit is of them all
         return _unknown(record, "no exact scan of the training set was recorded")
     units = {info.name: info.fan_out for info in context.layers}
     shares = {layer: len(dead) / units[layer] for layer, dead in scans[-1].dead.items()}

@@ -1,6 +1,7 @@
 """What is looked at where there are data: probes of a fixed sample, exact scans, and what is asked at start and end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 
 from gradvitals.diagnostics.drawing import Drawer
 from gradvitals.diagnostics.exact_scans import ExactScans
@@ -73,6 +74,35 @@ class Looker:
         if draw:
             self._drawer.draw(step, look.histograms, ended=ended)
         return look.silent
+
+    def scan_if_wanted(self, step: int, silent: Mapping[str, Array] | None, looks: Looks, work_trained: float) -> None:
+        """Scan the training set after a look, if there is reason to, or if it costs little.
+
+        Args:
+            step: Updates so far.
+            silent: Units silent on the probe, by layer, where one was just taken.
+            looks: Says what it may cost.
+            work_trained: Of the training so far, in multiplications.
+        """
+        if (silent is not None and self.scans.suspects(silent)) or looks.wants_scan(step):
+            self.scans.scan(step, silent, looks, work_trained)
+
+    def look_back(
+        self, states: Iterable[tuple[int, AbstractContextManager[None]]], looks: Looks, work_per_step: float
+    ) -> None:
+        """Take the looks at past states that would have been taken then.
+
+        Args:
+            states: Steps in order, each with a context in which the network is as it was; the first is the start.
+            looks: Says what a scan may cost.
+            work_per_step: Of a step, in multiplications.
+        """
+        for place, (step, state) in enumerate(states):
+            with state:
+                if place == 0:
+                    self.start(step, looks)
+                else:
+                    self.scan_if_wanted(step, self.look(step, draw=False), looks, step * work_per_step)
 
     def end(self, ending: Ending) -> None:
         """Ask what simple models make of the data, after the last look."""

@@ -101,11 +101,13 @@ class Monitor:
         self._total_steps, self._every, self._exact = total_steps, every, exact
         self._sinks, self._config = sinks, config
         self._drawer = Drawer(network, sinks)
-        self._looker = None if data is None else Looker(network, data, self._recorder, self._drawer)
-        self._silence = SilenceWatcher() if data is None else None  # with data, the scan says it exactly
+        self._looker: Looker | None = None
+        self._silence: SilenceWatcher | None = SilenceWatcher()
         self._step_metrics, self._lost_updates = StepMetrics(network, self._silence), LostUpdates()
         self._symmetry, self._movement = SymmetryWatcher(network), MovementWatcher(network)
-        self._batches = BatchWatcher(None if data is None else data.targets)
+        self._batches = BatchWatcher(None)
+        if data is not None:
+            self._take_data(data)
         self._live_step = 0
         self._reporter = Reporter(sinks, pace or LivePace(share=SHARE_OF_LOOPS))
         self._final: Verdict | None = None
@@ -223,6 +225,13 @@ class Monitor:
         self._hear(StepEnded, self._verdict_due, every=rhythm)
         self._guard.arm()
 
+    def _take_data(self, data: WatchedData) -> Looker:
+        """Look at these data from now on."""
+        self._looker = Looker(self._network, data, self._recorder, self._drawer)
+        self._silence = self._step_metrics.silence = None  # the scan says it exactly
+        self._batches = BatchWatcher(data.targets)
+        return self._looker
+
     def _plan_looks(self, total_steps: int | None, batch_size: int) -> Looks:
         """Plan looks at data that there are, or that may become known."""
         if self._looker is None:
@@ -268,7 +277,8 @@ class Monitor:
             if live:
                 self._live_step = event.step
                 self._report(event.step)
-        self._scan_if_suspect(event.step, silent)
+        if self._looker is not None:
+            self._looker.scan_if_wanted(event.step, silent, self._looks, event.step * self._work_per_step)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._validation_accuracy = None if event.validation is None else event.validation.accuracy
@@ -279,9 +289,9 @@ class Monitor:
         if self.record.context is None:
             return  # it ended before it started
         self._look_back()
-        self._scan(event.step, self._look(event.step, ended=True))
-        ending = Ending(event.step, event.reason)
+        silent, ending = self._look(event.step, ended=True), Ending(event.step, event.reason)
         if self._looker is not None:
+            self._looker.scans.scan(event.step, silent, self._looks, event.step * self._work_per_step)
             self._looker.end(ending)
         self._recorder.add_once(self._batches.take(ended=True))
         self._recorder.add_once(None if self._silence is None else self._silence.take(event.step))
@@ -314,32 +324,17 @@ class Monitor:
 
     def _look_back(self) -> None:
         """Take the looks that would have been taken, where the loop has shown what it was trained on."""
-        told = None if self._hindsight is None else self._hindsight.tell()
-        if told is None or self._hindsight is None or self.record.context is None:
-            if self._hindsight is not None:
-                self._note_bare_loss(0)
+        if self._hindsight is None or self.record.context is None:
             return
-        data, notes = told
-        self._looker = looker = Looker(self._network, data, self._recorder, self._drawer)
-        self._silence = self._step_metrics.silence = None
+        told = self._hindsight.tell()
+        if told is None:
+            self._note_bare_loss(0)
+            return
+        looker = self._take_data(told[0])
         self._recorder.begin(with_data(self.record.context, self._network, looker.prober.constant))
-        for note in notes:
+        for note in told[1]:
             self._recorder.add(note)
-        for place, (step, state) in enumerate(self._hindsight.states()):
-            with state:
-                if place == 0:
-                    looker.start(step, self._looks)
-                else:
-                    self._scan_if_suspect(step, looker.look(step, draw=False))
-
-    def _scan_if_suspect(self, step: int, silent: Mapping[str, Array] | None) -> None:
-        suspects = self._looker is not None and silent is not None and self._looker.scans.suspects(silent)
-        if suspects or self._looks.wants_scan(step):
-            self._scan(step, silent)
-
-    def _scan(self, step: int, silent: Mapping[str, Array] | None) -> None:
-        if self._looker is not None:
-            self._looker.scans.scan(step, silent, self._looks, step * self._work_per_step)
+        looker.look_back(self._hindsight.states(), self._looks, self._work_per_step)
 
     def _verdict_due(self, event: StepEnded) -> None:
         self._reporter.tell_meanwhile(event.step, self._looks.total_steps, lambda: self.verdict)

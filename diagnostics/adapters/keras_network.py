@@ -78,8 +78,8 @@ class KerasNetwork:
         """What it is trained with; None where nobody says."""
         return self._passes.loss
 
-    def take_loss(self, loss: KerasLoss) -> None:
-        """Take the loss."""
+    def take_loss(self, loss: KerasLoss | None) -> None:
+        """Take the loss, or that there is none that can be computed."""
         self._passes.loss = loss
 
     @property

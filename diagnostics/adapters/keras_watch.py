@@ -108,6 +108,8 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         steps, epochs = params.get("steps"), params.get("epochs")
         batches = None if not steps or not epochs else int(steps) * (int(epochs) - epoch)
         settings = settings_of_fit(self._keras.model)
+        if self._looker is None and settings.data is not None:
+            self._take_from_fit(settings.data, settings.validation)
         if self._keras.loss is not None and self._looker is not None:
             self._keras.loss.weigh(settings.class_weight, by_sample=settings.has_sample_weight)
             self._looker = Looker(self._keras, self._looker.data, self._recorder, self._drawer)  # of the weighed loss
@@ -115,6 +117,20 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         self._steps.start(batches, size, dict(UNOBSERVED))
         if self._mixing is not None:
             self._recorder.add(self._mixing)
+
+    def _take_from_fit(self, data: tuple[Any, ...], validation: tuple[Any, ...] | None) -> None:
+        """Take the data that `fit` was given, if the model can be probed on them."""
+        network = self._keras
+        try:
+            given, weighted = _read(data, validation)
+            watched = _prepare(network, given, network.model.loss)
+        except (TypeError, ValueError):
+            network.take_loss(None)
+            return
+        if weighted and network.loss is not None:
+            network.loss.weigh(None, by_sample=True)
+        self._mixing = network.mixing(watched.inputs)
+        self._take_data(watched)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ANN401, ARG002 - Keras's own
         """See what the batch before has done, and look at the weights if this one is wanted."""
@@ -178,7 +194,10 @@ def watch_model(
     given, weighted = (None, False) if data is None else _read(data, validation)
     if not model.built:
         if given is None:
-            msg = f"this {kind} has no weights yet: build it before watching, as with model.build(input_shape)"
+            msg = (
+                f"this {kind} has no weights yet: give data, or build it before watching, as with"
+                " model.build(input_shape)"
+            )
             raise ValueError(msg)
         _build(model, given.inputs[:FEW])
     network = KerasNetwork(model)

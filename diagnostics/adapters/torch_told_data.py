@@ -31,8 +31,9 @@ MOST_BATCHES = 5000
 CAME_AGAIN = 0.8
 """Share of the examples kept that must have been seen twice."""
 
-ENOUGH_AGAIN = 8
-"""Examples of one batch that have been seen before, from which on the first epoch is over; half of fewer than 16."""
+WINDOW, BACK = 16.0, 0.5
+"""Examples kept that a new epoch would have brought back, after which it is asked whether one has begun: if so many of
+them have come. Equal examples within an epoch are fewer."""
 
 OFTEN = 16
 """Of the batches after that, one in so many is looked at."""
@@ -48,6 +49,9 @@ SAME_FACTOR, MOST_OTHERS = 1e-2, 0.1
 
 WHOLE = 1e-4
 """Distance from whole numbers, as a share of them, that targets told by floats of 32 bits may have by rounding."""
+
+UNWARNED = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+"""What diverges overflows."""
 
 TOLD = 0.9
 """Share of the examples kept that must have a target."""
@@ -93,7 +97,8 @@ class ToldData:
         self._by_key: dict[int, _Example] = {}
         self._spots, self._weights = np.empty(0, np.int64), np.empty(0, np.uint64)
         self._width, self._mixer = 0, np.random.default_rng(0)
-        self._seen = self._batches = self._twins = self._matches = 0
+        self._seen = self._batches = self._twins = self._matches = self._came = 0
+        self._expected = 0.0
         self._gathers = True
         self._handle: Any = module.register_forward_hook(ModuleHook(guard.around(self._after)), with_kwargs=True)
 
@@ -114,6 +119,7 @@ class ToldData:
         self._kinds, self._squares = set(), SquareFit()
         self._examples, self._keys, self._by_key = [], [], {}
 
+    @UNWARNED
     def take(self) -> tuple[Array, Array, Any] | None:
         """Give inputs and targets `(samples, …)` as a user would, and the loss as a module; None if nothing is sure."""
         self.stop()
@@ -131,7 +137,7 @@ class ToldData:
         return np.stack([each.inputs for each in chosen]), targets, loss_of(kind, is_sum=is_sum)
 
     def _told_targets(self, kind: str) -> tuple[Sequence[_Example], Array, bool] | None:
-        factors = np.array(self._factors[kind])
+        factors = np.array(self._factors.get(kind, [(np.nan, np.nan)]))
         means, sums = factors[:, 0] * factors[:, 1], factors[:, 0]
         if not (_is_one(means) or _is_one(sums)):
             return None
@@ -177,28 +183,25 @@ class ToldData:
 
     def _listen(self, args: Any, kwargs: Any, returned: Any) -> None:  # noqa: ANN401 - as above
         """Wait for the gradient on what a forward gave."""
-        if len(args) != 1 or kwargs or not _has_rows(args[0]):
-            self.give_up()
-            return
-        try:
-            outputs = main_tensor(returned)
-        except ValueError:
+        outputs = _outputs_in(returned)
+        if len(args) != 1 or kwargs or not _has_rows(args[0]) or outputs is None or len(outputs) % len(args[0]):
             self.give_up()
             return
         if not outputs.requires_grad:
-            return
-        if (
-            not _has_rows(outputs)
-            or len(outputs) != len(args[0])
-            or outputs.dtype not in {torch.float32, torch.float64}
-        ):
-            self.give_up()
             return
         for other in tensors_in(returned):
             if other is not outputs and other.requires_grad:
                 other.register_hook(self._guard.around(self.give_up))
         batch, values = as_array(args[0]).copy(), outputs.detach().clone()
-        outputs.register_hook(self._guard.around(lambda gradient: self._told(batch, values, gradient)))
+        samples, positions = len(batch), len(outputs) // len(batch)
+        folded = () if positions == 1 else (samples, positions, *outputs.shape[1:])
+
+        def told(gradient: torch.Tensor) -> None:
+            with torch.no_grad():
+                o, g = (each.reshape(folded) if folded else each for each in (values, gradient.detach()))
+                self._told(batch, o, g)
+
+        outputs.register_hook(self._guard.around(told))
 
     @property
     def _is_content(self) -> bool:
@@ -208,24 +211,27 @@ class ToldData:
     def _find(self, batch: Array) -> dict[int, _Example]:
         """Give the examples of a batch that are kept, by their places in it; while gathering, new ones are."""
         keys = self._keys_of(np.ascontiguousarray(batch).reshape(len(batch), -1))
+        self._expected += len(keys) * len(self._examples) / max(self._seen, 1)
         self._twins += len(keys) - len(set(keys))
         self._seen += len(keys)
         if self._twins > max(MOST_TWINS * self._seen, 1.0):
             self.give_up()
             return {}
         found: dict[int, _Example] = {}
-        for place, key in enumerate(keys):
+        for key, place in dict(zip(keys, range(len(keys)), strict=True)).items():
             known = self._by_key.get(key)
             if known is None and self._gathers:
                 known = self._gather(key, batch[place], self._seen - len(keys) + place + 1)
             elif known is not None and not np.array_equal(known.inputs, batch[place]):
                 known = None
-            if known is not None and known not in found.values():
+            if known is not None:
                 found[place] = known
-        came_again = sum(each.outputs is not None for each in found.values())
-        self._matches += sum(each.outputs is not None and not each.again for each in found.values())
-        if came_again >= min(ENOUGH_AGAIN, max(len(self._examples) // 2, 1)):
-            self._gathers = False
+        before = [each for each in found.values() if each.outputs is not None]
+        self._came += len(before)
+        self._matches += sum(not each.again for each in before)
+        if self._gathers and self._expected >= WINDOW:
+            self._gathers = self._came < BACK * self._expected
+            self._expected, self._came = 0.0, 0
         return found
 
     def _gather(self, key: int, inputs: Array, seen: int) -> _Example | None:
@@ -254,6 +260,7 @@ class ToldData:
         keys: list[int] = (bits[:, self._spots].astype(np.uint64) * self._weights).sum(axis=1).tolist()
         return keys
 
+    @UNWARNED
     def _told(self, batch: Array, outputs: torch.Tensor, gradient: torch.Tensor) -> None:
         """Take what the gradient tells of the examples, and hold it against what it told before."""
         told = read(outputs, gradient) if self._kinds else {}
@@ -261,7 +268,8 @@ class ToldData:
             return
         self._kinds &= told.keys()
         for kind in self._kinds:
-            self._factors.setdefault(kind, []).append((told[kind].factor, told[kind].count))
+            if told[kind].is_clear:
+                self._factors.setdefault(kind, []).append((told[kind].factor, told[kind].count))
         values, pulls = outputs.double().cpu().numpy(), gradient.detach().double().cpu().numpy()
         for place, example in self._find(batch).items():
             self._compare(example, place, told)
@@ -288,10 +296,19 @@ class ToldData:
 def _has_rows(given: Any) -> bool:  # noqa: ANN401 - whatever a module is given
     """Tell whether it is a tensor with a row per sample, and with values."""
     is_plain = isinstance(given, torch.Tensor) and given.layout is torch.strided and not given.is_nested
-    return is_plain and given.ndim > 0 and not given.is_meta
+    return is_plain and given.ndim > 0 and len(given) > 0 and not given.is_meta
+
+
+def _outputs_in(returned: Any) -> torch.Tensor | None:  # noqa: ANN401 - whatever a module returns
+    """Give the outputs, or the first tensor of floats among them, where it has values in full precision."""
+    try:
+        outputs = main_tensor(returned)
+    except ValueError:
+        return None
+    return outputs if _has_rows(outputs) and outputs.dtype in {torch.float32, torch.float64} else None
 
 
 def _is_one(factors: Array) -> bool:
     """Tell whether nearly all batches have one factor."""
     middle = np.median(factors)
-    return bool((np.abs(factors / middle - 1.0) > SAME_FACTOR).mean() <= MOST_OTHERS)
+    return bool(np.isfinite(middle) and (np.abs(factors / middle - 1.0) > SAME_FACTOR).mean() <= MOST_OTHERS)

@@ -25,6 +25,12 @@ from gradvitals.engine.events import Array
 CLOSE = 1e-3
 """Largest difference of a gradient from what a loss gives, as a share of the batch's largest: rounding is far below."""
 
+ROUNDING = 8.0
+"""Epsilons of the outputs' precision that a share of 1 is rounded by, of which little is left where all is learned."""
+
+CLEAR = 1e-2
+"""Largest difference of output and target in a batch from which its factor is known well."""
+
 UNLABELLED = -100
 """What PyTorch's losses of classes take for no label, and leave out: such a sample has no gradient."""
 
@@ -52,11 +58,13 @@ class Told:
         targets: A row per sample: class indices `(samples, …)`, `UNLABELLED` where there is no gradient, or 0 and 1
             `(samples, outputs, …)`.
         factor: That of the gradient: 1 of a sum.
+        is_clear: Whether the factor is known well: not where all is learned.
         count: Of what a mean would be taken: labels, or outputs.
     """
 
     targets: Array
     factor: float
+    is_clear: bool
     count: int
 
 
@@ -73,11 +81,13 @@ def read(outputs: torch.Tensor, gradient: torch.Tensor) -> dict[str, Told] | Non
     o, g = outputs.detach().double(), gradient.detach().double()
     if not bool(g.any()) or not bool(torch.isfinite(g).all() & torch.isfinite(o).all()):
         return None
-    readings = {"logits": _read_yes_or_no(torch.sigmoid(o), g), "probabilities": _read_probabilities(o, g)}
+    rounding = ROUNDING * torch.finfo(outputs.dtype).eps
+    readings = {"logits": _read_yes_or_no(torch.sigmoid(o), g, rounding), "probabilities": _read_probabilities(o, g)}
     if o.ndim > 1:
-        readings |= {"classes": _read_classes(o, g, 1), "log_classes": _read_log_classes(g, 1)}
+        readings |= {"classes": _read_classes(o, g, rounding, 1), "log_classes": _read_classes(None, g, rounding, 1)}
     if o.ndim > 2:
-        readings |= {"classes_last": _read_classes(o, g, -1), "log_classes_last": _read_log_classes(g, -1)}
+        readings["classes_last"] = _read_classes(o, g, rounding, -1)
+        readings["log_classes_last"] = _read_classes(None, g, rounding, -1)
     return {kind: told for kind, told in readings.items() if told is not None}
 
 
@@ -92,35 +102,23 @@ def loss_of(kind: str, *, is_sum: bool) -> Any:  # noqa: ANN401 - torch has no t
     return kinds[kind](reduction=reduction)
 
 
-def _read_classes(outputs: torch.Tensor, gradient: torch.Tensor, axis: int) -> Told | None:
-    o, g = outputs.movedim(axis, -1), gradient.movedim(axis, -1)
-    if o.shape[-1] < 2:
-        return None
-    labels, has_label = g.argmin(dim=-1), g.abs().amax(dim=-1) > 0.0
-    expected = torch.softmax(o, dim=-1)
-    expected.scatter_add_(-1, labels[..., None], -torch.ones_like(labels[..., None], dtype=o.dtype))
-    factor = _factor(g, torch.where(has_label[..., None], expected, 0.0))
-    return None if factor is None else _told_classes(labels, has_label, factor)
-
-
-def _read_log_classes(gradient: torch.Tensor, axis: int) -> Told | None:
+def _read_classes(logits: torch.Tensor | None, gradient: torch.Tensor, rounding: float, axis: int) -> Told | None:
+    """Read a cross-entropy of logits or, without them, a negative log-likelihood of whatever is its input."""
     g = gradient.movedim(axis, -1)
     if g.shape[-1] < 2:
         return None
     labels, has_label = g.argmin(dim=-1), g.abs().amax(dim=-1) > 0.0
-    expected = torch.zeros_like(g).scatter_(-1, labels[..., None], -1.0)
-    factor = _factor(g, torch.where(has_label[..., None], expected, 0.0))
-    return None if factor is None else _told_classes(labels, has_label, factor)
+    shares = torch.zeros_like(g) if logits is None else torch.softmax(logits.movedim(axis, -1), dim=-1)
+    expected = shares - nn.functional.one_hot(labels, g.shape[-1])
+    found = _factor(g, torch.where(has_label[..., None], expected, 0.0), rounding)
+    targets = torch.where(has_label, labels, UNLABELLED).cpu().numpy()
+    return None if found is None else Told(targets, *found, int(has_label.sum()))
 
 
-def _told_classes(labels: torch.Tensor, has_label: torch.Tensor, factor: float) -> Told:
-    return Told(torch.where(has_label, labels, UNLABELLED).cpu().numpy(), factor, int(has_label.sum()))
-
-
-def _read_yes_or_no(shares: torch.Tensor, gradient: torch.Tensor) -> Told | None:
+def _read_yes_or_no(shares: torch.Tensor, gradient: torch.Tensor, rounding: float) -> Told | None:
     yes = (gradient < 0.0).double()
-    factor = _factor(gradient, shares - yes)
-    return None if factor is None else Told(yes.float().cpu().numpy(), factor, yes.numel())
+    found = _factor(gradient, shares - yes, rounding)
+    return None if found is None else Told(yes.float().cpu().numpy(), *found, yes.numel())
 
 
 def _read_probabilities(outputs: torch.Tensor, gradient: torch.Tensor) -> Told | None:
@@ -131,15 +129,16 @@ def _read_probabilities(outputs: torch.Tensor, gradient: torch.Tensor) -> Told |
     factors = gradient * outputs * (1.0 - outputs) / (outputs - yes)
     factor = float(factors.median())
     fits = factor > 0.0 and bool(((factors - factor).abs() <= CLOSE * factor).all())
-    return Told(yes.float().cpu().numpy(), factor, yes.numel()) if fits else None
+    return Told(yes.float().cpu().numpy(), factor, is_clear=True, count=yes.numel()) if fits else None
 
 
-def _factor(gradient: torch.Tensor, expected: torch.Tensor) -> float | None:
-    """Give the one factor by which a gradient is what is expected; None if there is none."""
-    square = float((expected * expected).sum())
+def _factor(gradient: torch.Tensor, expected: torch.Tensor, rounding: float) -> tuple[float, bool] | None:
+    """Give the one factor by which a gradient is what is expected, and whether it is clear; None if there is none."""
+    square, largest = float((expected * expected).sum()), float(expected.abs().max())
     factor = float((gradient * expected).sum()) / square if square > 0.0 else 0.0
-    fits = factor > 0.0 and bool((gradient - factor * expected).abs().max() <= CLOSE * gradient.abs().max())
-    return factor if fits else None
+    most = factor * max(CLOSE * largest, rounding)
+    fits = factor > 0.0 and bool((gradient - factor * expected).abs().max() <= most)
+    return (factor, largest >= CLEAR) if fits else None
 
 
 @dataclass(slots=True)

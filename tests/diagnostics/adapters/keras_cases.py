@@ -15,7 +15,7 @@ from gradvitals import NotJudged, WatchingFailed
 from gradvitals.diagnostics import watch as watching
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.judge import judge
-from gradvitals.diagnostics.measurements import Record
+from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.note_kinds import NOTES
 from gradvitals.diagnostics.notes import Ending, Generalisation, Movement, Rounding
@@ -933,7 +933,7 @@ def test_what_cannot_be_watched_is_said_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="is not compiled: compile it"):
         watch(bare)
     bare.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="has no weights yet: build it"):
+    with pytest.raises(ValueError, match="has no weights yet: give data, or build it"):
         watch(bare)
     with pytest.raises(ValueError, match="leave it out"):
         watch(bare, optimizer="sgd")
@@ -1026,3 +1026,68 @@ def test_a_fit_goes_on_to_the_bit_when_its_log_cannot_be_written(tmp_path: Path)
     with pytest.raises(NotJudged, match=FULL):
         monitor.assert_healthy()
     assert run_command(["check", str(tmp_path)]) == 3
+
+
+def context_of(monitor: Any) -> Context:
+    context: Context | None = monitor.record.context
+    assert context is not None
+    return context
+
+
+def test_the_arrays_that_fit_is_given_are_the_data_where_none_are() -> None:
+    data, verdicts = make_classes(), []
+    for given in ({}, {"data": data}):
+        keras.utils.clear_session()  # so that layers have the same names
+        keras.utils.set_random_seed(0)
+        model = make_classifier(rate=1e-6)
+        monitor: Any = watch(model, **given)
+        fit(model, data, monitor, epochs=20)
+        verdicts.append([(each.severity, each.key, each.evidence) for each in monitor.verdict.standing])
+        assert context_of(monitor).samples == len(data[0])
+        assert context_of(monitor).loss == "cross_entropy"
+    assert verdicts[0] == verdicts[1]
+    assert "no_learning" in [key for _, key, _ in verdicts[0]]
+
+
+def test_what_is_split_off_for_validation_is_not_trained_on() -> None:
+    data, model = make_classes(), make_classifier()
+    monitor: Any = watch(model)
+    fit(model, data, monitor, epochs=3, validation_split=0.25)
+    assert context_of(monitor).samples == len(data[0]) * 3 // 4
+    assert monitor.record.notes(Generalisation)
+
+
+def test_without_data_a_fit_goes_to_the_bit_as_unwatched() -> None:
+    data, ends = make_classes(), []
+    for watched in (False, True):
+        keras.utils.set_random_seed(0)
+        model = make_classifier(hidden=(16, layers.Dropout(0.2)))
+        fit(model, data, *([watch(model)] if watched else []), epochs=3)
+        ends.append(model.get_weights())
+    for own, other in zip(*ends, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_of_what_can_be_read_but_once_nothing_is_read() -> None:
+    inputs, labels = make_classes()
+    model = make_classifier()
+    monitor: Any = watch(model)
+
+    def batches() -> Any:
+        for start in range(0, len(inputs), 40):
+            yield inputs[start : start + 40], labels[start : start + 40]
+
+    model.fit(batches(), epochs=1, steps_per_epoch=10, shuffle=False, verbose=0, callbacks=[monitor])
+    assert context_of(monitor).samples is None
+
+
+def test_models_that_cannot_be_probed_on_what_fit_was_given_are_watched_without() -> None:
+    inputs, labels = make_classes()
+    entry = layers.Input((7,))
+    two = keras.Model(entry, [layers.Dense(3)(entry), layers.Dense(3)(entry)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    two.compile("sgd", [loss, loss])
+    monitor: Any = watch(two)
+    two.fit(inputs, [labels, labels], epochs=2, verbose=0, callbacks=[monitor])
+    assert context_of(monitor).samples is None
+    assert monitor.verdict.standing == ()
