@@ -28,6 +28,7 @@ class ForwardWatch:
         samples: Seen in all passes before the first step is taken.
         is_first: Whether the first step is yet to be taken.
         is_compiled: Whether the module is, so that nothing in its forward can be seen.
+        times_armed: How often it was.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class ForwardWatch:
         self._pattern: Pattern | None = None
         self._patterns = 0
         self._hooks: list[Any] = []
+        self.times_armed = 0
         self.arm()
 
     def arm(self) -> None:
         """Hook the module, if it is not yet."""
         if not self._hooks and getattr(self._module, "_compiled_call_impl", None) is None:
+            self.times_armed += 1
             self._hooks = [
                 self._module.register_forward_pre_hook(ModuleHook(self._guard.around(self._before)), with_kwargs=True),
                 self._module.register_forward_hook(ModuleHook(self._guard.around(self._after)), always_call=True),
@@ -88,11 +91,18 @@ class ForwardWatch:
             _pop_mode()  # Ctrl-C in a forward: PyTorch calls hooks after an Exception, and this is none
         self._trace = self.calls = self._pattern = self._glance = None
 
-    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - torch's own
+    def begin(self, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - whatever the module takes
+        """Watch the pass that is about to begin, where it was armed too late for its hook to be called."""
+        self._before(self._module, args, kwargs)
+
+    def _before(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:  # noqa: ANN401 - torch's own
         """Watch a pass that gradients will come of: the first of its step; count samples until there is a step.
 
-        What runs inside a `torch.func` transform, as `vmap`, has tensors without values that could be looked at.
+        What runs inside a `torch.func` transform, as `vmap`, has tensors without values that could be looked at. A hook
+        that was taken away by one called before it in the same pass is called without the keywords.
         """
+        if kwargs is None:
+            return
         if not (module.training and torch.is_grad_enabled()) or self._trace is not None or is_transforming():
             return
         if self.is_first and (inputs := ops.tensors_in((args, kwargs))) and inputs[0].ndim:

@@ -1,14 +1,14 @@
 """What is remembered of a loop whose data nobody gave: the module's states at some steps, and what the loop showed."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import torch
-from torch.autograd import _unsafe_preserve_version_counter
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_states import can_be_set, in_state, state_of, tensors_of
 from gradvitals.diagnostics.adapters.torch_told_data import ToldData
 from gradvitals.diagnostics.adapters.torch_watched import prepare
 from gradvitals.diagnostics.notes import Note
@@ -36,21 +36,21 @@ class TorchHindsight:
 
     def keep(self, step: int) -> None:
         """Keep the module's parameters and buffers as they are after so many updates."""
-        tensors = self._tensors()
+        tensors = tensors_of(self._network.module)
         size = sum(each.nbytes for each in tensors)
-        if size * FEWEST > MOST_BYTES or any(each.is_shared() or each.is_inference() for each in tensors):
+        if size * FEWEST > MOST_BYTES or not can_be_set(tensors):
             self._told.give_up()  # to look back means to write into them for a moment, which others must not see
         if not self._told.is_hopeful:
             self._states = []
             return
-        self._states.append((step, [each.detach().clone() for each in tensors]))
+        self._states.append((step, state_of(tensors)))
         if size * len(self._states) > MOST_BYTES:
             del self._states[1::2]
 
     def tell(self) -> tuple[WatchedData, tuple[Note, ...]] | None:
         """Give what the loop has shown to be its data; None if nothing is sure, or it cannot be run alone."""
         told, network = self._told.take(), self._network
-        shapes = [each.shape for each in self._tensors()]
+        shapes = [each.shape for each in tensors_of(self._network.module)]
         if told is None or not self._states or any([each.shape for each in kept] != shapes for _, kept in self._states):
             return None
         inputs, targets, loss = told
@@ -67,28 +67,4 @@ class TorchHindsight:
     def states(self) -> Iterator[tuple[int, AbstractContextManager[None]]]:
         """Give the steps kept, in order, each with a context in which the module is as it was then."""
         for step, state in self._states:
-            yield step, self._as_then(state)
-
-    @contextmanager
-    def _as_then(self, state: list[torch.Tensor]) -> Iterator[None]:
-        """Put a state in place, and the present one back; autograd, in whose graphs it may be, does not learn of it."""
-        tensors = self._tensors()
-        now = [each.detach().clone() for each in tensors]
-        with ExitStack() as stack:
-            for each in tensors:
-                stack.enter_context(_unsafe_preserve_version_counter(each))
-            _write(tensors, state)
-            try:
-                yield
-            finally:
-                _write(tensors, now)
-
-    def _tensors(self) -> list[torch.Tensor]:
-        module = self._network.module
-        return [*module.parameters(), *module.buffers()]
-
-
-def _write(tensors: list[torch.Tensor], contents: list[torch.Tensor]) -> None:
-    with torch.no_grad():
-        for tensor, content in zip(tensors, contents, strict=True):
-            tensor.copy_(content)
+            yield step, in_state(tensors_of(self._network.module), state)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer
 
+from gradvitals.diagnostics.adapters.torch_by_hand import ByHand
 from gradvitals.diagnostics.adapters.torch_layers import Layer
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
 from gradvitals.engine.events import OptimizerInfo
@@ -164,8 +165,8 @@ class Optimizers:
 
     def describe(self, optimizer: Optimizer | None) -> OptimizerInfo | None:
         """Give what is known of an optimizer: None where it does not train all, or has several rates or momenta."""
-        if optimizer is None or "lr" not in optimizer.param_groups[0]:
-            return None
+        if optimizer is None or isinstance(optimizer, ByHand) or "lr" not in optimizer.param_groups[0]:
+            return None  # a first step by hand does not tell whether later ones have momentum
         trained = {id(each) for each in self.network.module.parameters() if each.requires_grad}
         if not trained <= self._held(optimizer):
             return None

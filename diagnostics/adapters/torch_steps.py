@@ -20,6 +20,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from gradvitals.diagnostics.adapters.torch_batches import BatchFinder
 from gradvitals.diagnostics.adapters.torch_forward import ForwardWatch
+from gradvitals.diagnostics.adapters.torch_hand_steps import HandSteps
 from gradvitals.diagnostics.adapters.torch_layers import layer_arrays
 from gradvitals.diagnostics.adapters.torch_loop_notes import LoopNotes
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
@@ -87,6 +88,14 @@ class TorchSteps:
         self._forward = ForwardWatch(
             network, module, self._seen_forward, measured, guard=guard, listen=self._listen, read=read
         )
+        self._times_armed = self._forward.times_armed
+        self._by_hand = HandSteps(
+            module,
+            guard,
+            before=lambda optimizer: self._before_step(optimizer, (), {}),
+            after=lambda optimizer: self._after_step(optimizer, None, None),
+            begin=self._begin_forward,
+        )
         self._handles = [  # until the end: to unhook in between fails whatever other thread is in a step just then
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
@@ -102,6 +111,8 @@ class TorchSteps:
             handle.remove()
         if self._ended:
             return
+        with self._guard:
+            self._by_hand.settle()
         self.stop()
         with self._guard:
             began = self._started
@@ -117,6 +128,7 @@ class TorchSteps:
     def stop(self) -> None:
         """Look at nothing any more; the hooks of optimizers stay until the end, as they may be what is running."""
         self._ended = True
+        self._by_hand.stop()
         self._forward.stop()
         if self._notes is not None:
             self._notes.stop()
@@ -126,6 +138,12 @@ class TorchSteps:
         if self._started:
             self._send_forward()
             self._forward.disarm()
+
+    def _begin_forward(self, args: Any, kwargs: Any) -> None:  # noqa: ANN401 - whatever a module takes
+        """Watch the forward that a step by hand was found out in, if it is wanted."""
+        if self._forward.times_armed > self._times_armed:
+            self._times_armed = self._forward.times_armed
+            self._forward.begin(args, kwargs)
 
     def _listen(self, outputs: Any) -> bool:  # noqa: ANN401 - whatever a module returns
         """Hand on what a training forward returned; tell whether anybody wants the next."""
@@ -213,6 +231,7 @@ class TorchSteps:
         if not self._optimizers.counts(optimizer) or _skips(optimizer):
             if not self._started and self._notes is not None:
                 self._notes.pass_over()
+                self._by_hand.stop()
             return
         present, self._present = self._present, None
         self.steps += 1
@@ -254,6 +273,8 @@ class TorchSteps:
     def _start(self, optimizer: Optimizer | None) -> None:
         """Say that a training starts: before its first update, when batch size and optimizer are known."""
         self._started, self._forward.is_first = True, False
+        if not self._by_hand.is_one_of_them(optimizer):
+            self._by_hand.stop()
         self._network.learn_from_modules()
         self._hooks.emit(
             TrainingStarted(

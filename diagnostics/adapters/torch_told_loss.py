@@ -109,6 +109,7 @@ def _read_classes(logits: torch.Tensor | None, gradient: torch.Tensor, rounding:
         return None
     labels, has_label = g.argmin(dim=-1), g.abs().amax(dim=-1) > 0.0
     shares = torch.zeros_like(g) if logits is None else torch.softmax(logits.movedim(axis, -1), dim=-1)
+    labels = torch.where(g.amin(dim=-1) < 0.0, labels, shares.argmax(dim=-1))  # a share of 1 leaves 0 at its label
     expected = shares - nn.functional.one_hot(labels, g.shape[-1])
     found = _factor(g, torch.where(has_label[..., None], expected, 0.0), rounding)
     targets = torch.where(has_label, labels, UNLABELLED).cpu().numpy()

@@ -117,6 +117,15 @@ def test_what_is_left_out_has_no_label() -> None:
     assert told["classes"].count == int((CLASSES != 2).sum())
 
 
+def test_where_a_share_is_1_its_class_is_the_label() -> None:
+    outputs = torch.tensor([[50.0, 0.0, -20.0], [50.0, 0.0, -20.0]], requires_grad=True)
+    functional.cross_entropy(outputs, torch.tensor([0, 2])).backward()
+    assert not (outputs.grad[0] < 0.0).any()
+    told = read(outputs, outputs.grad)
+    assert told is not None
+    assert told["classes"].targets.tolist() == [0, 2]
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -1,4 +1,4 @@
-"""Loops in which no optimizer takes a step: left out by mistake, taken by hand, or not wanted at all."""
+"""Loops in which no optimizer takes a step: left out by mistake, or not wanted at all."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,17 +49,6 @@ def if_small(module: Any, optimizer: Any) -> None:
         optimizer.step()
 
 
-def by_hand(module: Any, _: Any) -> None:
-    with torch.no_grad():
-        for each in module.parameters():
-            each.sub_(0.1 * each.grad)
-
-
-def by_hand_through_data(module: Any, _: Any) -> None:
-    for each in module.parameters():
-        each.data.add_(each.grad, alpha=-0.1)
-
-
 def plainly(_: Any, optimizer: Any) -> None:
     optimizer.step()
 
@@ -73,14 +62,6 @@ def test_steps_that_nobody_takes_are_the_root(take_step: TakeStep, *, with_data:
     assert f"in {PASSES} backward passes" in first.evidence
     with pytest.raises(AssertionError, match="no optimizer took a step"):
         monitor.assert_healthy()
-
-
-@pytest.mark.parametrize("take_step", [by_hand, by_hand_through_data], ids=lambda each: each.__name__)
-def test_steps_by_hand_are_no_fault_and_leave_everything_open_with_the_reason(take_step: TakeStep) -> None:
-    verdict = train(take_step).verdict
-    assert verdict.findings == ()
-    assert verdict.not_judged
-    assert all("taken by hand" in each.reason for each in verdict.not_judged)
 
 
 def test_a_loop_that_takes_its_steps_has_no_such_note() -> None:
@@ -132,6 +113,19 @@ def test_parameters_that_others_replace_are_not_asked_to_move() -> None:
                 for (name, each), gradient in zip(own.items(), gradients, strict=True)
             }
     assert monitor.verdict.findings == ()
+
+
+def test_parameters_that_are_put_in_anew_leave_everything_open_with_the_reason() -> None:
+    """What moves them is no optimizer, and a step in place neither."""
+    torch.manual_seed(0)
+    module = nn.Linear(10, 4)
+    with watch(module, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss()) as monitor:
+        for _ in range(PASSES):
+            functional.cross_entropy(module(INPUTS), LABELS).backward()
+            module.weight = nn.Parameter(module.weight.detach() - 0.1 * module.weight.grad)
+    assert monitor.verdict.findings == ()
+    assert monitor.verdict.not_judged
+    assert all("taken by hand" in each.reason for each in monitor.verdict.not_judged)
 
 
 def test_a_frozen_module_whose_input_learns_is_not_asked_to_move() -> None:
