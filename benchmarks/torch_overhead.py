@@ -1,11 +1,12 @@
 """What `watch` costs a PyTorch training, against no hooks, and against hand-written hooks at every step.
 
-    python benchmarks/torch_overhead.py [--quick] [--json FILE]
+    python benchmarks/torch_overhead.py [--quick] [--alone] [--json FILE]
 
 Three trainings of one network take turns, some steps each: bare, watched at the default rhythm (with data, loss and
 event files), and with the hooks people write themselves: at every step the mean, the deviation and the share of zeros
 of every activation, and the norms of every gradient, weight and update. Times are CPU seconds of this process, float32,
-one thread, one core. What is done before the first step and after the last is reported apart.
+one thread, one core. What is done before the first step and after the last is reported apart. With `--alone`, `watch`
+is given neither data nor loss, and takes them from the loop.
 
 Rounds are compared step by step: a step's time is its mean over the rounds, in units of its round's median bare step,
 after what is beyond 1.5 times the median of that very step has been cut off. What recurs, however long it takes, stays;
@@ -180,9 +181,9 @@ class Round:
     at_end: float
 
 
-def measure(case: Case, rounds: int) -> Cost:
+def measure(case: Case, rounds: int, *, alone: bool) -> Cost:
     """Compare the trainings of some rounds."""
-    taken = [run_round(case) for _ in range(rounds)]
+    taken = [run_round(case, alone=alone) for _ in range(rounds)]
     bare, watched, by_hand = (
         np.array([getattr(one, which) for one in taken]) for which in ("bare", "watched", "by_hand")
     )
@@ -206,7 +207,7 @@ def typical(times: NDArray[np.float64]) -> float:
     return float(np.minimum(times, 1.5 * np.median(times, axis=0)).mean())
 
 
-def run_round(case: Case) -> Round:
+def run_round(case: Case, *, alone: bool) -> Round:
     """Run the three trainings to their end, in turns."""
     generator = torch.Generator().manual_seed(2)
     inputs = torch.randn(case.rows, *case.shape, generator=generator)
@@ -217,13 +218,8 @@ def run_round(case: Case) -> Round:
     with tempfile.TemporaryDirectory() as folder:
         data, loss = torch.utils.data.TensorDataset(inputs, targets), nn.CrossEntropyLoss()
         started = time.process_time()
-        monitor = watch(
-            watched.model,
-            data=torch.utils.data.DataLoader(data, case.batch),
-            loss=loss,
-            total_steps=case.planned,
-            logdir=folder,
-        )
+        given = {} if alone else {"data": torch.utils.data.DataLoader(data, case.batch), "loss": loss}
+        monitor = watch(watched.model, **given, total_steps=case.planned, logdir=folder)
         with monitor:
             watched.take(1)  # what is measured at the start is measured here
             start = time.process_time() - started
@@ -247,6 +243,7 @@ def main() -> None:
     """Measure every training and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round instead of five")
+    parser.add_argument("--alone", action="store_true", help="give `watch` neither data nor loss")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -261,7 +258,7 @@ def main() -> None:
     )
     costs: list[Cost] = []
     for case in CASES:
-        cost = measure(case, 1 if options.quick else 5)
+        cost = measure(case, 1 if options.quick else 5, alone=options.alone)
         costs.append(cost)
         print(
             f"{cost.training:<24}{cost.planned:>8}{cost.steps:>7}{cost.step_microseconds:>10.0f}"

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from gradvitals.diagnostics.adapters.keras_backend import Tensor, in_keras_precision
+from gradvitals.diagnostics.adapters.keras_backend import Tensor, as_array, in_keras_precision
 from gradvitals.diagnostics.adapters.keras_seen_loss import see_through, unreduced
+from gradvitals.diagnostics.adapters.loss_sense import ignores_outputs, prefers_wrong
 from gradvitals.diagnostics.adapters.target_coding import TargetCoding
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.engine.events import Array, LossInfo, Takes
@@ -65,6 +66,8 @@ class KerasLoss:
         info: What it takes; None where that is not known.
         class_weight: Its factor for each class, `(classes,)`, or for the labels 0 and 1, `(2,)`; None without one.
         coding: How targets are written as rows.
+        ignores: Whether it is the same whatever the outputs are; asked where nobody knows what it takes.
+        prefers_wrong: Whether it is larger of right outputs than of wrong ones; likewise.
     """
 
     def __init__(self, loss: object, outputs: tuple[int, ...], targets: Array) -> None:
@@ -90,8 +93,26 @@ class KerasLoss:
             self.info = None if self.info is None else replace(self.info, cut_labels=cut)
         elif family == "binary_hinge" and (targets < 0).any():
             self.coding = SignCoding(targets.shape[1:])
+        self.ignores = self.prefers_wrong = False
+        if family == CUSTOM:
+            self._ask_for_sense(outputs, targets[: outputs[0]])
         self._unweighted = self.name
         self._is_sum = getattr(self._loss, "reduction", "mean") == "sum"
+
+    def _ask_for_sense(self, outputs: tuple[int, ...], targets: Array) -> None:
+        """Ask whether it depends on the outputs, and on which side of the targets it is less."""
+
+        def value(numbers: Array) -> float | None:
+            try:
+                given = (keras.ops.convert_to_tensor(in_keras_precision(each)) for each in (targets, numbers))
+                found = float(np.mean(as_array(unreduced(self._loss, *given))))
+            except Exception:  # noqa: BLE001 - what a loss cannot take, it is not asked of
+                return None
+            return found if np.isfinite(found) else None
+
+        drawn = np.random.default_rng(0).standard_normal(outputs)
+        self.ignores = ignores_outputs(lambda draw: value(draw(drawn)), targets)
+        self.prefers_wrong = prefers_wrong(value, drawn, targets)
 
     def weigh(self, class_weight: Mapping[int, float] | None, *, by_sample: bool) -> None:
         """Take the weights that a training was given.

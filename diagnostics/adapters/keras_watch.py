@@ -20,6 +20,7 @@ from gradvitals.diagnostics.looker import Looker
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.schedule import Every
 from gradvitals.diagnostics.sink import Sink
+from gradvitals.diagnostics.start_notes import OddLoss
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.diagnostics.wording import telling_line
@@ -117,6 +118,9 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         self._steps.start(batches, size, dict(UNOBSERVED))
         if self._mixing is not None:
             self._recorder.add(self._mixing)
+        loss = self._keras.loss
+        if loss is not None and (loss.ignores or loss.prefers_wrong):
+            self._recorder.add(OddLoss(0, loss.ignores, loss.prefers_wrong))
 
     def _take_from_fit(self, data: tuple[Any, ...], validation: tuple[Any, ...] | None) -> None:
         """Take the data that `fit` was given, if the model can be probed on them."""

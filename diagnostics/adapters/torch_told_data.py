@@ -7,23 +7,20 @@ target, as that of a Q-network, and what has another loss each time, is believed
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from gradvitals.diagnostics.adapters.row_sample import FEWEST_ROWS, Batch, KeptRow, RowSample
 from gradvitals.diagnostics.adapters.torch_arrays import as_array
 from gradvitals.diagnostics.adapters.torch_module_hooks import ModuleHook, is_transforming
 from gradvitals.diagnostics.adapters.torch_ops import tensors_in
 from gradvitals.diagnostics.adapters.torch_outputs import main_tensor
-from gradvitals.diagnostics.adapters.torch_told_loss import KINDS, UNLABELLED, SquareFit, Told, loss_of, read
+from gradvitals.diagnostics.adapters.torch_told_loss import KINDS, UNLABELLED, SquareFit, Told, count_of, loss_of, read
 from gradvitals.diagnostics.guard import Guard
 from gradvitals.engine.events import Array
-
-MOST_ROWS, FEWEST_ROWS, MOST_BYTES = 1024, 4, 2**26
-"""Examples kept, by number and by the memory of their inputs; and the fewest that anything is said of."""
 
 MOST_BATCHES = 5000
 """Batches without anything that comes again, after which nothing is expected to."""
@@ -31,18 +28,8 @@ MOST_BATCHES = 5000
 CAME_AGAIN = 0.8
 """Share of the examples kept that must have been seen twice."""
 
-WINDOW, BACK = 16.0, 0.5
-"""Examples kept that a new epoch would have brought back, after which it is asked whether one has begun: if so many of
-them have come. Equal examples within an epoch are fewer."""
-
 OFTEN = 16
 """Of the batches after that, one in so many is looked at."""
-
-MOST_TWINS = 0.05
-"""Share of examples that are equal to another of their batch, up to which equal ones are taken for the same."""
-
-SPOTS = 256
-"""Numbers of an example by which it is known again; then it is compared whole."""
 
 SAME_FACTOR, MOST_OTHERS = 1e-2, 0.1
 """Relative difference of two batches' factors that counts as none, and the share of batches that may have another."""
@@ -55,27 +42,6 @@ UNWARNED = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 TOLD = 0.9
 """Share of the examples kept that must have a target."""
-
-
-@dataclass(slots=True, eq=False)
-class _Example:
-    """One example that is kept.
-
-    Attributes:
-        inputs: As the module was given them.
-        targets: By kind of loss, what the last look told.
-        outputs: What the module gave at the last look; None before the first.
-        gradient: On these.
-        count: Outputs of that batch.
-        again: Looks after the first.
-    """
-
-    inputs: Array
-    targets: dict[str, Array] = field(default_factory=dict)
-    outputs: Array | None = None
-    gradient: Array | None = None
-    count: int = 0
-    again: int = 0
 
 
 class ToldData:
@@ -92,14 +58,8 @@ class ToldData:
         self._kinds = set(KINDS)
         self._factors: dict[str, list[tuple[float, int]]] = {}
         self._squares = SquareFit()
-        self._examples: list[_Example] = []
-        self._keys: list[int] = []
-        self._by_key: dict[int, _Example] = {}
-        self._spots, self._weights = np.empty(0, np.int64), np.empty(0, np.uint64)
-        self._width, self._mixer = 0, np.random.default_rng(0)
-        self._seen = self._batches = self._twins = self._matches = self._came = 0
-        self._expected = 0.0
-        self._gathers = True
+        self._sample = RowSample()
+        self._batches = self._matches = 0
         self._handle: Any = module.register_forward_hook(ModuleHook(guard.around(self._after)), with_kwargs=True)
 
     @property
@@ -117,13 +77,13 @@ class ToldData:
         """Believe nothing, and keep nothing."""
         self.stop()
         self._kinds, self._squares = set(), SquareFit()
-        self._examples, self._keys, self._by_key = [], [], {}
+        self._sample = RowSample()
 
     @UNWARNED
     def take(self) -> tuple[Array, Array, Any] | None:
         """Give inputs and targets `(samples, …)` as a user would, and the loss as a module; None if nothing is sure."""
         self.stop()
-        examples = self._examples
+        examples = self._sample.rows
         came_again = sum(example.again > 0 for example in examples)
         if len(examples) < FEWEST_ROWS or came_again < CAME_AGAIN * len(examples):
             return None
@@ -136,23 +96,25 @@ class ToldData:
             return None  # as of the real half of what a discriminator sees
         return np.stack([each.inputs for each in chosen]), targets, loss_of(kind, is_sum=is_sum)
 
-    def _told_targets(self, kind: str) -> tuple[Sequence[_Example], Array, bool] | None:
+    def _told_targets(self, kind: str) -> tuple[Sequence[KeptRow], Array, bool] | None:
         factors = np.array(self._factors.get(kind, [(np.nan, np.nan)]))
         means, sums = factors[:, 0] * factors[:, 1], factors[:, 0]
         if not (_is_one(means) or _is_one(sums)):
             return None
-        chosen = [each for each in self._examples if kind in each.targets and (each.targets[kind] != UNLABELLED).any()]
-        if len(chosen) < TOLD * len(self._examples):
+        chosen = [
+            each for each in self._sample.rows if kind in each.targets and (each.targets[kind] != UNLABELLED).any()
+        ]
+        if len(chosen) < TOLD * len(self._sample.rows):
             return None
         is_sum = bool(abs(np.median(sums) - 1.0) <= SAME_FACTOR < abs(np.median(means) - 1.0))
         return chosen, np.stack([each.targets[kind] for each in chosen]), is_sum
 
-    def _squared_targets(self) -> tuple[Sequence[_Example], Array, bool] | None:
+    def _squared_targets(self) -> tuple[Sequence[KeptRow], Array, bool] | None:
         factors = self._squares.factors()
-        chosen = [each for each in self._examples if each.outputs is not None and each.gradient is not None]
-        if factors is None or len(chosen) < TOLD * len(self._examples):
+        chosen = [each for each in self._sample.rows if each.outputs is not None and each.gradient is not None]
+        if factors is None or len(chosen) < TOLD * len(self._sample.rows):
             return None
-        if len(self._squares.outputs) < CAME_AGAIN * len(self._examples):
+        if len(self._squares.outputs) < CAME_AGAIN * len(self._sample.rows):
             return None
         factor, is_sum = factors
         targets = np.stack(
@@ -192,105 +154,76 @@ class ToldData:
         for other in tensors_in(returned):
             if other is not outputs and other.requires_grad:
                 other.register_hook(self._guard.around(self.give_up))
-        batch, values = as_array(args[0]).copy(), outputs.detach().clone()
-        samples, positions = len(batch), len(outputs) // len(batch)
-        folded = () if positions == 1 else (samples, positions, *outputs.shape[1:])
+        inputs = as_array(args[0])
+        batch = self._sample.meet(inputs)
+        rows = {place: inputs[place].copy() for place in batch.drawn}
+        values = _by_sample(as_array(outputs), len(inputs))[batch.places].astype(np.float64)
+        epsilon = torch.finfo(outputs.dtype).eps
 
         def told(gradient: torch.Tensor) -> None:
-            with torch.no_grad():
-                o, g = (each.reshape(folded) if folded else each for each in (values, gradient.detach()))
-                self._told(batch, o, g)
+            self._told(batch, rows, values, _by_sample(as_array(gradient), len(inputs)), epsilon)
 
         outputs.register_hook(self._guard.around(told))
 
     @property
     def _is_content(self) -> bool:
         """Whether as many examples have come again as must."""
-        return not self._gathers and self._matches >= CAME_AGAIN * len(self._examples)
-
-    def _find(self, batch: Array) -> dict[int, _Example]:
-        """Give the examples of a batch that are kept, by their places in it; while gathering, new ones are."""
-        keys = self._keys_of(np.ascontiguousarray(batch).reshape(len(batch), -1))
-        self._expected += len(keys) * len(self._examples) / max(self._seen, 1)
-        self._twins += len(keys) - len(set(keys))
-        self._seen += len(keys)
-        if self._twins > max(MOST_TWINS * self._seen, 1.0):
-            self.give_up()
-            return {}
-        found: dict[int, _Example] = {}
-        for key, place in dict(zip(keys, range(len(keys)), strict=True)).items():
-            known = self._by_key.get(key)
-            if known is None and self._gathers:
-                known = self._gather(key, batch[place], self._seen - len(keys) + place + 1)
-            elif known is not None and not np.array_equal(known.inputs, batch[place]):
-                known = None
-            if known is not None:
-                found[place] = known
-        before = [each for each in found.values() if each.outputs is not None]
-        self._came += len(before)
-        self._matches += sum(not each.again for each in before)
-        if self._gathers and self._expected >= WINDOW:
-            self._gathers = self._came < BACK * self._expected
-            self._expected, self._came = 0.0, 0
-        return found
-
-    def _gather(self, key: int, inputs: Array, seen: int) -> _Example | None:
-        """Keep an example, so that all that have gone by, this one included, have the same chance to be among those."""
-        most = max(min(MOST_ROWS, MOST_BYTES // max(inputs.nbytes, 1)), FEWEST_ROWS)
-        new = _Example(inputs.copy())
-        if len(self._examples) < most:
-            self._examples.append(new)
-            self._keys.append(key)
-        else:
-            drawn = int(self._mixer.integers(seen))
-            if drawn >= most:
-                return None
-            del self._by_key[self._keys[drawn]]
-            self._examples[drawn], self._keys[drawn] = new, key
-        self._by_key[key] = new
-        return new
-
-    def _keys_of(self, rows: Array) -> list[int]:
-        """Give a number for every row of a batch, by the bits at some of its places."""
-        bits = rows.view(f"u{rows.dtype.itemsize}") if rows.dtype != bool else rows.astype("u1")
-        if self._width != bits.shape[1]:
-            self._width, chosen = bits.shape[1], np.random.default_rng(0)
-            self._spots = chosen.permutation(self._width)[:SPOTS]
-            self._weights = chosen.integers(1, 2**62, len(self._spots), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-        keys: list[int] = (bits[:, self._spots].astype(np.uint64) * self._weights).sum(axis=1).tolist()
-        return keys
+        return not self._sample.gathers and self._matches >= CAME_AGAIN * len(self._sample.rows)
 
     @UNWARNED
-    def _told(self, batch: Array, outputs: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Take what the gradient tells of the examples, and hold it against what it told before."""
-        told = read(outputs, gradient) if self._kinds else {}
-        if self._handle is None or told is None or not batch.size:
+    def _told(self, batch: Batch, rows: Mapping[int, Array], outputs: Array, gradient: Array, epsilon: float) -> None:
+        """Take what the gradient on a batch tells of the rows wanted, and hold it against what it told before.
+
+        Args:
+            batch: The batch.
+            rows: The inputs of those that are to be kept, by their places.
+            outputs: Of the rows wanted.
+            gradient: On all outputs of the batch.
+            epsilon: Of their precision.
+        """
+        if not self.is_hopeful:
+            return
+        self._sample.pass_by(batch)
+        if self._sample.repeats_itself:
+            self.give_up()
+            return
+        pulls = gradient[batch.places].astype(np.float64)
+        told = read(outputs, pulls, epsilon, self._kinds) if self._kinds and len(pulls) else {}
+        if told is None or not len(pulls):
             return
         self._kinds &= told.keys()
         for kind in self._kinds:
             if told[kind].is_clear:
-                self._factors.setdefault(kind, []).append((told[kind].factor, told[kind].count))
-        values, pulls = outputs.double().cpu().numpy(), gradient.detach().double().cpu().numpy()
-        for place, example in self._find(batch).items():
-            self._compare(example, place, told)
-            if example.outputs is not None and example.gradient is not None:
+                self._factors.setdefault(kind, []).append((told[kind].factor, count_of(kind, gradient)))
+        for index, place in enumerate(batch.places):
+            row = batch.known.get(place) or self._sample.keep(batch, place, rows[place])
+            if row is None:
+                continue
+            self._compare(row, index, told)
+            if row.outputs is not None and row.gradient is not None:
                 if not self._kinds:
-                    self._squares.add(
-                        (example.outputs, values[place]), (example.gradient, pulls[place]), (example.count, values.size)
-                    )
-                example.again += 1
-            example.outputs, example.gradient, example.count = values[place].copy(), pulls[place].copy(), values.size
+                    both = (row.outputs, outputs[index]), (row.gradient, pulls[index])
+                    self._squares.add(*both, (row.count, gradient.size))
+                self._matches += not row.again
+                row.again += 1
+            row.outputs, row.gradient, row.count = outputs[index], pulls[index], gradient.size
 
-    def _compare(self, example: _Example, place: int, told: Mapping[str, Told]) -> None:
-        """Take the targets of an example; no loss of a kind that tells others of it than before is believed."""
+    def _compare(self, row: KeptRow, index: int, told: Mapping[str, Told]) -> None:
+        """Take the targets of a row; no loss of a kind that tells others of it than before is believed."""
         for kind in tuple(self._kinds):
-            now, before = told[kind].targets[place], example.targets.get(kind)
+            now, before = told[kind].targets[index], row.targets.get(kind)
             if before is None:
-                example.targets[kind] = now
+                row.targets[kind] = now
             elif now.shape != before.shape or ((now != before) & (now != UNLABELLED) & (before != UNLABELLED)).any():
                 self._kinds.discard(kind)
             else:
-                example.targets[kind] = np.where(before == UNLABELLED, now, before)
+                row.targets[kind] = np.where(before == UNLABELLED, now, before)
+
+
+def _by_sample(outputs: Array, samples: int) -> Array:
+    """Give outputs with an entry per sample, where positions were folded into the batch."""
+    positions = len(outputs) // samples
+    return outputs if positions == 1 else outputs.reshape(samples, positions, *outputs.shape[1:])
 
 
 def _has_rows(given: Any) -> bool:  # noqa: ANN401 - whatever a module is given

@@ -12,12 +12,11 @@ References:
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from gradvitals.engine.events import Array
@@ -59,36 +58,47 @@ class Told:
             `(samples, outputs, …)`.
         factor: That of the gradient: 1 of a sum.
         is_clear: Whether the factor is known well: not where all is learned.
-        count: Of what a mean would be taken: labels, or outputs.
     """
 
     targets: Array
     factor: float
     is_clear: bool
-    count: int
 
 
-def read(outputs: torch.Tensor, gradient: torch.Tensor) -> dict[str, Told] | None:
+def read(outputs: Array, gradient: Array, epsilon: float, kinds: Collection[str] = KINDS) -> dict[str, Told] | None:
     """Give for every kind of loss that fits what it tells.
 
     Args:
-        outputs: `(samples, outputs, …)`, of floats.
-        gradient: On them.
+        outputs: `(samples, outputs, …)`, in float64; some of a batch will do.
+        gradient: On them, likewise.
+        epsilon: Of the precision that they were computed in.
+        kinds: Those that it may be.
 
     Returns:
-        By kind, one of `KINDS`; None where there is no gradient at all, or one that is not finite.
+        By kind; None where there is no gradient at all, or one that is not finite.
     """
-    o, g = outputs.detach().double(), gradient.detach().double()
-    if not bool(g.any()) or not bool(torch.isfinite(g).all() & torch.isfinite(o).all()):
+    if not gradient.any() or not np.isfinite(gradient).all() or not np.isfinite(outputs).all():
         return None
-    rounding = ROUNDING * torch.finfo(outputs.dtype).eps
-    readings = {"logits": _read_yes_or_no(torch.sigmoid(o), g, rounding), "probabilities": _read_probabilities(o, g)}
-    if o.ndim > 1:
-        readings |= {"classes": _read_classes(o, g, rounding, 1), "log_classes": _read_classes(None, g, rounding, 1)}
-    if o.ndim > 2:
-        readings["classes_last"] = _read_classes(o, g, rounding, -1)
-        readings["log_classes_last"] = _read_classes(None, g, rounding, -1)
+    readings = {kind: _read(kind, outputs, gradient, ROUNDING * epsilon) for kind in kinds}
     return {kind: told for kind, told in readings.items() if told is not None}
+
+
+def count_of(kind: str, gradient: Array) -> int:
+    """Count what a mean over a batch would be taken of, by the gradient on all of its outputs: labels, or outputs."""
+    if kind in {"logits", "probabilities"}:
+        return gradient.size
+    return int(np.count_nonzero(gradient.any(axis=-1 if kind.endswith("last") else 1)))
+
+
+def _read(kind: str, outputs: Array, gradient: Array, rounding: float) -> Told | None:
+    if kind == "logits":
+        return _read_yes_or_no(0.5 + 0.5 * np.tanh(0.5 * outputs), gradient, rounding)  # a sigmoid that never overflows
+    if kind == "probabilities":
+        return _read_probabilities(outputs, gradient)
+    is_last = kind.endswith("last")
+    if outputs.ndim < (3 if is_last else 2):
+        return None
+    return _read_classes(None if kind.startswith("log") else outputs, gradient, rounding, -1 if is_last else 1)
 
 
 def loss_of(kind: str, *, is_sum: bool) -> Any:  # noqa: ANN401 - torch has no types for us
@@ -102,43 +112,47 @@ def loss_of(kind: str, *, is_sum: bool) -> Any:  # noqa: ANN401 - torch has no t
     return kinds[kind](reduction=reduction)
 
 
-def _read_classes(logits: torch.Tensor | None, gradient: torch.Tensor, rounding: float, axis: int) -> Told | None:
+def _read_classes(logits: Array | None, gradient: Array, rounding: float, axis: int) -> Told | None:
     """Read a cross-entropy of logits or, without them, a negative log-likelihood of whatever is its input."""
-    g = gradient.movedim(axis, -1)
+    g = np.moveaxis(gradient, axis, -1)
     if g.shape[-1] < 2:
         return None
-    labels, has_label = g.argmin(dim=-1), g.abs().amax(dim=-1) > 0.0
-    shares = torch.zeros_like(g) if logits is None else torch.softmax(logits.movedim(axis, -1), dim=-1)
-    labels = torch.where(g.amin(dim=-1) < 0.0, labels, shares.argmax(dim=-1))  # a share of 1 leaves 0 at its label
-    expected = shares - nn.functional.one_hot(labels, g.shape[-1])
-    found = _factor(g, torch.where(has_label[..., None], expected, 0.0), rounding)
-    targets = torch.where(has_label, labels, UNLABELLED).cpu().numpy()
-    return None if found is None else Told(targets, *found, int(has_label.sum()))
+    labels, has_label = g.argmin(axis=-1), g.any(axis=-1)
+    shares = np.zeros_like(g) if logits is None else _softmax(np.moveaxis(logits, axis, -1))
+    labels = np.where(g.min(axis=-1) < 0.0, labels, shares.argmax(axis=-1))  # a share of 1 leaves 0 at its label
+    expected = shares - np.equal(np.arange(g.shape[-1]), np.expand_dims(labels, -1))
+    found = _factor(g, np.where(np.expand_dims(has_label, -1), expected, 0.0), rounding)
+    return None if found is None else Told(np.where(has_label, labels, UNLABELLED), *found)
 
 
-def _read_yes_or_no(shares: torch.Tensor, gradient: torch.Tensor, rounding: float) -> Told | None:
-    yes = (gradient < 0.0).double()
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _read_yes_or_no(shares: Array, gradient: Array, rounding: float) -> Told | None:
+    yes = gradient < 0.0
     found = _factor(gradient, shares - yes, rounding)
-    return None if found is None else Told(yes.float().cpu().numpy(), *found, yes.numel())
+    return None if found is None else Told(yes.astype(np.float32), *found)
 
 
-def _read_probabilities(outputs: torch.Tensor, gradient: torch.Tensor) -> Told | None:
+def _read_probabilities(outputs: Array, gradient: Array) -> Told | None:
     """Read a binary cross-entropy of probabilities, whose gradients are of all sizes: each is held against its own."""
-    if not bool(((outputs > 0.0) & (outputs < 1.0)).all()):
+    if not ((outputs > 0.0) & (outputs < 1.0)).all():
         return None
-    yes = (gradient < 0.0).double()
+    yes = gradient < 0.0
     factors = gradient * outputs * (1.0 - outputs) / (outputs - yes)
-    factor = float(factors.median())
-    fits = factor > 0.0 and bool(((factors - factor).abs() <= CLOSE * factor).all())
-    return Told(yes.float().cpu().numpy(), factor, is_clear=True, count=yes.numel()) if fits else None
+    factor = float(np.median(factors))
+    fits = factor > 0.0 and bool((np.abs(factors - factor) <= CLOSE * factor).all())
+    return Told(yes.astype(np.float32), factor, is_clear=True) if fits else None
 
 
-def _factor(gradient: torch.Tensor, expected: torch.Tensor, rounding: float) -> tuple[float, bool] | None:
+def _factor(gradient: Array, expected: Array, rounding: float) -> tuple[float, bool] | None:
     """Give the one factor by which a gradient is what is expected, and whether it is clear; None if there is none."""
-    square, largest = float((expected * expected).sum()), float(expected.abs().max())
-    factor = float((gradient * expected).sum()) / square if square > 0.0 else 0.0
+    square, largest = float(np.vdot(expected, expected)), float(np.abs(expected).max())
+    factor = float(np.vdot(gradient, expected)) / square if square > 0.0 else 0.0
     most = factor * max(CLOSE * largest, rounding)
-    fits = factor > 0.0 and bool((gradient - factor * expected).abs().max() <= most)
+    fits = factor > 0.0 and float(np.abs(gradient - factor * expected).max()) <= most
     return (factor, largest >= CLEAR) if fits else None
 
 

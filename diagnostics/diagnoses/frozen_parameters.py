@@ -19,7 +19,7 @@ from gradvitals.diagnostics.gradient_notes import (
     UntakenGradients,
 )
 from gradvitals.diagnostics.measurements import Record
-from gradvitals.diagnostics.notes import Movement, Probe
+from gradvitals.diagnostics.notes import Ending, Movement, Probe
 from gradvitals.diagnostics.persistence import Check, Standing, settle
 from gradvitals.diagnostics.scoring import SURE
 
@@ -41,7 +41,7 @@ class FrozenParameters:
     takes any in 20 backward passes and more.
     Clear: it moved by a bit.
     Needs: gradients layer by layer, a whole epoch and at least 20 updates, and 3 steps looked at whose gradient
-    and rate were large enough to change the float.
+    and rate were large enough to change the float. Where there was no gradient from the first step to the end, 3 steps.
     Source: PyTorch documentation, `torch.optim` ("Constructing it"). Exact: what has not moved is compared with a copy,
     and a step counts only if plain gradient descent would have changed the float; smaller ones are for numerics.
 
@@ -131,11 +131,15 @@ class FrozenParameters:
         notes = record.notes(MissingGradients)
         needed = self._needed(record)
         lost = _has_gradients(record.notes(Probe))
+        is_over = bool(record.notes(Ending))
+        whole = notes[-1] if is_over and notes and notes[-1].since == 1 else None
         checks = [
             Check(
                 note.step,
                 Severity.ERROR
-                if note.in_a_row >= self.looks and note.step - note.since >= needed and (lost or not note.zeros)
+                if note.in_a_row >= self.looks
+                and (note.step - note.since >= needed or (note is whole and not note.zeros))
+                and (lost or not note.zeros)
                 else None,
                 float(note.in_a_row),
             )

@@ -58,10 +58,11 @@ class LossMismatch:
     cannot reach, at a cost below 5 % of H; a squared error of a softmax or a sigmoid on labels 0 and 1; a sigmoid for
     each of several classes, a warning if the network is impaired; a sum in place of the mean. These work where the
     learning rate suits them.
-    Warning: classes whose output a ReLU has silenced; targets, margins or certainty that the activation cannot reach,
-    at 5 % of H; several labels, or none, under a loss of one class; outputs above 1 taken for probabilities; several
-    outputs that all learn one target; outputs that depend on the other samples of the batch, in eval mode; a loss that
-    is less where outputs are wrong than where they are right.
+    Warning: classes whose output a ReLU has silenced, or cuts off in a network behind simple models; targets,
+    margins or certainty that the activation cannot reach, at 5 % of H; several labels, or none, under a loss of one
+    class; outputs above 1 taken for probabilities; several outputs that all learn one target; outputs that depend
+    on the other samples of the batch, in eval mode; a loss that is less where outputs are wrong than where they are
+    right.
     Error: these, a squared error of a softmax or a sigmoid, and, under an optimizer whose steps grow with the loss, a
     sum, if the network is impaired. And whatever it does: a softmax or a loss of classes over one output; labels beyond
     the outputs, or that are no whole numbers; targets that the loss is not defined for; a softmax or sigmoid under a

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from gradvitals.diagnostics.behind import find_lag, is_done
 from gradvitals.diagnostics.constant_predictor import OF_ONE_CLASS, OF_YES_OR_NO
 from gradvitals.diagnostics.diagnoses.base import optimizer_kind
 from gradvitals.diagnostics.diagnoses.meeting import AS_SOFTMAX_OR_SIGMOID, Meeting, Mismatch, always
@@ -9,7 +10,7 @@ from gradvitals.diagnostics.diagnoses.update_sizes import SCALE_FREE
 from gradvitals.diagnostics.findings import Prescription, Severity
 from gradvitals.diagnostics.gate import Arm
 from gradvitals.diagnostics.least_loss import ANYWHERE, BOUNDS
-from gradvitals.diagnostics.notes import Scan
+from gradvitals.diagnostics.notes import Probe, Scan
 from gradvitals.diagnostics.start_notes import MixedRows
 
 BESIDE = 1e-3
@@ -203,7 +204,11 @@ def cut_off(meeting: Meeting) -> Mismatch | None:
     evidence = f"a {fit.activation} behind the {fit.takes} of the classes"
     cure = meeting.cure("end in a linear layer", {"model.output": "linear"})
     if classes <= 0:
-        return always(Severity.INFO, f"{evidence}: a class below 0 gets hardly any gradient", "", cure)
+        seen, probes = f"{evidence}: a class below 0 gets hardly any gradient", record.notes(Probe)
+        if not probes or not is_done(record) or find_lag(probes[-1], record) is None:
+            return always(Severity.INFO, seen, "", cure)
+        defect = "where the output of a class is cut off, nothing pushes it up again"
+        return always(Severity.WARNING, f"{seen}; simple models do better", defect, cure)
     return Mismatch(
         Severity.WARNING,
         Severity.ERROR,

@@ -12,7 +12,8 @@ from gradvitals.diagnostics.findings import Finding, Judgement, Severity
 from gradvitals.diagnostics.gate import Arm, Gate, GateCheck, judge_gate
 from gradvitals.diagnostics.measurements import Context, Record
 from gradvitals.diagnostics.monitor import Monitor
-from gradvitals.diagnostics.notes import Outputs, Probe, Scan, Signal
+from gradvitals.diagnostics.notes import Ending, Outputs, Probe, Scan, Signal
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import AcrossSamples, LossFit, MixedRows, TargetFacts
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.initializers import glorot_uniform
@@ -249,6 +250,29 @@ def test_a_signal_is_what_simple_models_find_by_3_standard_errors(
 ) -> None:
     summed = replace(FIT, reduction="sum")
     assert severity(record(summed, gain=0.0, notes=(Signal(1000, gain, 0.02),))) == expected
+
+
+@pytest.mark.parametrize(
+    ("lag", "ending", "expected"),
+    [
+        ((0.2, 0.02), "completed", "warning"),
+        ((0.2, 0.15), "completed", "info"),
+        ((0.03, 0.002), "completed", "info"),
+        ((0.2, 0.02), "interrupted", "info"),
+        (None, "completed", "info"),
+    ],
+    ids=["behind", "perhaps behind", "hardly behind", "under way", "not asked"],
+)
+def test_logits_cut_off_are_more_than_a_remark_behind_simple_models(
+    lag: tuple[float, float] | None, ending: Any, expected: str, record: Callable[..., Record]
+) -> None:
+    made = record(replace(FIT, activation="relu"))
+    last = made.notes(Probe).pop()
+    made.add(replace(last, majority_accuracy=0.3, accuracy_excess=0.4, accuracy_excess_se=0.03))
+    if lag is not None:
+        made.add(Shortfall(last.step, 256, 0.7, 0.7 + lag[0], *lag))
+    made.add(Ending(last.step, ending))
+    assert severity(made) == expected
 
 
 @pytest.mark.parametrize(

@@ -1091,3 +1091,29 @@ def test_models_that_cannot_be_probed_on_what_fit_was_given_are_watched_without(
     two.fit(inputs, [labels, labels], epochs=2, verbose=0, callbacks=[monitor])
     assert context_of(monitor).samples is None
     assert monitor.verdict.standing == ()
+
+
+def overlap(targets: Any, outputs: Any) -> Any:
+    """Give Dice's coefficient: of a loss it lacks the minus."""
+    both = keras.ops.sum(targets * outputs)
+    return 2.0 * both / (keras.ops.sum(targets**2) + keras.ops.sum(outputs**2) + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (overlap, "of right outputs the loss is larger than of wrong ones"),
+        (lambda targets, outputs: 1.0 - overlap(targets, outputs), None),
+        (lambda targets, outputs: 0.0 * overlap(targets, keras.ops.round(outputs * 0.0)), "is the same to the bit"),
+    ],
+)
+def test_losses_of_ones_own_that_make_no_sense_are_told(loss: Any, told: str | None) -> None:
+    inputs, labels = make_classes()
+    masks = np.eye(3, dtype=np.float32)[labels]
+    model = keras.Sequential([layers.Input((7,)), layers.Dense(3, activation="sigmoid")])
+    model.compile("sgd", loss)
+    monitor: Any = watch(model, data=(inputs, masks))
+    fit(model, (inputs, masks), monitor)
+    found = [each.evidence for each in monitor.verdict.standing if each.id == "loss_mismatch"]
+    assert len(found) == (told is not None)
+    assert told is None or told in found[0]

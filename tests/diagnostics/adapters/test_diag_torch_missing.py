@@ -74,6 +74,22 @@ def rounds_its_answers(module: Any, optimizer: Any) -> None:
 SICK = [clears_too_late, clears_to_zeros_too_late, wraps_the_loss_anew, rounds_its_answers]
 
 
+@pytest.mark.parametrize(
+    ("take_step", "steps", "told"),
+    [
+        (clears_too_late, 3, True),
+        (clears_too_late, 2, False),
+        (clears_to_zeros_too_late, 6, False),
+        (learns, 6, False),
+    ],
+)
+def test_of_a_short_training_none_found_from_first_to_last_is_told(
+    take_step: TakeStep, steps: int, *, told: bool
+) -> None:
+    standing = train(take_step, steps=steps, with_data=False).verdict.standing
+    assert [(each.key, each.severity) for each in standing] == [ROOT] * told
+
+
 @pytest.mark.parametrize("take_step", SICK, ids=lambda each: each.__name__)
 def test_steps_that_find_no_gradient_are_the_root(take_step: TakeStep) -> None:
     first, *others = train(take_step).verdict.standing
