@@ -93,13 +93,13 @@ class Looker:
         """Take the looks at past states that would have been taken then.
 
         Args:
-            states: Steps in order, each with a context in which the network is as it was; the first is the start.
+            states: Steps in order, each with a context in which the network is as it was; 0 is the start.
             looks: Says what a scan may cost.
             work_per_step: Of a step, in multiplications.
         """
-        for place, (step, state) in enumerate(states):
+        for step, state in states:
             with state:
-                if place == 0:
+                if step == 0:
                     self.start(step, looks)
                 else:
                     self.scan_if_wanted(step, self.look(step, draw=False), looks, step * work_per_step)

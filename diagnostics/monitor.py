@@ -4,6 +4,7 @@
 over the whole training set. It never changes the training: parameters, gradients and generators stay as they are.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -30,7 +31,7 @@ from gradvitals.diagnostics.probing import PROBE_ROWS
 from gradvitals.diagnostics.recorder import Recorder
 from gradvitals.diagnostics.reporting import Reporter
 from gradvitals.diagnostics.requirements import OnUnjudged, Requirements
-from gradvitals.diagnostics.schedule import Every, Exact, Looks, StepRhythm
+from gradvitals.diagnostics.schedule import SHORT, Every, Exact, Looks, StepRhythm, choose_looks, next_early
 from gradvitals.diagnostics.sink import Sink
 from gradvitals.diagnostics.step_metrics import StepMetrics
 from gradvitals.diagnostics.training_context import context_of, with_data
@@ -203,6 +204,7 @@ class Monitor:
         self._work_per_step = event.batch_size * sum(3 * info.fan_in * info.fan_out for info in self._network.layers)
         self._live_steps = LIVE_WORK / max(self._work_per_step, 1)
         self._looks = self._plan_looks(total, event.batch_size)
+        self._next_early = next_early(event.step) if total is None else math.inf
         self._drawer.plan(total, self._live_steps)
         context = context_of(
             self._network, event, self._looker, total_steps=total, config=self._config, call_site=self.call_site
@@ -213,6 +215,8 @@ class Monitor:
             self._looker.start(event.step, self._looks)
         elif self._hindsight is None:
             self._note_bare_loss(event.step)
+        else:
+            self._hindsight.keep(event.step)
         self._lost_updates.leave_out(event.unheld)
         rhythm = StepRhythm(self._every, total)
         self._hear(LayerForward, self._step_metrics, every=rhythm)
@@ -235,8 +239,7 @@ class Monitor:
     def _plan_looks(self, total_steps: int | None, batch_size: int) -> Looks:
         """Plan looks at data that there are, or that may become known."""
         if self._looker is None:
-            samples = int(self._hindsight is not None)
-            return Looks.plan(self._exact, total_steps, batch_size, samples, PROBE_ROWS)
+            return Looks.plan(self._exact, total_steps, batch_size, int(self._hindsight is not None), PROBE_ROWS)
         data, cost = self._looker.data, self._looker.prober.cost
         return Looks.plan(self._exact, total_steps, batch_size, data.total or len(data.inputs), cost)
 
@@ -262,14 +265,17 @@ class Monitor:
         scalars, fault = self._step_metrics.take()
         self._recorder.add_scalars(event.step, scalars)
         self._recorder.settle_fault(event.step, fault)
+        if event.step >= self._next_early and event.step not in self._looks.steps:
+            self._leaves_it_for_later(event.step)
 
     def _look_due(self, event: StepEnded) -> None:
         """Look between start and end; the last look belongs to the end of the training."""
         if (rounding := self._lost_updates.ended(event)) is not None:
             self._recorder.add(rounding)
         asked_for = self._looks.next_after(event.step - 1) == event.step  # and not another optimizer's, shown with it
-        if not asked_for or event.step == self._looks.total_steps:
+        if not asked_for or event.step == self._looks.total_steps or self._leaves_it_for_later(event.step):
             return
+        self._look_back(event.step)
         silent = None
         if event.step in self._looks.steps:
             live = event.step - self._live_step >= self._live_steps
@@ -288,7 +294,8 @@ class Monitor:
         """Take the last look, ask what simple models make of the data if little was learned, and judge."""
         if self.record.context is None:
             return  # it ended before it started
-        self._look_back()
+        self._take_what_was_shown(event.step)
+        self._look_back(event.step)
         silent, ending = self._look(event.step, ended=True), Ending(event.step, event.reason)
         if self._looker is not None:
             self._looker.scans.scan(event.step, silent, self._looks, event.step * self._work_per_step)
@@ -309,32 +316,46 @@ class Monitor:
         return None
 
     def _look_at_weights(self, step: int) -> None:
-        """Look at what can be seen without data, and keep the state where data may become known."""
+        """Look at what can be seen without data."""
         self._recorder.add_once(self._symmetry.look(step))
         self._recorder.add_once(self._movement.look(step))
         if self._looker is None:
             self._drawer.draw_weights(step)
-            if self._hindsight is not None:
-                self._hindsight.keep(step)
+
+    def _leaves_it_for_later(self, step: int) -> bool:
+        """Keep the state in place of a look: without data, and where the training may end before there are enough."""
+        if self._hindsight is None or not self._hindsight.keeps:
+            return False
+        if self._looker is not None and (step >= SHORT or self._looks.total_steps is not None):
+            return False
+        self._look_at_weights(step)
+        self._hindsight.keep(step)
+        self._next_early = next_early(step)
+        return True
 
     def _note_bare_loss(self, step: int) -> None:
         """Take note of the loss as far as it is known without data."""
         for note in loss_notes(self._network, None, None, step=step):
             self._recorder.add(note)
 
-    def _look_back(self) -> None:
-        """Take the looks that would have been taken, where the loop has shown what it was trained on."""
-        if self._hindsight is None or self.record.context is None:
+    def _take_what_was_shown(self, step: int) -> None:
+        """Take for data, where there are none, what the loop has shown."""
+        if self._hindsight is None or self.record.context is None or self._looker is not None:
             return
-        told = self._hindsight.tell()
-        if told is None:
+        data, notes = self._hindsight.tell(step)
+        for note in notes:
+            self._recorder.add(note)
+        if data is None:
             self._note_bare_loss(0)
             return
-        looker = self._take_data(told[0])
+        looker = self._take_data(data)
         self._recorder.begin(with_data(self.record.context, self._network, looker.prober.constant))
-        for note in told[1]:
-            self._recorder.add(note)
-        looker.look_back(self._hindsight.states(), self._looks, self._work_per_step)
+
+    def _look_back(self, step: int) -> None:
+        """Take the looks at the states that were kept in their place."""
+        if self._hindsight is not None and self._looker is not None:
+            wanted = choose_looks(self._hindsight.steps, step, self._looks.steps)
+            self._looker.look_back(self._hindsight.take_states(wanted), self._looks, self._work_per_step)
 
     def _verdict_due(self, event: StepEnded) -> None:
         self._reporter.tell_meanwhile(event.step, self._looks.total_steps, lambda: self.verdict)

@@ -5,6 +5,7 @@ So a run has the same measurements, and the same verdict, on every machine.
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
@@ -70,6 +71,37 @@ def _doubling_steps() -> list[int]:
         steps.append(step)
         step += max(step // 4, 100)
     return steps
+
+
+EARLY = (3, 6, 12, 25, 50, 75)
+"""Steps from which on a state is kept, beside the regular ones, of a training whose length nobody said: it may end."""
+
+SHORT = 200
+"""Steps before which two regular looks in a row have not been taken."""
+
+
+def next_early(step: int) -> float:
+    """Give the step from which on the next state is to be kept after this one."""
+    return next((early for early in EARLY if early > step), math.inf)
+
+
+def choose_looks(steps: Sequence[int], total_steps: int, regular: Sequence[int]) -> set[int]:
+    """Choose, of steps at which a state was kept, those to look at in a training that was so long.
+
+    Of a short one they are spread as evenly as they lie, a sixth apart at least; of others they are the regular ones.
+
+    Args:
+        steps: In order.
+        total_steps: Taken in all.
+        regular: Those that looks are taken at in long ones.
+    """
+    if total_steps >= SHORT:
+        return set(steps).intersection(regular)
+    chosen = [0]
+    for step in steps:
+        if min(step - chosen[-1], total_steps - step) >= total_steps / 6.0:
+            chosen.append(step)
+    return set(chosen)
 
 
 @dataclass(slots=True)

@@ -35,11 +35,13 @@ def watch(
             `fit` takes), or anything else that is `Observable`.
         data: The training set, for probes and exact scans. For a module what it is trained on: a DataLoader, a Dataset,
             or (inputs, targets). Else (inputs, targets): inputs `(samples, features)`; targets `(samples, outputs)`, or
-            class indices `(samples,)` under cross_entropy and hinge.
+            class indices `(samples,)` under cross_entropy and hinge. Without it a module is judged at the end of its
+            training, by a sample of what its loop showed, if that was always the same; a Keras model by the arrays
+            that `fit` was given.
         validation: A validation set, of the same forms, for `memorising`.
         loss: For models that do not carry their loss, as no module does: a function of (outputs, targets) that gives a
             scalar tensor. It is computed on the probe, as loss(model(inputs), targets) with targets as the data give
-            them; the loop's own calls are not looked at. Of a Keras model it is the compiled one.
+            them. Not needed without data: the gradients tell the usual ones. Of a Keras model it is the compiled one.
         optimizer: The one, or the list of those, whose steps are the model's; by default every optimizer that holds any
             parameter of the module. Not needed for a `Network`.
         total_steps: Planned updates, where the training loop does not say.

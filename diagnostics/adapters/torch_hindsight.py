@@ -1,6 +1,6 @@
 """What is remembered of a loop whose data nobody gave: the module's states at some steps, and what the loop showed."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -24,35 +24,43 @@ FEWEST = 4
 class TorchHindsight:
     """Remembers the states of a module, and takes from its loop what it was trained on."""
 
-    def __init__(self, network: TorchNetwork, told: ToldData) -> None:
+    def __init__(self, network: TorchNetwork, told: ToldData | None) -> None:
         """Take what is trained, and what listens to the loop.
 
         Args:
             network: As the diagnostics see the module.
-            told: Listens.
+            told: Listens; None where the data were given.
         """
         self._network, self._told = network, told
         self._states: list[tuple[int, list[torch.Tensor]]] = []
+        tensors = tensors_of(network.module)
+        size = sum(each.nbytes for each in tensors)
+        self._most = MOST_BYTES // max(size, 1) if can_be_set(tensors) else 0  # others must not see another state
+        if told is not None and not self.keeps:
+            told.give_up()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether states are kept."""
+        return self._most >= FEWEST and (self._told is None or self._told.is_hopeful)
 
     def keep(self, step: int) -> None:
         """Keep the module's parameters and buffers as they are after so many updates."""
-        tensors = tensors_of(self._network.module)
-        size = sum(each.nbytes for each in tensors)
-        if size * FEWEST > MOST_BYTES or not can_be_set(tensors):
-            self._told.give_up()  # to look back means to write into them for a moment, which others must not see
-        if not self._told.is_hopeful:
+        if not self.keeps:
             self._states = []
             return
-        self._states.append((step, state_of(tensors)))
-        if size * len(self._states) > MOST_BYTES:
+        self._states.append((step, state_of(tensors_of(self._network.module))))
+        if len(self._states) > self._most:
             del self._states[1::2]
 
-    def tell(self) -> tuple[WatchedData, tuple[Note, ...]] | None:
-        """Give what the loop has shown to be its data; None if nothing is sure, or it cannot be run alone."""
-        told, network = self._told.take(), self._network
-        shapes = [each.shape for each in tensors_of(self._network.module)]
-        if told is None or not self._states or any([each.shape for each in kept] != shapes for _, kept in self._states):
-            return None
+    def tell(self, step: int) -> tuple[WatchedData | None, tuple[Note, ...]]:
+        """Give what the loop has shown to be its data, if it is sure and the module can be run by itself."""
+        if self._told is None:
+            return None, ()
+        pull, told, network = self._told.pull.note(step), self._told.take(), self._network
+        shown: tuple[Note, ...] = () if pull is None else (pull,)
+        if told is None or not self._fits():
+            return None, shown
         inputs, targets, loss = told
         try:
             data, network.loss = prepare((inputs, targets), loss, network.look)
@@ -60,11 +68,23 @@ class TorchHindsight:
                 network.probe(data.inputs[:1], data.targets[:1])
         except Exception:  # noqa: BLE001 - whatever a module raises that runs in its loop only
             network.loss = None
-            return None
+            return None, shown
         mixing = network.mixing(data.inputs)
-        return replace(data, complete=False), () if mixing is None else (mixing,)
+        return replace(data, complete=False), shown if mixing is None else (*shown, mixing)
 
-    def states(self) -> Iterator[tuple[int, AbstractContextManager[None]]]:
-        """Give the steps kept, in order, each with a context in which the module is as it was then."""
-        for step, state in self._states:
-            yield step, in_state(tensors_of(self._network.module), state)
+    @property
+    def steps(self) -> Sequence[int]:
+        """The steps kept, in order."""
+        return [step for step, _ in self._states]
+
+    def take_states(self, wanted: Container[int]) -> Iterator[tuple[int, AbstractContextManager[None]]]:
+        """Give, once, those of the steps kept that are wanted, each with a context in which the module is as then."""
+        states, self._states = self._states if self._fits() else [], []
+        for step, state in states:
+            if step in wanted:
+                yield step, in_state(tensors_of(self._network.module), state)
+
+    def _fits(self) -> bool:
+        """Tell whether there are states, and the module still has such parameters."""
+        shapes = [each.shape for each in tensors_of(self._network.module)]
+        return bool(self._states) and all([each.shape for each in kept] == shapes for _, kept in self._states)

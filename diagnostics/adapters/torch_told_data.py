@@ -19,6 +19,7 @@ from gradvitals.diagnostics.adapters.torch_module_hooks import ModuleHook, is_tr
 from gradvitals.diagnostics.adapters.torch_ops import tensors_in
 from gradvitals.diagnostics.adapters.torch_outputs import main_tensor
 from gradvitals.diagnostics.adapters.torch_told_loss import KINDS, UNLABELLED, SquareFit, Told, count_of, loss_of, read
+from gradvitals.diagnostics.adapters.torch_told_pull import ToldPull
 from gradvitals.diagnostics.guard import Guard
 from gradvitals.engine.events import Array
 
@@ -45,7 +46,11 @@ TOLD = 0.9
 
 
 class ToldData:
-    """Watches all training forwards of a module for what they are trained on."""
+    """Watches all training forwards of a module for what they are trained on.
+
+    Attributes:
+        pull: Is asked where outputs are pulled.
+    """
 
     def __init__(self, module: nn.Module, guard: Guard) -> None:
         """Hook the module.
@@ -59,6 +64,7 @@ class ToldData:
         self._factors: dict[str, list[tuple[float, int]]] = {}
         self._squares = SquareFit()
         self._sample = RowSample()
+        self.pull = ToldPull()
         self._batches = self._matches = 0
         self._handle: Any = module.register_forward_hook(ModuleHook(guard.around(self._after)), with_kwargs=True)
 
@@ -77,7 +83,7 @@ class ToldData:
         """Believe nothing, and keep nothing."""
         self.stop()
         self._kinds, self._squares = set(), SquareFit()
-        self._sample = RowSample()
+        self._sample, self.pull = RowSample(), ToldPull()
 
     @UNWARNED
     def take(self) -> tuple[Array, Array, Any] | None:
@@ -195,8 +201,10 @@ class ToldData:
         for kind in self._kinds:
             if told[kind].is_clear:
                 self._factors.setdefault(kind, []).append((told[kind].factor, count_of(kind, gradient)))
-        for index, place in enumerate(batch.places):
-            row = batch.known.get(place) or self._sample.keep(batch, place, rows[place])
+        seen = [batch.known.get(place) or self._sample.keep(batch, place, rows[place]) for place in batch.places]
+        if gradient.size == len(gradient) and None not in seen:
+            self.pull.see([row for row in seen if row is not None], outputs, pulls, len(gradient))
+        for index, row in enumerate(seen):
             if row is None:
                 continue
             self._compare(row, index, told)

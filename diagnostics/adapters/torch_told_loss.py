@@ -36,6 +36,9 @@ UNLABELLED = -100
 KINDS = ("classes", "classes_last", "log_classes", "log_classes_last", "logits", "probabilities")
 """Those that a single batch tells: of classes, along the second axis or the last, of logarithms, of yes and no."""
 
+LEAST_VARIANCE = 1e-12
+"""What PyTorch divides by at least in the gradient of a binary cross-entropy of probabilities."""
+
 SAME_SQUARES = 1e-2
 """Share of the outputs' change between two looks up to which what they are pulled to counts as unchanged."""
 
@@ -131,20 +134,25 @@ def _softmax(logits: Array) -> Array:
 
 
 def _read_yes_or_no(shares: Array, gradient: Array, rounding: float) -> Told | None:
-    yes = gradient < 0.0
+    yes = _said_yes(shares, gradient)
     found = _factor(gradient, shares - yes, rounding)
     return None if found is None else Told(yes.astype(np.float32), *found)
 
 
 def _read_probabilities(outputs: Array, gradient: Array) -> Told | None:
     """Read a binary cross-entropy of probabilities, whose gradients are of all sizes: each is held against its own."""
-    if not ((outputs > 0.0) & (outputs < 1.0)).all():
+    if not ((outputs >= 0.0) & (outputs <= 1.0)).all():
         return None
-    yes = gradient < 0.0
-    factors = gradient * outputs * (1.0 - outputs) / (outputs - yes)
-    factor = float(np.median(factors))
-    fits = factor > 0.0 and bool((np.abs(factors - factor) <= CLOSE * factor).all())
+    yes = _said_yes(outputs, gradient)
+    expected = (outputs - yes) / np.maximum(outputs * (1.0 - outputs), LEAST_VARIANCE)
+    factor = float(np.median(gradient[expected != 0.0] / expected[expected != 0.0])) if expected.any() else 0.0
+    fits = factor > 0.0 and bool((np.abs(gradient - factor * expected) <= CLOSE * np.abs(gradient)).all())
     return Told(yes.astype(np.float32), factor, is_clear=True) if fits else None
+
+
+def _said_yes(shares: Array, gradient: Array) -> Array:
+    """Tell which targets are 1: those that pull upwards, and where nothing pulls, as all is learned, what is said."""
+    return np.where(gradient == 0.0, shares > 0.5, gradient < 0.0)
 
 
 def _factor(gradient: Array, expected: Array, rounding: float) -> tuple[float, bool] | None:

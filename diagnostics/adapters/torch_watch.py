@@ -71,9 +71,8 @@ class TorchMonitor(Monitor):
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):
             pull = PullWatch(data.targets, self._guard)
-        self._told = None
-        if data is None and not is_compiled(module):
-            self._told = ToldData(module, self._guard)
+        self._told = None if data is not None or is_compiled(module) else ToldData(module, self._guard)
+        if not is_compiled(module):
             self._hindsight = TorchHindsight(network, self._told)
         finder = None if data is None else BatchFinder(data.inputs, data.targets)
         self._steps = TorchSteps(

@@ -11,7 +11,7 @@ from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Se
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.notes import Note, Outputs
-from gradvitals.diagnostics.start_notes import ExchangedTargets, LossFit, MixedRows, OddLoss, TargetFacts
+from gradvitals.diagnostics.start_notes import AcrossSamples, ExchangedTargets, LossFit, MixedRows, OddLoss, TargetFacts
 
 CHECKS = (
     mismatched_targets.across_samples,
@@ -37,12 +37,13 @@ CHECKS = (
 OF_ANY_LOSS = (
     odd_losses.without_outputs,
     odd_losses.of_wrong_answers,
+    mismatched_targets.across_samples,
     mismatched_outputs.mixed_rows,
     mismatched_targets.exchanged_targets,
 )
 """What is looked for where nobody knows what the loss takes."""
 
-TOLD_OF_ANY_LOSS: tuple[type[Note], ...] = (MixedRows, ExchangedTargets, OddLoss)
+TOLD_OF_ANY_LOSS: tuple[type[Note], ...] = (AcrossSamples, MixedRows, ExchangedTargets, OddLoss)
 """The notes that tell it."""
 
 

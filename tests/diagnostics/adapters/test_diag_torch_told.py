@@ -113,6 +113,19 @@ def test_probabilities_are_told_from_logits() -> None:
     assert told["probabilities"].factor == pytest.approx(1.0 / YES.numel())
 
 
+def test_answers_that_are_surely_right_have_no_gradient_and_count() -> None:
+    outputs = torch.tensor([[30.0], [-90.0], [40.0], [1.0]], requires_grad=True)
+    targets = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
+    functional.binary_cross_entropy_with_logits(outputs, targets).backward()
+    assert outputs.grad[0] == 0.0
+    assert tell(outputs, outputs.grad)["logits"].targets.tolist() == targets.tolist()
+    shares = torch.sigmoid(outputs.detach()).requires_grad_()
+    functional.binary_cross_entropy(shares, targets).backward()
+    told = tell(shares, shares.grad)
+    assert told["probabilities"].targets.tolist() == targets.tolist()
+    assert told["probabilities"].factor == pytest.approx(0.25)
+
+
 def test_what_is_left_out_has_no_label() -> None:
     outputs = torch.randn((32, 4), generator=torch.Generator().manual_seed(0)).requires_grad_()
     functional.cross_entropy(outputs, torch.where(CLASSES == 2, -100, CLASSES)).backward()
