@@ -73,7 +73,7 @@ def _doubling_steps() -> list[int]:
     return steps
 
 
-EARLY = (3, 6, 12, 25, 50, 75)
+EARLY = (3, 5, 8, 13, 20, 30, 40, 60, 80, 120, 150)
 """Steps from which on a state is kept, beside the regular ones, of a training whose length nobody said: it may end."""
 
 SHORT = 200

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from gradvitals.diagnostics.adapters.random_states import kept_states
-from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_states import can_be_set, in_state, state_of, tensors_of
 from gradvitals.diagnostics.adapters.torch_told_data import ToldData
 from gradvitals.diagnostics.adapters.torch_watched import prepare
@@ -53,6 +53,7 @@ class TorchHindsight:
         if len(self._states) > self._most:
             del self._states[1::2]
 
+    @UNWARNED
     def tell(self, step: int) -> tuple[WatchedData | None, tuple[Note, ...]]:
         """Give what the loop has shown to be its data, if it is sure and the module can be run by itself."""
         if self._told is None:

@@ -41,6 +41,9 @@ WHOLE = 1e-4
 UNWARNED = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 """What diverges overflows."""
 
+SAME_TARGETS = 1e-4
+"""Range of told targets, as a share of their size and of the outputs' range, that is no more than rounding."""
+
 TOLD = 0.9
 """Share of the examples kept that must have a target."""
 
@@ -98,6 +101,9 @@ class ToldData:
         if found is None:
             return None
         chosen, targets, is_sum = found
+        size = np.abs(targets).max() + np.ptp([each.outputs for each in chosen])
+        if kind == "squares" and np.ptp(targets, axis=0).max() <= SAME_TARGETS * size:
+            return None  # outputs that meet the targets of all samples are all pulled to their mean
         if (targets == targets[0]).all():
             return None  # as of the real half of what a discriminator sees
         return np.stack([each.inputs for each in chosen]), targets, loss_of(kind, is_sum=is_sum)
@@ -202,19 +208,21 @@ class ToldData:
             if told[kind].is_clear:
                 self._factors.setdefault(kind, []).append((told[kind].factor, count_of(kind, gradient)))
         seen = [batch.known.get(place) or self._sample.keep(batch, place, rows[place]) for place in batch.places]
-        if gradient.size == len(gradient) and None not in seen:
-            self.pull.see([row for row in seen if row is not None], outputs, pulls, len(gradient))
+        if gradient.size == len(gradient):
+            self.pull.see(seen, outputs, pulls, len(gradient))
         for index, row in enumerate(seen):
-            if row is None:
-                continue
-            self._compare(row, index, told)
-            if row.outputs is not None and row.gradient is not None:
-                if not self._kinds:
-                    both = (row.outputs, outputs[index]), (row.gradient, pulls[index])
-                    self._squares.add(*both, (row.count, gradient.size))
-                self._matches += not row.again
-                row.again += 1
-            row.outputs, row.gradient, row.count = outputs[index], pulls[index], gradient.size
+            if row is not None:
+                self._compare(row, index, told)
+                self._look(row, outputs[index], pulls[index], gradient.size)
+
+    def _look(self, row: KeptRow, outputs: Array, gradient: Array, count: int) -> None:
+        """Take what the module gave of a row, and the gradient on it, in a batch of so many outputs."""
+        if row.outputs is not None and row.gradient is not None:
+            if not self._kinds:
+                self._squares.add((row.outputs, outputs), (row.gradient, gradient), (row.count, count))
+            self._matches += not row.again
+            row.again += 1
+        row.outputs, row.gradient, row.count = outputs, gradient, count
 
     def _compare(self, row: KeptRow, index: int, told: Mapping[str, Told]) -> None:
         """Take the targets of a row; no loss of a kind that tells others of it than before is believed."""

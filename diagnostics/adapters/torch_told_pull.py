@@ -33,11 +33,11 @@ class ToldPull:
         self._moves: list[float] = []
         self._samples = 0
 
-    def see(self, rows: Sequence[KeptRow], outputs: Array, gradient: Array, samples: int) -> None:
+    def see(self, rows: Sequence[KeptRow | None], outputs: Array, gradient: Array, samples: int) -> None:
         """Look at some of a batch.
 
         Args:
-            rows: Which they are.
+            rows: Which they are; None for one that is not kept.
             outputs: Of these, one each.
             gradient: On these.
             samples: Of the whole batch.
@@ -49,8 +49,9 @@ class ToldPull:
         self._samples = samples
         self._middles.append(middle)
         self._ranges.append(float(np.ptp(pulls)))
-        self._moves += [abs(middle - self._last[id(row)]) for row in rows if id(row) in self._last]
-        self._last |= dict.fromkeys(map(id, rows), middle)
+        kept = [id(row) for row in rows if row is not None]
+        self._moves += [abs(middle - self._last[row]) for row in kept if row in self._last]
+        self._last |= dict.fromkeys(kept, middle)
 
     def note(self, step: int) -> AcrossSamples | None:
         """Say that outputs meet the targets of all samples, if all batches looked at do."""

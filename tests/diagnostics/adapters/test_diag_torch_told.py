@@ -396,3 +396,46 @@ def test_modules_that_fail_by_themselves_are_left_alone() -> None:
             return self.body(inputs)
 
     assert silent(train(OnlyInTraining(), nn.CrossEntropyLoss(), shuffled(INPUTS, LABELS)))
+
+
+ONE_EACH = INPUTS[:, :1].sin() + 3.0
+
+
+@pytest.mark.parametrize("size", [SIZE, len(INPUTS)], ids=["batches", "all at once"])
+def test_outputs_that_meet_the_targets_of_all_samples_are_told_by_batches(size: int) -> None:
+    def squares(outputs: Any, targets: Any) -> Any:
+        return ((outputs - targets[:, 0]) ** 2).mean()
+
+    monitor = train(make(1), squares, shuffled(INPUTS, ONE_EACH, size), epochs=40)
+    found = [each for each in monitor.verdict.standing if each.severity > Severity.INFO]
+    assert told_loss(monitor) == "unknown"
+    assert [each.key for each in found] == ["loss_mismatch"] * (size == SIZE)
+    assert not found or "meet targets of shape (batch,)" in found[0].evidence
+
+
+def test_batches_of_one_target_each_are_no_such_outputs() -> None:
+    """As of two critics in turns, or of data in order: what comes again is pulled to the same."""
+    groups = torch.arange(len(INPUTS)) // SIZE
+
+    def in_order(generator: Any) -> Iterator[tuple[Any, Any]]:
+        for group in torch.randperm(len(INPUTS) // SIZE, generator=generator):
+            rows = groups == group
+            yield INPUTS[rows], group * torch.ones((int(rows.sum()), 1))
+
+    monitor = train(make(1), nn.MSELoss(), in_order, epochs=40, rate=0.01)
+    assert "loss_mismatch" not in [each.id for each in monitor.verdict.findings if each.severity > Severity.INFO]
+
+
+def test_short_trainings_are_looked_at_on_the_way() -> None:
+    batches = shuffled(INPUTS, LABELS, 80)  # five steps an epoch
+    alone = train(make(), nn.CrossEntropyLoss(), batches, epochs=6)
+    given = train(make(), nn.CrossEntropyLoss(), batches, epochs=6, data=(INPUTS, LABELS), loss=nn.CrossEntropyLoss())
+    steps = [probe.step for probe in given.record.notes(Probe)]
+    assert steps == [probe.step for probe in alone.record.notes(Probe)] == [0, 5, 13, 20, 30]
+
+
+def test_of_longer_ones_the_looks_are_the_usual_ones() -> None:
+    batches = shuffled(INPUTS, LABELS, 10)
+    for given in ({}, {"data": (INPUTS, LABELS), "loss": nn.CrossEntropyLoss()}):
+        monitor = train(make(), nn.CrossEntropyLoss(), batches, epochs=8, **given)
+        assert [probe.step for probe in monitor.record.notes(Probe)] == [0, 100, 200, 300, 320]
