@@ -6,7 +6,7 @@ import numpy as np
 
 from gradvitals.diagnostics.label_order import labels_of
 from gradvitals.diagnostics.start_notes import BatchLabels
-from gradvitals.engine.events import Array, StepEnded
+from gradvitals.engine.events import Array
 
 BATCHES = 12
 """Batches looked at: the first of the sampled ones."""
@@ -25,15 +25,20 @@ class BatchWatcher:
         self._chances: list[float] = []
         self._step = 0
 
-    def see(self, event: StepEnded) -> None:
-        """Look at a step's batch, unless enough have been seen."""
-        if not self._left or event.targets is None:
+    def see(self, targets: Array | None, step: int) -> None:
+        """Look at a batch, unless enough have been seen.
+
+        Args:
+            targets: Of the batch, `(samples, outputs)`; None where nobody knows them.
+            step: It was taken for.
+        """
+        if not self._left or targets is None:
             return
-        labels = labels_of(event.targets)
+        labels = labels_of(targets)
         if labels is None or len(labels) < 2:
             return
         self._left -= 1
-        self._step = event.step
+        self._step = step
         self._one_class.append(bool((labels == labels[0]).all()))
         self._chances.append(float((self._shares ** len(labels)).sum()))
 

@@ -260,7 +260,7 @@ class Monitor:
         self._movement.ended(event)
         if self._looker is not None:
             self._looker.scans.keep(event.step, event.step * self._work_per_step)
-        self._batches.see(event)
+        self._batches.see(event.targets, event.step)
         self._recorder.add_once(self._batches.take())
         scalars, fault = self._step_metrics.take()
         self._recorder.add_scalars(event.step, scalars)

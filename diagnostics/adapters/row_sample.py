@@ -79,11 +79,12 @@ class RowSample:
     Attributes:
         rows: Kept so far.
         gathers: Whether more are taken.
+        is_whole: Whether no row has gone by that is not kept.
     """
 
     def __init__(self) -> None:
         self.rows: list[KeptRow] = []
-        self.gathers = True
+        self.gathers = self.is_whole = True
         self._keys: list[int] = []
         self._by_key: dict[int, KeptRow] = {}
         self._generator = np.random.default_rng(0)
@@ -120,6 +121,7 @@ class RowSample:
         self._seen += len(batch.keys)
         self._twins += batch.twins
         self._came += len(batch.known)
+        self.is_whole &= len(batch.places) == len(set(batch.keys))
         if self.gathers and self._expected >= WINDOW:
             self.gathers = self._came < BACK * self._expected
             self._expected, self._came = 0.0, 0

@@ -10,7 +10,9 @@ from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_states import can_be_set, in_state, state_of, tensors_of
 from gradvitals.diagnostics.adapters.torch_told_data import ToldData
+from gradvitals.diagnostics.adapters.torch_told_loss import UNLABELLED
 from gradvitals.diagnostics.adapters.torch_watched import prepare
+from gradvitals.diagnostics.batch_labels import BatchWatcher
 from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.watched_data import WatchedData
 
@@ -64,14 +66,19 @@ class TorchHindsight:
             return None, shown
         inputs, targets, loss = told
         try:
-            data, network.loss = prepare((inputs, targets), loss, network.look)
+            data, adapted = prepare((inputs, targets), loss, network.look)
+            network.loss = adapted
             with kept_states():
                 network.probe(data.inputs[:1], data.targets[:1])
         except Exception:  # noqa: BLE001 - whatever a module raises that runs in its loop only
             network.loss = None
             return None, shown
-        mixing = network.mixing(data.inputs)
-        return replace(data, complete=False), shown if mixing is None else (*shown, mixing)
+        batches = BatchWatcher(data.targets)
+        for labels in self._told.labels:
+            if adapted is not None and labels.ndim == 1:
+                batches.see(adapted.coding.encode(labels[labels != UNLABELLED]), 0)
+        further = network.mixing(data.inputs), batches.take(ended=True)
+        return replace(data, complete=self._told.are_few), (*shown, *(note for note in further if note is not None))
 
     @property
     def steps(self) -> Sequence[int]:

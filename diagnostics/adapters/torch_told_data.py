@@ -20,7 +20,9 @@ from gradvitals.diagnostics.adapters.torch_ops import tensors_in
 from gradvitals.diagnostics.adapters.torch_outputs import main_tensor
 from gradvitals.diagnostics.adapters.torch_told_loss import KINDS, UNLABELLED, SquareFit, Told, count_of, loss_of, read
 from gradvitals.diagnostics.adapters.torch_told_pull import ToldPull
+from gradvitals.diagnostics.batch_labels import BATCHES
 from gradvitals.diagnostics.guard import Guard
+from gradvitals.diagnostics.scoring import SMALL_SAMPLE
 from gradvitals.engine.events import Array
 
 MOST_BATCHES = 5000
@@ -53,6 +55,7 @@ class ToldData:
 
     Attributes:
         pull: Is asked where outputs are pulled.
+        labels: The class indices of the first batches, where the loss is one of classes.
     """
 
     def __init__(self, module: nn.Module, guard: Guard) -> None:
@@ -68,6 +71,7 @@ class ToldData:
         self._squares = SquareFit()
         self._sample = RowSample()
         self.pull = ToldPull()
+        self.labels: list[Array] = []
         self._batches = self._matches = 0
         self._handle: Any = module.register_forward_hook(ModuleHook(guard.around(self._after)), with_kwargs=True)
 
@@ -75,6 +79,11 @@ class ToldData:
     def is_hopeful(self) -> bool:
         """Whether anything may still be told."""
         return self._handle is not None
+
+    @property
+    def are_few(self) -> bool:
+        """Whether the examples kept are all that there are, and so few that a mean of them says it all."""
+        return self._sample.is_whole and len(self._sample.rows) < SMALL_SAMPLE
 
     def stop(self) -> None:
         """Unhook the module."""
@@ -205,6 +214,8 @@ class ToldData:
             return
         self._kinds &= told.keys()
         for kind in self._kinds:
+            if kind == "classes" and len(self.labels) < BATCHES:
+                self.labels.append(told[kind].targets)
             if told[kind].is_clear:
                 self._factors.setdefault(kind, []).append((told[kind].factor, count_of(kind, gradient)))
         seen = [batch.known.get(place) or self._sample.keep(batch, place, rows[place]) for place in batch.places]

@@ -5,7 +5,6 @@ import pytest
 
 from gradvitals.diagnostics.batch_labels import BATCHES, BatchWatcher
 from gradvitals.diagnostics.start_notes import BatchLabels
-from gradvitals.engine.events import StepEnded
 
 Array = np.ndarray
 
@@ -13,7 +12,7 @@ Array = np.ndarray
 def watched(targets: Array, batches: list[Array]) -> BatchLabels | None:
     watcher = BatchWatcher(targets)
     for step, rows in enumerate(batches, start=1):
-        watcher.see(StepEnded(step, 1.0, 1.0, 0.1, {}, {}, targets[rows]))
+        watcher.see(targets[rows], step)
     return watcher.take(ended=True)
 
 
@@ -58,10 +57,10 @@ def test_batches_of_one_example_say_nothing() -> None:
 
 def test_without_targets_there_is_nothing_to_say() -> None:
     watcher = BatchWatcher(None)
-    watcher.see(StepEnded(1, 1.0, 1.0, 0.1, {}, {}, np.eye(2)))
+    watcher.see(np.eye(2), 1)
     assert watcher.take(ended=True) is None
     watcher = BatchWatcher(np.eye(2))
-    watcher.see(StepEnded(1, 1.0, 1.0, 0.1, {}, {}))
+    watcher.see(None, 1)
     assert watcher.take(ended=True) is None
 
 
@@ -69,7 +68,7 @@ def test_the_note_comes_once() -> None:
     targets = one_hot(np.arange(200) % 2)
     watcher = BatchWatcher(targets)
     for step in range(1, 2 * BATCHES):
-        watcher.see(StepEnded(step, 1.0, 1.0, 0.1, {}, {}, targets[:10]))
+        watcher.see(targets[:10], step)
         note = watcher.take()
         assert (note is not None) == (step == BATCHES)
     assert watcher.take(ended=True) is None

@@ -36,12 +36,16 @@ def test_of_few_rows_all_are_kept_and_known_again(size: int) -> None:
     assert kept(sample) == {row.tobytes() for row in inputs}
     assert sum(show(sample, inputs, size, seed=1)) == 300
     assert not sample.gathers
+    assert sample.is_whole
+    list(show(sample, rows(size, seed=2), size))
+    assert not sample.is_whole
 
 
 def test_of_many_rows_each_tenth_is_as_likely_in_order_too() -> None:
     sample, inputs = RowSample(), rows(10 * MOST_ROWS)
     assert sum(show(sample, inputs, 64)) == 0
     assert sample.gathers
+    assert not sample.is_whole
     assert len(sample.rows) == MOST_ROWS
     places = {row.tobytes(): place for place, row in enumerate(inputs)}
     tenths = np.bincount([places[row] // MOST_ROWS for row in kept(sample)], minlength=10)

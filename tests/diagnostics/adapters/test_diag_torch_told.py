@@ -12,6 +12,7 @@ from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.health import NotJudged
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe, Scan
+from gradvitals.diagnostics.start_notes import BatchLabels
 from gradvitals.diagnostics.watch import watch
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -439,3 +440,17 @@ def test_of_longer_ones_the_looks_are_the_usual_ones() -> None:
     for given in ({}, {"data": (INPUTS, LABELS), "loss": nn.CrossEntropyLoss()}):
         monitor = train(make(), nn.CrossEntropyLoss(), batches, epochs=8, **given)
         assert [probe.step for probe in monitor.record.notes(Probe)] == [0, 100, 200, 300, 320]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_batches_of_one_class_are_told(*, in_order: bool) -> None:
+    order = LABELS.argsort() if in_order else torch.arange(len(LABELS))
+    inputs, labels = INPUTS[order], LABELS[order]
+
+    def batches(_: Any) -> Iterator[tuple[Any, Any]]:
+        yield from zip(inputs.split(SIZE), labels.split(SIZE), strict=True)
+
+    monitor = train(make(), nn.CrossEntropyLoss(), batches, epochs=30)
+    found = monitor.record.notes(BatchLabels)
+    assert len(found) == 1
+    assert (found[0].one_class > found[0].batches / 2) is in_order
