@@ -12,6 +12,9 @@ from gradvitals.diagnostics.gate import Gate
 from gradvitals.diagnostics.measurements import Record
 from gradvitals.diagnostics.start_notes import BatchLabels, DataFacts
 
+CUSTOM = "custom"
+"""In the name of a loss of the user's own."""
+
 ROUNDING = 1e-9
 """Deviation of a target, in units of its mean, that is nothing but rounding."""
 
@@ -54,7 +57,8 @@ class DataFaults:
     validation set; 1 % of the validation examples are of classes that no training example has, and a random split
     would not have left them out; half of the examples of one set hold a number ten times as large as any of the other;
     an input that is the target, but for scale and shift, or has a value for each class; batches of one class only,
-    throughout; one and the same target in the whole training set, or one and the same input for different targets.
+    throughout; one and the same target in the whole training set, which under a loss of one's own is but info, or one
+    and the same input for different targets.
     Error: NaN or infinity in training data that makes the loss so; if the network is impaired, one-class batches, or
     inputs that are all the same.
     Clear: one-class batches: half of the best constant's loss is gone. They are seldom as bad as they look: of 90
@@ -94,7 +98,7 @@ class DataFaults:
             *self._scales(facts[0]),
             *_copied_column(facts[0]),
             *self._batches(batches),
-            *_constant_targets(facts[0]),
+            *_constant_targets(facts[0], record),
             *_constant_columns(facts[0], impaired=gate.impaired_at(record.last_step)),
             *self._order(facts[0], batches),
         ]
@@ -248,18 +252,23 @@ def _copied_column(facts: DataFacts) -> Iterator[_Fault]:
         )
 
 
-def _constant_targets(facts: DataFacts) -> Iterator[_Fault]:
-    """Report a training set whose examples all have one target, or one class."""
-    if _has_one_target(facts):
-        yield _Fault(
-            f"all {facts.rows} training examples have the same target",
-            Severity.WARNING,
-            1.0,
-            1.0,
-            defect="There is nothing to tell apart: a constant output is perfect.",
-            meaning="Whatever the network learns of them, it is not what the inputs have to do with the targets.",
-            cure="train on examples of every class, or of different values",
-        )
+def _constant_targets(facts: DataFacts, record: Record) -> Iterator[_Fault]:
+    """Report a training set whose examples all have one target, or one class; a loss of one's own may not read them."""
+    if not _has_one_target(facts):
+        return
+    evidence = f"all {facts.rows} training examples have the same target"
+    if record.context is not None and CUSTOM in record.context.loss:
+        yield _Fault(evidence, Severity.INFO, 1.0, 1.0)
+        return
+    yield _Fault(
+        evidence,
+        Severity.WARNING,
+        1.0,
+        1.0,
+        defect="There is nothing to tell apart: a constant output is perfect.",
+        meaning="Whatever the network learns of them, it is not what the inputs have to do with the targets.",
+        cure="train on examples of every class, or of different values",
+    )
 
 
 def _has_one_target(facts: DataFacts) -> bool | None:

@@ -278,3 +278,11 @@ def test_a_table_with_its_answer_and_a_validation_set_of_another_scale_are_told_
             network.hooks.emit(TrainingStarted(0, 10, 8))
         (facts,) = monitor.record.notes(DataFacts)
         assert ((facts.copied_column, (facts.set_scale or 1.0) > 10.0) != (None, False)) is told
+
+
+@pytest.mark.parametrize(("loss", "severity"), [("mse", "warning"), ("unknown", "warning"), ("custom", "info")])
+def test_one_target_for_all_may_be_meant_under_a_loss_of_ones_own(loss: str, severity: str, noted: Note) -> None:
+    record = noted(target_means=(0.0,), target_deviations=(0.0,))
+    assert record.context is not None
+    record.context = replace(record.context, loss=loss)
+    assert said(record) == [(severity, False)]
