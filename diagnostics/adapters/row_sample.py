@@ -37,10 +37,10 @@ class KeptRow:
     Attributes:
         inputs: As it came.
         targets: By kind of loss, what the last look told.
-        outputs: What the module gave of it at the last look; None before the first.
+        outputs: What the module gave of it at the last look; None where nobody needs it.
         gradient: On these.
         count: Outputs of that batch.
-        again: Looks after the first.
+        looks: Taken so far.
     """
 
     inputs: Array
@@ -48,7 +48,7 @@ class KeptRow:
     outputs: Array | None = None
     gradient: Array | None = None
     count: int = 0
-    again: int = 0
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,13 @@ class RowSample:
         """Whether so many rows of a batch are equal that one that comes again cannot be told from its like."""
         return self._twins > max(MOST_TWINS * self._seen, 1.0)
 
-    def meet(self, inputs: Array) -> Batch:
-        """Look at a batch `(samples, …)`: which rows are known, and which would be kept."""
+    def meet(self, inputs: Array, besides: int = 0) -> Batch:
+        """Look at a batch: which rows are known, and which would be kept.
+
+        Args:
+            inputs: `(samples, …)`.
+            besides: Bytes that are kept with each row besides its inputs.
+        """
         flat = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
         keys = self._keys_of(flat)
         places: dict[int, int] = {}
@@ -111,9 +116,8 @@ class RowSample:
         if not self.gathers:
             return Batch(keys, twins, known, {})
         new = [place for key, place in places.items() if key not in self._by_key]
-        return Batch(
-            keys, twins, known, self._draw(new, max(min(MOST_ROWS, MOST_BYTES // max(flat[0].nbytes, 1)), FEWEST_ROWS))
-        )
+        most = max(min(MOST_ROWS, MOST_BYTES // max(flat[0].nbytes + besides, 1)), FEWEST_ROWS)
+        return Batch(keys, twins, known, self._draw(new, most))
 
     def pass_by(self, batch: Batch) -> None:
         """Count a batch that was met, and see whether a new epoch has begun."""

@@ -72,7 +72,7 @@ class HandSteps:
         """Unhook the module: an optimizer steps, or everything is over."""
         for handle in self._hooks:
             handle.remove()
-        self._hooks, self._state, self._is_waiting = [], None, False
+        self._hooks, self._state, self._gradients, self._is_waiting = [], None, [], False
 
     def settle(self) -> None:
         """See whether a step was taken since the last backward pass, and tell of it."""

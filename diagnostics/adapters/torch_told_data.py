@@ -102,22 +102,28 @@ class ToldData:
         """Give inputs and targets `(samples, …)` as a user would, and the loss as a module; None if nothing is sure."""
         self.stop()
         examples = self._sample.rows
-        came_again = sum(example.again > 0 for example in examples)
+        came_again = sum(example.looks > 1 for example in examples)
         if len(examples) < FEWEST_ROWS or came_again < CAME_AGAIN * len(examples):
             return None
         kind = next((each for each in KINDS if each in self._kinds), "squares")
         found = self._squared_targets() if kind == "squares" else self._told_targets(kind)
         if found is None:
             return None
-        chosen, targets, is_sum = found
-        size = np.abs(targets).max() + np.ptp([each.outputs for each in chosen])
-        if kind == "squares" and np.ptp(targets, axis=0).max() <= SAME_TARGETS * size:
-            return None  # outputs that meet the targets of all samples are all pulled to their mean
-        if (targets == targets[0]).all():
-            return None  # as of the real half of what a discriminator sees
+        chosen, told, is_sum = found
+        if len({each.inputs.shape for each in chosen}) > 1 or len({each.shape for each in told}) > 1:
+            return None  # as of sequences padded with others of their batch
+        targets = np.stack(told)
+        if kind == "squares":
+            whole = np.rint(targets)
+            if (np.abs(targets - whole) <= WHOLE * np.maximum(np.abs(whole), 1.0)).all():
+                targets = whole
+            targets = targets.astype(np.float32)
+        size = np.abs(targets).max() + np.ptp([each.outputs for each in chosen if each.outputs is not None] or 0.0)
+        if np.ptp(targets, axis=0).max() <= (SAME_TARGETS * size if kind == "squares" else 0.0):
+            return None  # as of the real half of what a discriminator sees, and of outputs pulled to the mean of all
         return np.stack([each.inputs for each in chosen]), targets, loss_of(kind, is_sum=is_sum)
 
-    def _told_targets(self, kind: str) -> tuple[Sequence[KeptRow], Array, bool] | None:
+    def _told_targets(self, kind: str) -> tuple[Sequence[KeptRow], Sequence[Array], bool] | None:
         factors = np.array(self._factors.get(kind, [(np.nan, np.nan)]))
         means, sums = factors[:, 0] * factors[:, 1], factors[:, 0]
         if not (_is_one(means) or _is_one(sums)):
@@ -128,27 +134,22 @@ class ToldData:
         if len(chosen) < TOLD * len(self._sample.rows):
             return None
         is_sum = bool(abs(np.median(sums) - 1.0) <= SAME_FACTOR < abs(np.median(means) - 1.0))
-        return chosen, np.stack([each.targets[kind] for each in chosen]), is_sum
+        return chosen, [each.targets[kind] for each in chosen], is_sum
 
-    def _squared_targets(self) -> tuple[Sequence[KeptRow], Array, bool] | None:
+    def _squared_targets(self) -> tuple[Sequence[KeptRow], Sequence[Array], bool] | None:
         factors = self._squares.factors()
         chosen = [each for each in self._sample.rows if each.outputs is not None and each.gradient is not None]
         if factors is None or len(chosen) < TOLD * len(self._sample.rows):
             return None
-        if len(self._squares.outputs) < CAME_AGAIN * len(self._sample.rows):
+        if self._squares.taken < CAME_AGAIN * len(self._sample.rows):
             return None
         factor, is_sum = factors
-        targets = np.stack(
-            [
-                each.outputs - factor * each.gradient * (1 if is_sum else each.count) / 2.0
-                for each in chosen
-                if each.outputs is not None and each.gradient is not None
-            ]
-        )
-        whole = np.rint(targets)
-        if (np.abs(targets - whole) <= WHOLE * np.maximum(np.abs(whole), 1.0)).all():
-            targets = whole
-        return chosen, targets.astype(np.float32), is_sum
+        targets = [
+            each.outputs - factor * each.gradient * (1 if is_sum else each.count) / 2.0
+            for each in chosen
+            if each.outputs is not None and each.gradient is not None
+        ]
+        return chosen, targets, is_sum
 
     def _after(self, module: nn.Module, args: Any, kwargs: Any, returned: Any) -> None:  # noqa: ANN401 - torch's own
         """Look which examples a training forward had, and wait for the gradient on what it gave of them."""
@@ -176,7 +177,8 @@ class ToldData:
             if other is not outputs and other.requires_grad:
                 other.register_hook(self._guard.around(self.give_up))
         inputs = as_array(args[0])
-        batch = self._sample.meet(inputs)
+        per_row = outputs.numel() // len(inputs)
+        batch = self._sample.meet(inputs, besides=2 * np.dtype(np.float64).itemsize * per_row)
         rows = {place: inputs[place].copy() for place in batch.drawn}
         values = _by_sample(as_array(outputs), len(inputs))[batch.places].astype(np.float64)
         epsilon = torch.finfo(outputs.dtype).eps
@@ -228,11 +230,12 @@ class ToldData:
 
     def _look(self, row: KeptRow, outputs: Array, gradient: Array, count: int) -> None:
         """Take what the module gave of a row, and the gradient on it, in a batch of so many outputs."""
-        if row.outputs is not None and row.gradient is not None:
-            if not self._kinds:
-                self._squares.add((row.outputs, outputs), (row.gradient, gradient), (row.count, count))
-            self._matches += not row.again
-            row.again += 1
+        self._matches += row.looks == 1
+        row.looks += 1
+        if self._kinds:
+            return
+        if row.outputs is not None and row.gradient is not None and row.outputs.shape == outputs.shape:
+            self._squares.add((row.outputs, outputs), (row.gradient, gradient), (row.count, count))
         row.outputs, row.gradient, row.count = outputs, gradient, count
 
     def _compare(self, row: KeptRow, index: int, told: Mapping[str, Told]) -> None:

@@ -48,6 +48,9 @@ LEAST_CHANGE = 1e-4
 MOST_PAIRS = 4096
 """Examples looked at twice that are held against each other: the latest."""
 
+MOST_NUMBERS = 2**21
+"""Outputs in all of these pairs: of large ones fewer are kept."""
+
 LIKELY = 0.95
 """Share of the examples looked at twice that must agree in a squared error."""
 
@@ -170,8 +173,12 @@ class SquareFit:
 
     Then outputs differ between the two by as much as their gradients, each divided by its factor: 2 / outputs of a
     mean, 2 of a sum, another where gradients are accumulated, scaled, or halved. That factor is the same for all.
+
+    Attributes:
+        taken: Pairs of looks so far.
     """
 
+    taken: int = 0
     outputs: deque[Array] = field(default_factory=lambda: deque(maxlen=MOST_PAIRS))
     gradients: deque[Array] = field(default_factory=lambda: deque(maxlen=MOST_PAIRS))
     sizes: deque[Array] = field(default_factory=lambda: deque(maxlen=MOST_PAIRS))
@@ -180,6 +187,10 @@ class SquareFit:
         """Take two looks at one example: its outputs, the gradients on them, and how many outputs the batches had."""
         change = float(np.abs(outputs[1] - outputs[0]).max())
         if change > LEAST_CHANGE * float(np.abs(outputs[0]).max()):
+            self.taken += 1
+            while self.outputs and len(self.outputs) * outputs[0].size > MOST_NUMBERS:
+                for kept in (self.outputs, self.gradients, self.sizes):
+                    kept.popleft()
             self.outputs.append((outputs[0] - outputs[1]).ravel())
             self.gradients.append(np.stack([each.ravel() for each in gradients]))
             self.sizes.append(np.array(counts, np.float64))

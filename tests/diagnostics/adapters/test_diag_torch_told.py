@@ -454,3 +454,30 @@ def test_batches_of_one_class_are_told(*, in_order: bool) -> None:
     found = monitor.record.notes(BatchLabels)
     assert len(found) == 1
     assert (found[0].one_class > found[0].batches / 2) is in_order
+
+
+def test_sequences_padded_to_another_length_in_every_epoch_leave_it_open() -> None:
+    class Pooled(nn.Module):  # type: ignore[misc]  # torch has no types for us
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(1, 8), nn.Linear(8, 4)
+
+        def forward(self, inputs: Any) -> Any:
+            return self.last(torch.relu(self.first(inputs[:, :, None])).mean(dim=1))
+
+    def padded(generator: Any) -> Iterator[tuple[Any, Any]]:
+        for number, (inputs, labels) in enumerate(shuffled(INPUTS, LABELS)(generator)):
+            yield functional.pad(inputs, (0, 3 if number % 2 else 0)), labels
+
+    by_length = [(functional.pad(INPUTS[:200], (0, 3)), LABELS[:200]), (INPUTS[200:], LABELS[200:])]
+    for batches in (padded, lambda _: iter(by_length)):
+        assert silent(train(Pooled(), nn.CrossEntropyLoss(), batches))
+
+
+def test_of_large_outputs_fewer_examples_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradvitals.diagnostics.adapters.row_sample.MOST_BYTES", 40_000)
+    monkeypatch.setattr("gradvitals.diagnostics.adapters.torch_told_loss.MOST_NUMBERS", 1_000)
+    targets = torch.randn((len(INPUTS), 50), generator=torch.Generator().manual_seed(2))
+    monitor = train(make(50), nn.MSELoss(), shuffled(INPUTS, targets))
+    assert told_loss(monitor) == "mse"
+    assert monitor.record.notes(Probe)[-1].samples == 40_000 // (2 * 8 * 50 + 4 * 10)
