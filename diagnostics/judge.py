@@ -59,7 +59,7 @@ def _steps_unseen(record: Record) -> str:
         return ""
     return (
         f"in {notes[-1].passes} backward passes the parameters moved, and no torch.optim optimizer took a step: steps"
-        " taken by hand are not seen"
+        " taken by hand are followed where they write into the parameters, in models of up to 64 MB"
     )
 
 

@@ -1,4 +1,4 @@
-"""Gradients that no optimizer takes: a loop whose steps are left out, or are taken by hand, where nothing follows them.
+"""Gradients that no optimizer takes: a loop whose steps are left out, or are taken in a way that nothing follows.
 
 Nobody calls anything of ours then. That gradients are computed is heard of from the tensors that the module returned;
 what became of the parameters is told by sums of them, before the first backward pass and at the end.
