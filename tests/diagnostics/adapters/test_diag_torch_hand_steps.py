@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.diagnostics.adapters.torch_models import blobs
 
@@ -10,7 +11,7 @@ from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.monitor import Monitor
 from gradvitals.diagnostics.notes import Probe
 from gradvitals.diagnostics.watch import watch
-from gradvitals.engine.events import StepEnded
+from gradvitals.engine.events import GradientsReady, LayerForward, StepEnded
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn: Any = torch.nn
@@ -108,14 +109,31 @@ def test_without_data_the_loop_tells_them() -> None:
     assert "no_learning" in [key for _, key, _ in said(monitor)]
 
 
-def seen_steps(step: Step, **settings: Any) -> list[StepEnded]:
+def seen(kind: type, step: Step, every: int = 1, **settings: Any) -> list[Any]:
+    """Give all events of a kind that a training sends."""
     module = make()
-    seen: list[StepEnded] = []
+    events: list[Any] = []
     network = TorchNetwork(module)
-    monitor = TorchMonitor(network, module, every=1)
-    network.hooks.on(StepEnded, seen.append)
+    monitor = TorchMonitor(network, module, every=every)
+    network.hooks.on(kind, events.append, every=every)
     train(module, step, monitor=monitor, **settings)
-    return seen
+    return events
+
+
+def seen_steps(step: Step, **settings: Any) -> list[StepEnded]:
+    return seen(StepEnded, step, **settings)
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_forwards_and_gradients_are_those_of_the_same_steps(every: int) -> None:
+    for kind, arrays in ((LayerForward, "outputs"), (GradientsReady, "gradients")):
+        ours, theirs = (seen(kind, step, every) for step in (in_place, by_optimizer))
+        assert [each.step for each in ours] == [each.step for each in theirs]
+        for one, other in zip(ours, theirs, strict=True):
+            left, right = getattr(one, arrays), getattr(other, arrays)
+            if kind is GradientsReady:
+                left, right = left["0"]["weight"], right["0"]["weight"]
+            np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.parametrize("parts", [1, 4])

@@ -382,6 +382,7 @@ def test_layers_that_died_are_found_on_what_was_shown() -> None:
         module[0].bias.fill_(-100.0)
     verdict = train(module, nn.CrossEntropyLoss(), shuffled(INPUTS, LABELS), epochs=60).verdict
     assert verdict.standing[0].key == "dead_units@0"
+    assert "training examples looked at, a sample of the training set" in verdict.standing[0].evidence
     assert verdict.standing[0].severity is Severity.ERROR
 
 
@@ -481,3 +482,18 @@ def test_of_large_outputs_fewer_examples_are_kept(monkeypatch: pytest.MonkeyPatc
     monitor = train(make(50), nn.MSELoss(), shuffled(INPUTS, targets))
     assert told_loss(monitor) == "mse"
     assert monitor.record.notes(Probe)[-1].samples == 40_000 // (2 * 8 * 50 + 4 * 10)
+
+
+def test_a_loss_that_counts_otherwise_in_every_batch_is_not_believed() -> None:
+    """As where a reward is the factor of a policy's gradient."""
+    generator = torch.Generator().manual_seed(7)
+
+    def rewarded(outputs: Any, targets: Any) -> Any:
+        return (0.1 + torch.rand((), generator=generator)) * functional.cross_entropy(outputs, targets)
+
+    assert silent(train(make(), rewarded, shuffled(INPUTS, LABELS)))
+
+
+def test_examples_of_which_a_batch_has_several_are_not_believed() -> None:
+    inputs, labels = INPUTS[:20].repeat(20, 1), LABELS[:20].repeat(20)
+    assert silent(train(make(), nn.CrossEntropyLoss(), shuffled(inputs, labels)))
