@@ -50,7 +50,12 @@ class ExactScans:
         if self._deaths is not None:
             self._deaths.keep(step, work_trained)
 
-    def suspects(self, silent: Mapping[str, Array]) -> bool:
+    def scan_if_wanted(self, step: int, silent: Mapping[str, Array] | None, looks: Looks, work_trained: float) -> None:
+        """Scan, if a look has given reason to, or if it costs little; arguments are as of `scan`."""
+        if (silent is not None and self._suspects(silent)) or looks.wants_scan(step):
+            self.scan(step, silent, looks, work_trained)
+
+    def _suspects(self, silent: Mapping[str, Array]) -> bool:
         """Tell whether so many units were silent on the probe that only an exact scan can say what they are."""
         known = self.shares or {}
         shares = {layer: float(units.mean()) for layer, units in silent.items() if units.size}

@@ -75,18 +75,6 @@ class Looker:
             self._drawer.draw(step, look.histograms, ended=ended)
         return look.silent
 
-    def scan_if_wanted(self, step: int, silent: Mapping[str, Array] | None, looks: Looks, work_trained: float) -> None:
-        """Scan the training set after a look, if there is reason to, or if it costs little.
-
-        Args:
-            step: Updates so far.
-            silent: Units silent on the probe, by layer, where one was just taken.
-            looks: Says what it may cost.
-            work_trained: Of the training so far, in multiplications.
-        """
-        if (silent is not None and self.scans.suspects(silent)) or looks.wants_scan(step):
-            self.scans.scan(step, silent, looks, work_trained)
-
     def look_back(
         self, states: Iterable[tuple[int, AbstractContextManager[None]]], looks: Looks, work_per_step: float
     ) -> None:
@@ -102,7 +90,7 @@ class Looker:
                 if step == 0:
                     self.start(step, looks)
                 else:
-                    self.scan_if_wanted(step, self.look(step, draw=False), looks, step * work_per_step)
+                    self.scans.scan_if_wanted(step, self.look(step, draw=False), looks, step * work_per_step)
 
     def end(self, ending: Ending) -> None:
         """Ask what simple models make of the data, after the last look."""

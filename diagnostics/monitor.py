@@ -284,7 +284,7 @@ class Monitor:
                 self._live_step = event.step
                 self._report(event.step)
         if self._looker is not None:
-            self._looker.scan_if_wanted(event.step, silent, self._looks, event.step * self._work_per_step)
+            self._looker.scans.scan_if_wanted(event.step, silent, self._looks, event.step * self._work_per_step)
 
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._validation_accuracy = None if event.validation is None else event.validation.accuracy

@@ -115,7 +115,8 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
             self._keras.loss.weigh(settings.class_weight, by_sample=settings.has_sample_weight)
             self._looker = Looker(self._keras, self._looker.data, self._recorder, self._drawer)  # of the weighed loss
         size = settings.batch_size or self._batch_size(steps)
-        self._steps.start(batches, size, dict(UNOBSERVED))
+        with self._guard:
+            self._steps.start(batches, size, dict(UNOBSERVED))
         if self._mixing is not None:
             self._recorder.add(self._mixing)
         loss = self._keras.loss
@@ -128,13 +129,15 @@ class KerasMonitor(Monitor, keras.callbacks.Callback):  # type: ignore[misc]
         try:
             given, weighted = _read(data, validation)
             watched = _prepare(network, given, network.model.loss)
-        except (TypeError, ValueError):
+            if weighted and network.loss is not None:
+                network.loss.weigh(None, by_sample=True)
+            self._mixing = network.mixing(watched.inputs)
+            self._take_data(watched)
+        except Exception:  # noqa: BLE001 - whatever a model raises on data that nobody gave us
             network.take_loss(None)
+            self._mixing = None
             return
-        if weighted and network.loss is not None:
-            network.loss.weigh(None, by_sample=True)
-        self._mixing = network.mixing(watched.inputs)
-        self._take_data(watched)
+        self._guard.arm()  # nor may a look at them end the training
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ANN401, ARG002 - Keras's own
         """See what the batch before has done, and look at the weights if this one is wanted."""

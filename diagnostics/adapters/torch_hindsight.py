@@ -11,7 +11,7 @@ from gradvitals.diagnostics.adapters.torch_network import UNWARNED, TorchNetwork
 from gradvitals.diagnostics.adapters.torch_states import can_be_set, in_state, state_of, tensors_of
 from gradvitals.diagnostics.adapters.torch_told_data import ToldData
 from gradvitals.diagnostics.adapters.torch_told_loss import UNLABELLED
-from gradvitals.diagnostics.adapters.torch_watched import prepare
+from gradvitals.diagnostics.adapters.torch_watched import FEW, prepare
 from gradvitals.diagnostics.batch_labels import BatchWatcher
 from gradvitals.diagnostics.notes import Note
 from gradvitals.diagnostics.watched_data import WatchedData
@@ -69,7 +69,7 @@ class TorchHindsight:
             data, adapted = prepare((inputs, targets), loss, network.look)
             network.loss = adapted
             with kept_states():
-                network.probe(data.inputs[:1], data.targets[:1])
+                network.probe(data.inputs[:FEW], data.targets[:FEW], lambda _: None)  # backward, too
         except Exception:  # noqa: BLE001 - whatever a module raises that runs in its loop only
             network.loss = None
             return None, shown

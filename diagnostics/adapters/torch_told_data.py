@@ -16,6 +16,7 @@ from torch import nn
 from gradvitals.diagnostics.adapters.row_sample import FEWEST_ROWS, Batch, KeptRow, RowSample
 from gradvitals.diagnostics.adapters.torch_arrays import as_array
 from gradvitals.diagnostics.adapters.torch_module_hooks import ModuleHook, is_transforming
+from gradvitals.diagnostics.adapters.torch_network import UNWARNED
 from gradvitals.diagnostics.adapters.torch_ops import tensors_in
 from gradvitals.diagnostics.adapters.torch_outputs import main_tensor
 from gradvitals.diagnostics.adapters.torch_told_loss import KINDS, UNLABELLED, SquareFit, Told, count_of, loss_of, read
@@ -39,9 +40,6 @@ SAME_FACTOR, MOST_OTHERS = 1e-2, 0.1
 
 WHOLE = 1e-4
 """Distance from whole numbers, as a share of them, that targets told by floats of 32 bits may have by rounding."""
-
-UNWARNED = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-"""What diverges overflows."""
 
 SAME_TARGETS = 1e-4
 """Range of told targets, as a share of their size and of the outputs' range, that is no more than rounding."""
@@ -259,7 +257,7 @@ def _by_sample(outputs: Array, samples: int) -> Array:
 def _has_rows(given: Any) -> bool:  # noqa: ANN401 - whatever a module is given
     """Tell whether it is a tensor with a row per sample, and with values."""
     is_plain = isinstance(given, torch.Tensor) and given.layout is torch.strided and not given.is_nested
-    return is_plain and given.ndim > 0 and len(given) > 0 and not given.is_meta
+    return is_plain and given.ndim > 0 and len(given) > 0 and not (given.is_meta or given.is_complex())
 
 
 def _outputs_in(returned: Any) -> torch.Tensor | None:  # noqa: ANN401 - whatever a module returns

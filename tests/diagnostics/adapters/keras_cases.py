@@ -1117,3 +1117,28 @@ def test_losses_of_ones_own_that_make_no_sense_are_told(loss: Any, told: str | N
     found = [each.evidence for each in monitor.verdict.standing if each.id == "loss_mismatch"]
     assert len(found) == (told is not None)
     assert told is None or told in found[0]
+
+
+class SmallBatches(layers.Layer):  # type: ignore[misc]
+    """Takes no more than some samples at once."""
+
+    def call(self, inputs: Any) -> Any:
+        """Give them back."""
+        if isinstance(inputs.shape[0], int) and inputs.shape[0] > 100:
+            raise RuntimeError
+        return inputs
+
+
+def test_a_look_that_fails_on_data_nobody_gave_does_not_end_the_fit() -> None:
+    data, ends = make_classes(), []
+    for watched in (False, True):
+        keras.utils.set_random_seed(0)
+        model = make_classifier(hidden=(SmallBatches(), 16))
+        if watched:
+            with pytest.warns(WatchingFailed):
+                fit(model, data, watch(model), epochs=2)
+        else:
+            fit(model, data, epochs=2)
+        ends.append(model.get_weights())
+    for own, other in zip(*ends, strict=True):
+        np.testing.assert_array_equal(own, other)
