@@ -75,7 +75,7 @@ def _measure(data: WatchedData, columns: Columns | None) -> DataFacts:
         unseen_rows=None if unseen is None else unseen.rows,
         unseen_labels=() if unseen is None else unseen.labels,
         unseen_chance=None if unseen is None else unseen.chance,
-        copied_column=None if data.discrete else find_copy(data.inputs, data.targets),
+        copied_column=None if data.discrete or data.several else find_copy(data.inputs, data.targets),
         set_scale=_set_scale(data),
     )
 

@@ -38,7 +38,8 @@ class Looker:
         self.prober = Prober(network, data)
         self.scans = ExactScans(network, data.inputs, self.prober.sample[0], recorder)
         self._network, self._recorder, self._drawer = network, recorder, drawer
-        drawer.paint_on(data.inputs, self.prober.sample)
+        if not data.several:
+            drawer.paint_on(data.inputs, self.prober.sample)
 
     def start(self, step: int, looks: Looks) -> None:
         """Look at the network as it was born, and at the data.

@@ -24,11 +24,13 @@ def ask_simple_models(recorder: Recorder, data: WatchedData, prober: Prober, end
     """
     checks, probes = judge_gate(recorder.record).checks, recorder.record.notes(Probe)
     is_over = not ending.cut_short
-    found_little = is_over and ending.step >= LEAST_TO_CATCH_UP and bool(probes) and gains_little(probes[-1])
-    if found_little or (checks and Arm.NOT_LEARNING in checks[-1].arms):
+    found_little = (
+        data.comparable and is_over and ending.step >= LEAST_TO_CATCH_UP and bool(probes) and gains_little(probes[-1])
+    )
+    if found_little or (data.comparable and checks and Arm.NOT_LEARNING in checks[-1].arms):
         recorder.add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=ending.step))
     recorder.add_once(prober.straightness(ending.step))
-    if probes and is_over and ending.step >= WARM_UP_STEPS:
+    if data.comparable and probes and is_over and ending.step >= WARM_UP_STEPS:
         _compare(recorder, prober, probes[-1])
 
 

@@ -37,6 +37,8 @@ class WatchedData:
         total: Samples of the whole training set; None where that is what is here.
         discrete: Whether inputs are no quantities but, as token ids are, names: they cannot be rescaled.
         constant: The best constant output, where it is known otherwise than by the loss's name.
+        several: Whether the network takes several inputs, whose columns are side by side here.
+        comparable: Whether simple models may be fitted to the inputs; not so where these may hold the answers.
         overhead: Factor by which a look takes longer than training on as many rows, where the network is run for it.
         known: What was measured of it; monitors that are given one `WatchedData` measure it once.
     """
@@ -48,6 +50,8 @@ class WatchedData:
     complete: bool = True
     total: int | None = None
     discrete: bool = False
+    several: bool = False
+    comparable: bool = True
     constant: ConstantPredictor | None = None
     overhead: float = 1.0
     known: Known = field(default_factory=Known, init=False, repr=False, compare=False)

@@ -5,7 +5,7 @@ Reading it changes nothing that the training sees: a loader's rows are read thro
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
 from gradvitals.diagnostics.adapters.random_states import kept_attributes, kept_states
+from gradvitals.diagnostics.adapters.torch_given import InputForm, as_matrix, side_by_side
 from gradvitals.diagnostics.adapters.torch_rows import rows_of, sample_of
 from gradvitals.engine.events import Array
 
@@ -31,7 +32,7 @@ BATCH = 256
 TARGET_KEYS = frozenset({"y", "target", "targets", "label", "labels"})
 
 Form: TypeAlias = tuple[tuple[int, ...], ...]
-"""Shapes of a sample's inputs and of its targets."""
+"""Shapes of a sample's inputs, of each if they are several, and of its targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,14 @@ class DataArrays:
         complete: Whether this is the whole training set, as it will be seen; not so where it is too large, where only
             some of a stream was read, or where samples are made anew whenever they are asked for.
         total: Samples of the whole training set, as far as is known.
+        form: Of inputs that are several, which are side by side then; else None.
     """
 
     inputs: Array
     targets: Array
     complete: bool
     total: int
+    form: InputForm | None = None
 
 
 def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
@@ -75,13 +78,15 @@ def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
     elif isinstance(data, tuple | list) and data and all(map(_is_batch, data)):
         read = _joined(map(_pair, data), most_bytes)
     elif isinstance(data, tuple | list) and len(data) == 2:
-        inputs, targets = (np.atleast_1d(to_array(part)) for part in data)
+        inputs, targets = np.atleast_1d(_inputs(data[0])), np.atleast_1d(to_array(data[1]))
         read = DataArrays(inputs, targets, complete=True, total=len(inputs))
     else:
         raise TypeError(_not_understood(data))
     if len(read.inputs) != len(read.targets) or not len(read.inputs):
         msg = f"data must have a target for every input, got shapes {read.inputs.shape} and {read.targets.shape}"
         raise ValueError(msg)
+    if read.inputs.dtype.names:
+        return replace(read, inputs=as_matrix(read.inputs), form=InputForm(read.inputs.dtype))
     return read
 
 
@@ -125,15 +130,27 @@ def _not_understood(found: object) -> str:
 
 def _pair(batch: object) -> tuple[Array, Array]:
     """Take a batch apart."""
-    if isinstance(batch, Mapping) and len(batch) == 2 and len(TARGET_KEYS.intersection(batch)) == 1:
-        batch = tuple(batch[key] for key in sorted(batch, key=TARGET_KEYS.__contains__))
+    if isinstance(batch, Mapping) and len(batch) > 1 and len(TARGET_KEYS.intersection(batch)) == 1:
+        target = next(key for key in batch if key in TARGET_KEYS)
+        others = {key: part for key, part in batch.items() if key != target}
+        batch = (others if len(others) > 1 else next(iter(others.values())), batch[target])
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise TypeError(_not_understood(batch))
     try:
-        inputs, targets = (to_array(part) for part in batch)
+        inputs, targets = _inputs(batch[0]), to_array(batch[1])
     except (TypeError, ValueError):
         raise TypeError(_not_understood(batch)) from None
     return inputs, targets
+
+
+def _inputs(given: object) -> Array:
+    """Take one input, or several, as a tuple or by the names of the model's arguments."""
+    if isinstance(given, tuple | list) and given and all(getattr(each, "ndim", 0) for each in given):
+        if len({len(each) for each in given}) == 1 and len(given) > 1 and isinstance(given, tuple):
+            return side_by_side({str(place): to_array(part) for place, part in enumerate(given)})
+    elif isinstance(given, Mapping) and given and all(isinstance(name, str) for name in given):
+        return side_by_side({name: to_array(part) for name, part in given.items()})
+    return to_array(given)
 
 
 def _batch(given: object) -> tuple[Array, Array]:
@@ -236,7 +253,7 @@ def _filled(
     batches: Iterator[tuple[Array, Array]], rows: int, form: Form, like: tuple[Array, Array]
 ) -> tuple[Array, Array] | None:
     """Write batches into arrays of so many rows; None where a batch has another shape, or not a row per sample."""
-    arrays = tuple(np.empty((rows, *shape), part.dtype) for shape, part in zip(form, like, strict=True))
+    arrays = tuple(np.empty((rows, *part.shape[1:]), part.dtype) for part in like)
     start = 0
     for batch in batches:
         stop = start + len(batch[0])
@@ -249,7 +266,9 @@ def _filled(
 
 
 def _form(batch: tuple[Array, Array]) -> Form:
-    return tuple(part.shape[1:] for part in batch)
+    inputs, targets = batch
+    several = [inputs.dtype[name].shape for name in inputs.dtype.names or ()]
+    return (*several, targets.shape[1:]) if several else (inputs.shape[1:], targets.shape[1:])
 
 
 def _same(batch: tuple[Array, Array], again: tuple[Array, Array]) -> bool:

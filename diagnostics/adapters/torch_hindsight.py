@@ -64,9 +64,9 @@ class TorchHindsight:
         shown: tuple[Note, ...] = () if pull is None else (pull,)
         if told is None or not self._fits():
             return None, shown
-        inputs, targets, loss = told
+        inputs, form, targets, loss = told
         try:
-            data, adapted = prepare((inputs, targets), loss, network.look)
+            data, adapted = prepare((inputs, targets), loss, network.look, form=form)
             network.loss = adapted
             with kept_states():
                 network.probe(data.inputs[:FEW], data.targets[:FEW], lambda _: None)  # backward, too

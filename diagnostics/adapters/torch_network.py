@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.utils._pytree import tree_map_only
 
 from gradvitals.diagnostics.adapters import torch_ops as ops
 from gradvitals.diagnostics.adapters.row_mixing import find_mixing
@@ -18,6 +19,7 @@ from gradvitals.diagnostics.adapters.torch_calls import Call
 from gradvitals.diagnostics.adapters.torch_chain import Chain, are_plain
 from gradvitals.diagnostics.adapters.torch_events import emit_forward
 from gradvitals.diagnostics.adapters.torch_frozen import Tables, attributes_of, changed_since, frozen, untouched
+from gradvitals.diagnostics.adapters.torch_given import Given, InputForm
 from gradvitals.diagnostics.adapters.torch_layers import (
     MIXED,
     Layer,
@@ -71,6 +73,7 @@ class TorchNetwork:
         self.unfollowed: tuple[str, ...] = ()
         self._ends_otherwise = self._is_behind_one = False
         self.loss = loss
+        self._form: InputForm | None = None
         self._layers: dict[str, Layer] = {}
         self._chain = Chain(self.module, [])
         self._start: Tables = ()
@@ -180,24 +183,34 @@ class TorchNetwork:
         if not self._layers:
             self._layers, self._watched = layers_of_modules(self.module), {}
 
-    def look(self, examples: Array) -> Any:  # noqa: ANN401 - whatever the module gives
+    def look(self, examples: Array, form: InputForm | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
         """Run a few examples, frozen, to see which layers there are, in which order; give the module's outputs.
+
+        Args:
+            examples: `(samples, …)`.
+            form: Of inputs that are several; kept for all that is run from now on.
 
         Raises:
             ValueError: If the module cannot be run on them.
         """
+        self._form = form
         called: set[int] = set()
         names, attributes = self.names, attributes_of(self.module.modules())
         handle = register_module_forward_pre_hook(lambda part, _: called.add(id(part)))
         try:
             with frozen(self.module, gradients=False):
-                trace, outputs = self._trace(self._tensor(examples), names, gradients=False)
+                trace, outputs = self._trace(examples, names, gradients=False)
                 self._start = changed_since(attributes)  # a state carried on is of another batch than a probe's
             self._is_behind_one = is_behind_one(outputs, len(examples))
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
+            what = (
+                examples.shape
+                if form is None
+                else " and ".join(f"{each}: {form.fields[each].shape}" for each in form.names)
+            )
             msg = (
-                f"{type(self.module).__name__} fails on the data's inputs, of shape {examples.shape}: {first};"
+                f"{type(self.module).__name__} fails on the data's inputs, of shape {what}: {first};"
                 " data must give what your loop gives to the model: if it reshapes a batch first, give a list of such"
                 " batches, as [(reshaped(inputs), targets) for inputs, targets in loader]"
             )
@@ -210,7 +223,7 @@ class TorchNetwork:
         self._layers, self._watched = layers, {}
         self.never_called = uncalled_modules(self.module, trace.used, called)
         self.unfollowed = unfollowed_weights(names, trace.used, self._layers.values())
-        is_plain = trace.is_chain and len(trace.calls) == len(self._layers) and are_plain(trace.calls)
+        is_plain = form is None and trace.is_chain and len(trace.calls) == len(self._layers) and are_plain(trace.calls)
         self._chain = Chain(self.module, trace.calls if is_plain else [])
         return outputs
 
@@ -274,7 +287,7 @@ class TorchNetwork:
 
         def answer(samples: Array) -> Array:
             with frozen(self.module, gradients=False, start=self._start):
-                return as_array(main_tensor(self._samples_first(self.module(self._tensor(samples).clone()))))
+                return as_array(main_tensor(self._samples_first(self._call(self._given(samples)))))
 
         try:
             return find_mixing(answer, inputs)
@@ -324,20 +337,34 @@ class TorchNetwork:
     def _run(self, inputs: Array, *, gradients: bool) -> tuple[dict[str, list[Call]], Any]:
         """Run the module, frozen already, and sort its calls by layer."""
         names = self.names
-        trace, outputs = self._trace(self._tensor(inputs), names, gradients=gradients)
+        trace, outputs = self._trace(inputs, names, gradients=gradients)
         return calls_by_layer(trace.calls, self._layers, names), outputs
 
-    def _trace(self, inputs: torch.Tensor, names: ParameterNames, *, gradients: bool) -> tuple[Trace, Any]:
+    def _trace(self, inputs: Array, names: ParameterNames, *, gradients: bool) -> tuple[Trace, Any]:
         trace = Trace(names.by_identity, names.buffers, gradients=gradients)
-        if gradients and inputs.is_floating_point():
-            inputs = inputs.requires_grad_()  # so that frozen layers get gradients too
-        inputs = inputs.clone()  # a module may write into its inputs
+        given = self._given(inputs, gradients=gradients)
         with trace:
-            outputs = self.module(inputs)
+            outputs = self._call(given)
         if trace.failed is not None:
             raise trace.failed
-        trace.finish(inputs, outputs)
+        trace.finish(given, outputs)
         return trace, outputs
+
+    def _given(self, inputs: Array, *, gradients: bool = False) -> Given:
+        """Give what the module is called with; copies, as it may write into them."""
+        args, kwargs = ((self._tensor(inputs),), {}) if self._form is None else self._form.apart(inputs, self._like)
+        if gradients:
+            for tensor in ops.tensors_in((args, kwargs)):
+                if tensor.is_floating_point():
+                    tensor.requires_grad_()  # so that frozen layers get gradients too
+
+        def copied(value: Any) -> Any:  # noqa: ANN401 - whatever a module takes
+            return tree_map_only(torch.Tensor, torch.clone, value)
+
+        return copied(args), copied(kwargs)
+
+    def _call(self, given: Given) -> Any:  # noqa: ANN401 - whatever the module gives
+        return self.module(*given[0], **given[1])
 
     def _samples_first(self, outputs: Any) -> Any:  # noqa: ANN401 - whatever the module gives
         return outputs[0] if self._is_behind_one else outputs

@@ -15,6 +15,8 @@ from torch import nn
 
 from gradvitals.diagnostics.adapters.row_sample import FEWEST_ROWS, Batch, KeptRow, RowSample
 from gradvitals.diagnostics.adapters.torch_arrays import as_array
+from gradvitals.diagnostics.adapters.torch_data import TARGET_KEYS
+from gradvitals.diagnostics.adapters.torch_given import InputForm, has_rows, read_call
 from gradvitals.diagnostics.adapters.torch_module_hooks import ModuleHook, is_transforming
 from gradvitals.diagnostics.adapters.torch_network import UNWARNED
 from gradvitals.diagnostics.adapters.torch_ops import tensors_in
@@ -44,6 +46,9 @@ WHOLE = 1e-4
 SAME_TARGETS = 1e-4
 """Range of told targets, as a share of their size and of the outputs' range, that is no more than rounding."""
 
+ANSWERS = 0.9
+"""Share of an input's numbers that are the targets' from which on it is the answer."""
+
 TOLD = 0.9
 """Share of the examples kept that must have a target."""
 
@@ -67,6 +72,7 @@ class ToldData:
         self._kinds = set(KINDS)
         self._factors: dict[str, list[tuple[float, int]]] = {}
         self._squares = SquareFit()
+        self._form: InputForm | None = None
         self._sample = RowSample()
         self.pull = ToldPull()
         self.labels: list[Array] = []
@@ -96,8 +102,8 @@ class ToldData:
         self._sample, self.pull = RowSample(), ToldPull()
 
     @UNWARNED
-    def take(self) -> tuple[Array, Array, Any] | None:
-        """Give inputs and targets `(samples, …)` as a user would, and the loss as a module; None if nothing is sure."""
+    def take(self) -> tuple[Array, InputForm | None, Array, Any] | None:
+        """Give inputs, their form if several, targets `(samples, …)`, and the loss; None if nothing is sure."""
         self.stop()
         examples = self._sample.rows
         came_again = sum(example.looks > 1 for example in examples)
@@ -119,7 +125,16 @@ class ToldData:
         size = np.abs(targets).max() + np.ptp([each.outputs for each in chosen if each.outputs is not None] or 0.0)
         if np.ptp(targets, axis=0).max() <= (SAME_TARGETS * size if kind == "squares" else 0.0):
             return None  # as of the real half of what a discriminator sees, and of outputs pulled to the mean of all
-        return np.stack([each.inputs for each in chosen]), targets, loss_of(kind, is_sum=is_sum)
+        inputs, form = np.stack([each.inputs for each in chosen]), self._form
+        if form is not None:
+            answers = [
+                name for name in form.names if name in TARGET_KEYS
+            ]  # the module itself computes its loss of them
+            if len(answers) < len(form.names):
+                form, inputs = form.without(answers, inputs)
+            if any(_are_answers(inputs[:, columns], targets) for columns in form.columns().values()):
+                return None
+        return inputs, form, targets, loss_of(kind, is_sum=is_sum)
 
     def _told_targets(self, kind: str) -> tuple[Sequence[KeptRow], Sequence[Array], bool] | None:
         factors = np.array(self._factors.get(kind, [(np.nan, np.nan)]))
@@ -165,16 +180,15 @@ class ToldData:
 
     def _listen(self, args: Any, kwargs: Any, returned: Any) -> None:  # noqa: ANN401 - as above
         """Wait for the gradient on what a forward gave."""
-        outputs = _outputs_in(returned)
-        if len(args) != 1 or kwargs or not _has_rows(args[0]) or outputs is None or len(outputs) % len(args[0]):
+        outputs, inputs = _outputs_in(returned), self._inputs_in(args, kwargs)
+        if inputs is None or outputs is None or len(outputs) % len(inputs):
             self.give_up()
             return
         if not outputs.requires_grad:
             return
         for other in tensors_in(returned):
-            if other is not outputs and other.requires_grad:
+            if other is not outputs and other.requires_grad and other.ndim:  # what is a loss comes of these outputs
                 other.register_hook(self._guard.around(self.give_up))
-        inputs = as_array(args[0])
         per_row = outputs.numel() // len(inputs)
         batch = self._sample.meet(inputs, besides=2 * np.dtype(np.float64).itemsize * per_row)
         rows = {place: inputs[place].copy() for place in batch.drawn}
@@ -185,6 +199,16 @@ class ToldData:
             self._told(batch, rows, values, _by_sample(as_array(gradient), len(inputs)), epsilon)
 
         outputs.register_hook(self._guard.around(told))
+
+    def _inputs_in(self, args: Any, kwargs: Any) -> Array | None:  # noqa: ANN401 - as above
+        """Give what the module was given `(samples, …)`; None where it is not told by sample, or not as before."""
+        if len(args) == 1 and not kwargs:
+            return as_array(args[0]) if has_rows(args[0]) and self._form is None else None
+        read = read_call(args, kwargs)
+        if read is None or (self._form is None and self._batches > 1) or not (self._form or read[1]).is_like(read[1]):
+            return None
+        self._form = read[1]
+        return read[0]
 
     @property
     def _is_content(self) -> bool:
@@ -254,10 +278,9 @@ def _by_sample(outputs: Array, samples: int) -> Array:
     return outputs if positions == 1 else outputs.reshape(samples, positions, *outputs.shape[1:])
 
 
-def _has_rows(given: Any) -> bool:  # noqa: ANN401 - whatever a module is given
-    """Tell whether it is a tensor with a row per sample, and with values."""
-    is_plain = isinstance(given, torch.Tensor) and given.layout is torch.strided and not given.is_nested
-    return is_plain and given.ndim > 0 and len(given) > 0 and not (given.is_meta or given.is_complex())
+def _are_answers(inputs: Array, targets: Array) -> bool:
+    """Tell whether what a module is given are the targets."""
+    return inputs.size == targets.size and bool((inputs.reshape(-1) == targets.reshape(-1)).mean() > ANSWERS)
 
 
 def _outputs_in(returned: Any) -> torch.Tensor | None:  # noqa: ANN401 - whatever a module returns
@@ -266,7 +289,7 @@ def _outputs_in(returned: Any) -> torch.Tensor | None:  # noqa: ANN401 - whateve
         outputs = main_tensor(returned)
     except ValueError:
         return None
-    return outputs if _has_rows(outputs) and outputs.dtype in {torch.float32, torch.float64} else None
+    return outputs if has_rows(outputs) and outputs.dtype in {torch.float32, torch.float64} else None
 
 
 def _is_one(factors: Array) -> bool:

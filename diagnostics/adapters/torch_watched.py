@@ -10,9 +10,11 @@ import torch
 from gradvitals.diagnostics.adapters.random_states import kept_states
 from gradvitals.diagnostics.adapters.torch_constant import best_constant
 from gradvitals.diagnostics.adapters.torch_data import MOST_BYTES, DataArrays, read_data
+from gradvitals.diagnostics.adapters.torch_given import InputForm
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss, adapt_loss
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, is_behind_one
 from gradvitals.diagnostics.adapters.torch_rows import sample_of
+from gradvitals.diagnostics.target_copies import find_copy
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array
@@ -27,8 +29,9 @@ OVERHEAD = 4.0 / 3.0
 def prepare(
     data: object,
     loss: Callable[..., Any] | None,
-    forward: Callable[[Array], Any],
+    forward: Callable[[Array, InputForm | None], Any],
     *,
+    form: InputForm | None = None,
     validation: object = None,
     most_bytes: int = MOST_BYTES,
 ) -> tuple[WatchedData, TorchLoss | None]:
@@ -37,7 +40,8 @@ def prepare(
     Args:
         data: As `read_data` takes them.
         loss: A loss module or a function of (outputs, targets); None where there is none.
-        forward: Runs the model, frozen, on inputs `(samples, …)`, and gives what it returns.
+        forward: Runs the model, frozen, on inputs `(samples, …)` of a form, and gives what it returns.
+        form: Of inputs that are several and side by side already.
         validation: A validation set, of the same forms as the data.
         most_bytes: Memory for the data.
 
@@ -46,11 +50,12 @@ def prepare(
         ValueError: If there are none, or if data, model and loss do not fit together.
     """
     arrays = read_data(data, most_bytes=most_bytes)
+    arrays = arrays if form is None else replace(arrays, form=form)
     with of_validation_set():
         unseen = None if validation is None else read_data(validation, most_bytes=most_bytes)
     with kept_states():
         inputs, targets = arrays.inputs[:FEW], arrays.targets[:FEW]
-        outputs = forward(inputs)
+        outputs = forward(inputs, arrays.form)
         if is_behind_one(outputs, len(inputs)):
             outputs = outputs[0]
             loss = None if loss is None else _behind_one(loss, outputs, targets)
@@ -98,13 +103,15 @@ def watch_arrays(
         ValueError: If no sample has a label.
     """
     inputs, rows, whole = _with_rows(arrays, loss, most_bytes)
-    complete = arrays.complete and whole
+    complete, form = arrays.complete and whole, arrays.form
     return WatchedData(
         inputs,
         rows,
         complete=complete,
         total=None if complete else arrays.total,
-        discrete=inputs.dtype.kind != "f",
+        discrete=inputs.dtype.kind != "f" if form is None else not form.are_quantities,
+        several=form is not None,
+        comparable=form is None or (arrays.targets[0].size == 1 and find_copy(inputs, rows) is None),
         constant=None if loss is None else best_constant(loss, rows, outputs),
         overhead=OVERHEAD,
     )

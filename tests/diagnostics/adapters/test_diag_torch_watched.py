@@ -47,7 +47,7 @@ def test_preparing_leaves_generators_and_the_model_as_they_were() -> None:
     watched, adapted = prepare(
         (inputs, torch.from_numpy(LABELS)),
         nn.CrossEntropyLoss(label_smoothing=0.1),
-        lambda rows: model(torch.from_numpy(rows) + 0.0 * torch.rand(())),
+        lambda rows, _: model(torch.from_numpy(rows) + 0.0 * torch.rand(())),
     )
     assert torch.equal(torch.get_rng_state(), before)
     assert watched.inputs.shape == (SAMPLES, 2, 3)
@@ -62,7 +62,7 @@ def test_token_ids_are_told_from_quantities_and_a_validation_set_is_written_alik
     watched, adapted = prepare(
         data,
         lambda outputs, targets: 2.0 * nn.functional.cross_entropy(outputs, targets),
-        lambda rows: LOGITS[: len(rows)],
+        lambda rows, _: LOGITS[: len(rows)],
         validation=data,
     )
     assert watched.discrete
@@ -73,13 +73,13 @@ def test_token_ids_are_told_from_quantities_and_a_validation_set_is_written_alik
 
 def test_rows_of_targets_too_long_for_memory_are_sampled() -> None:
     data = torch.zeros(SAMPLES, 1), torch.from_numpy(LABELS)
-    watched, _ = prepare(data, nn.CrossEntropyLoss(), lambda rows: LOGITS[: len(rows)], most_bytes=10 * 4 * CLASSES)
+    watched, _ = prepare(data, nn.CrossEntropyLoss(), lambda rows, _: LOGITS[: len(rows)], most_bytes=10 * 4 * CLASSES)
     assert watched.targets.shape == (10, CLASSES)
     assert (watched.complete, watched.total) == (False, SAMPLES)
 
 
 def test_without_a_loss_targets_are_rows_of_numbers() -> None:
-    watched, adapted = prepare((MAPS, MAPS), None, torch.from_numpy)
+    watched, adapted = prepare((MAPS, MAPS), None, lambda rows, _: torch.from_numpy(rows))
     assert adapted is None
     assert watched.targets.shape == (SAMPLES, CLASSES * LENGTH)
 
