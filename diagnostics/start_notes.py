@@ -228,17 +228,19 @@ class ExchangedTargets:
 
 @dataclass(frozen=True, slots=True)
 class OddLoss:
-    """The loss does not depend on the outputs, or is less where they are wrong; the note `odd_loss`.
+    """The loss does not depend on the outputs, is less where they are wrong, or takes them wrongly; note `odd_loss`.
 
     Attributes:
         step: Updates made so far.
         ignores_outputs: Whether it was the same to the bit whatever the outputs were.
         prefers_wrong: Whether it was larger of right outputs than of wrong ones, at every draw.
+        not_logarithms: Range of the probabilities that a divergence in it takes for their logarithms; else None.
     """
 
     step: int
     ignores_outputs: bool
     prefers_wrong: bool
+    not_logarithms: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ def watch(
         model: A `gradvitals.Network`, a `torch.nn.Module`, a `keras.Model` (the monitor is then the callback that its
             `fit` takes), or anything else that is `Observable`.
         data: The training set, for probes and exact scans. For a module what it is trained on: a DataLoader, a Dataset,
-            or (inputs, targets). Else (inputs, targets): inputs `(samples, features)`; targets `(samples, outputs)`, or
-            class indices `(samples,)` under cross_entropy and hinge. Without it a module is judged at the end of its
+            or (inputs, targets); inputs may be several, as a tuple or by the names of the module's arguments. Else
+            (inputs, targets): inputs `(samples, features)`; targets `(samples, outputs)`, or class indices `(samples,)`
+            under cross_entropy and hinge. Without it a module is judged at the end of its
             training, by a sample of what its loop showed, if that was always the same; a Keras model by the arrays
             that `fit` was given.
         validation: A validation set, of the same forms, for `memorising`.

@@ -45,6 +45,7 @@ class CustomTorchLoss:
         exchanges: Whether it is the same however targets are exchanged among samples.
         ignores: Whether it is the same whatever the outputs are.
         prefers_wrong: Whether it is larger where outputs are right than where they are wrong.
+        not_logarithms: Range of the probabilities that a divergence in it takes for their logarithms; else None.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class CustomTorchLoss:
         self.name, self.info, self.class_weight = CUSTOM, None, None
         self.coding, self.separable, self.exchanges = coding, True, False
         self.ignores = self.prefers_wrong = False
+        self.not_logarithms: tuple[float, float] | None = None
         self._loss, self._row_shape, self._positions = loss, shape[1:], max(positions, 1)
         self._cast, self._widen = CASTS[0], True
         self._by_sample: Any = None

@@ -60,7 +60,7 @@ def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
 
     Args:
         data: A `DataLoader` or a `Dataset` whose batches are (inputs, targets), a list of such batches, or the two
-            themselves, as tensors or arrays.
+            themselves, as tensors or arrays. Inputs may be several: a tuple, or by the names of the model's arguments.
         most_bytes: Memory for inputs and targets that are not there as arrays yet.
 
     Raises:
@@ -78,7 +78,7 @@ def read_data(data: object, *, most_bytes: int = MOST_BYTES) -> DataArrays:
     elif isinstance(data, tuple | list) and data and all(map(_is_batch, data)):
         read = _joined(map(_pair, data), most_bytes)
     elif isinstance(data, tuple | list) and len(data) == 2:
-        inputs, targets = np.atleast_1d(_inputs(data[0])), np.atleast_1d(to_array(data[1]))
+        inputs, targets = np.atleast_1d(_inputs(*data)), np.atleast_1d(to_array(data[1]))
         read = DataArrays(inputs, targets, complete=True, total=len(inputs))
     else:
         raise TypeError(_not_understood(data))
@@ -110,9 +110,11 @@ def to_array(part: object) -> Array:
 
 def _is_batch(part: object) -> bool:
     """Tell whether an entry of a list is (inputs, targets), with a row of each per sample."""
-    if not isinstance(part, tuple | list) or len(part) != 2 or not all(getattr(each, "ndim", 0) for each in part):
+    if not isinstance(part, tuple | list) or len(part) != 2:
         return False
-    return len(part[0]) == len(part[1])
+    if _are_several(*part):
+        return True
+    return all(getattr(each, "ndim", 0) for each in part) and len(part[0]) == len(part[1])
 
 
 def _not_understood(found: object) -> str:
@@ -124,7 +126,7 @@ def _not_understood(found: object) -> str:
         what = f"a {type(found).__name__}"
     return (
         "data must give (inputs, targets), two tensors with a row per sample: a DataLoader or a Dataset of such pairs,"
-        f" a list of batches, or the two themselves; got {what}"
+        f" a list of batches, or the two themselves; several inputs are ((first, second), targets); got {what}"
     )
 
 
@@ -137,20 +139,28 @@ def _pair(batch: object) -> tuple[Array, Array]:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise TypeError(_not_understood(batch))
     try:
-        inputs, targets = _inputs(batch[0]), to_array(batch[1])
+        inputs, targets = _inputs(*batch), to_array(batch[1])
     except (TypeError, ValueError):
         raise TypeError(_not_understood(batch)) from None
     return inputs, targets
 
 
-def _inputs(given: object) -> Array:
+def _inputs(given: Any, targets: object) -> Array:  # noqa: ANN401 - whatever stands before the targets
     """Take one input, or several, as a tuple or by the names of the model's arguments."""
-    if isinstance(given, tuple | list) and given and all(getattr(each, "ndim", 0) for each in given):
-        if len({len(each) for each in given}) == 1 and len(given) > 1 and isinstance(given, tuple):
-            return side_by_side({str(place): to_array(part) for place, part in enumerate(given)})
-    elif isinstance(given, Mapping) and given and all(isinstance(name, str) for name in given):
-        return side_by_side({name: to_array(part) for name, part in given.items()})
+    if _are_several(given, targets):
+        parts = given if isinstance(given, Mapping) else {str(place): part for place, part in enumerate(given)}
+        return side_by_side({name: to_array(part) for name, part in parts.items()})
     return to_array(given)
+
+
+def _are_several(given: Any, targets: object) -> bool:  # noqa: ANN401 - as above
+    """Tell whether these are several inputs, each with a row for every target."""
+    if isinstance(given, Mapping):
+        return bool(given) and all(isinstance(name, str) and not name.isdecimal() for name in given)
+    if not isinstance(given, tuple | list) or len(given) < 2:
+        return False
+    rows = len(targets) if isinstance(targets, torch.Tensor | np.ndarray) and targets.ndim else -1
+    return all(getattr(part, "ndim", 0) and len(part) == rows for part in given)
 
 
 def _batch(given: object) -> tuple[Array, Array]:

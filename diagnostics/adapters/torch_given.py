@@ -155,7 +155,7 @@ def _fixed_of(value: Any, samples: int, like: torch.Tensor) -> Any:  # noqa: ANN
 
 def _are_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - as above
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
+        return one.dtype == other.dtype and bool(torch.equal(one, other))
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_are_same, one, other))
     return type(one) is type(other) and str(one) == str(other)  # NaN is NaN

@@ -10,7 +10,7 @@ from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss
 from gradvitals.diagnostics.adapters.torch_exchange import exchanges_targets
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
 from gradvitals.diagnostics.adapters.torch_loss_kinds import recognise
-from gradvitals.diagnostics.adapters.torch_loss_sense import ignores_outputs, prefers_wrong
+from gradvitals.diagnostics.adapters.torch_loss_sense import ignores_outputs, not_logarithms, prefers_wrong
 from gradvitals.diagnostics.adapters.torch_meeting import meet
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, main_tensor
 from gradvitals.diagnostics.adapters.torch_seen_loss import see_through
@@ -65,4 +65,5 @@ def adapt_loss(loss: Callable[..., Any], outputs: Outputs, targets: Array) -> To
         adapted.exchanges, adapted.separable = True, False
     adapted.ignores = ignores_outputs(adapted, outputs, targets)
     adapted.prefers_wrong = prefers_wrong(adapted, outputs, targets)
+    adapted.not_logarithms = not_logarithms(adapted, outputs, targets)
     return adapted

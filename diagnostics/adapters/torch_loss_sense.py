@@ -2,11 +2,13 @@
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from gradvitals.diagnostics.adapters import loss_sense
 from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss
 from gradvitals.diagnostics.adapters.torch_known_loss import KnownTorchLoss
-from gradvitals.diagnostics.adapters.torch_outputs import Outputs, each_tensor
+from gradvitals.diagnostics.adapters.torch_outputs import Outputs, are_one, each_tensor
+from gradvitals.diagnostics.adapters.torch_seen_loss import Listening
 from gradvitals.engine.events import Array
 
 
@@ -38,6 +40,21 @@ def prefers_wrong(loss: CustomTorchLoss, outputs: Outputs, targets: Array) -> bo
     return loss_sense.prefers_wrong(
         lambda drawn: _value(loss, torch.as_tensor(drawn).to(outputs), rows), numbers, targets
     )
+
+
+def not_logarithms(loss: CustomTorchLoss, outputs: Outputs, targets: Array) -> tuple[float, float] | None:
+    """Ask a loss, tried out, whether it gives `kl_div` probabilities where that takes logarithms; give their range.
+
+    Logarithms of densities, which may be positive, do not sum to 1.
+    """
+    with Listening([functional.kl_div]) as heard:
+        _value(loss, outputs, loss.coding.encode(targets))
+    for _, args, kwargs in heard.calls:
+        given = args[0] if args else kwargs["input"]
+        lowest, highest = given.min().item(), given.max().item()
+        if lowest >= 0.0 and highest <= 1.0 and any(are_one(given.sum(axis)) for axis in range(given.ndim)):
+            return lowest, highest
+    return None
 
 
 def _numbers(tensor: torch.Tensor) -> Array:

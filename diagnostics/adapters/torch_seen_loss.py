@@ -8,7 +8,7 @@ import functools
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -41,12 +41,13 @@ _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 _Candidate: TypeAlias = tuple[Callable[..., Any], torch.Tensor, torch.Tensor, Mapping[str, Any]]
 
 
-class _Listening(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for us
-    """Keeps the calls of PyTorch's own losses; what these call themselves is not heard."""
+class Listening(TorchFunctionMode):  # type: ignore[misc]  # torch has no types for us
+    """Keeps the calls of some functions, as of PyTorch's own losses; what these call themselves is not heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Collection[Callable[..., Any]]) -> None:
         super().__init__()
         self.calls: list[_Call] = []
+        self._functions = functions
 
     def __torch_function__(
         self,
@@ -55,9 +56,9 @@ class _Listening(TorchFunctionMode):  # type: ignore[misc]  # torch has no types
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - as above
-        """Run a function, and keep its arguments if it is a loss."""
+        """Run a function, and keep its arguments if it is one of those."""
         given = {} if kwargs is None else kwargs
-        if any(func is each for each in FUNCTIONS):
+        if any(func is each for each in self._functions):
             self.calls.append((func, args, given))
         return func(*args, **given)
 
@@ -71,7 +72,7 @@ def see_through(custom: CustomTorchLoss, outputs: Outputs, targets: Array) -> Kn
         targets: Of the same samples, as the data give them.
     """
     main = main_tensor(outputs)
-    with _Listening() as heard, torch.no_grad():
+    with Listening(FUNCTIONS) as heard, torch.no_grad():
         custom.mean(outputs, custom.coding.encode(targets))
     if len(heard.calls) > 1:
         return None

@@ -65,8 +65,13 @@ class TorchMonitor(Monitor):
             known.append(mixing)
         if getattr(network.loss, "exchanges", False):
             known.append(ExchangedTargets(0, FEW))
-        odd = OddLoss(0, getattr(network.loss, "ignores", False), getattr(network.loss, "prefers_wrong", False))
-        if odd.ignores_outputs or odd.prefers_wrong:
+        odd = OddLoss(
+            0,
+            getattr(network.loss, "ignores", False),
+            getattr(network.loss, "prefers_wrong", False),
+            getattr(network.loss, "not_logarithms", None),
+        )
+        if odd.ignores_outputs or odd.prefers_wrong or odd.not_logarithms is not None:
             known.append(odd)
         pull = None
         if data is not None and network.loss_name == "mse" and data.targets.shape[1:] == (1,):

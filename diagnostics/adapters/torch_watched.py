@@ -62,6 +62,9 @@ def prepare(
         adapted = None if loss is None else adapt_loss(loss, outputs, targets)
         watched = watch_arrays(arrays, adapted, outputs, most_bytes=most_bytes)
         if unseen is not None:
+            if unseen.form != arrays.form:
+                msg = "validation must have the same inputs as data, of the same types and shapes"
+                raise ValueError(msg)
             with of_validation_set():
                 other, rows, _ = _with_rows(unseen, adapted, most_bytes)
             watched = replace(watched, validation_inputs=other, validation_targets=rows)

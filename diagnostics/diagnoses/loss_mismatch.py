@@ -37,6 +37,7 @@ CHECKS = (
 OF_ANY_LOSS = (
     odd_losses.without_outputs,
     odd_losses.of_wrong_answers,
+    odd_losses.of_no_logarithms,
     mismatched_targets.across_samples,
     mismatched_outputs.mixed_rows,
     mismatched_targets.exchanged_targets,

@@ -32,3 +32,18 @@ def of_wrong_answers(meeting: Meeting) -> Mismatch | None:
         "what makes the loss smaller makes the answers worse: its sign, or that of a part of it, is the wrong one",
         Prescription("give the loss the other sign: of a likelihood or a similarity the negative is minimised"),
     )
+
+
+def of_no_logarithms(meeting: Meeting) -> Mismatch | None:
+    """A divergence that takes probabilities for their logarithms."""
+    for note in meeting.record.notes(OddLoss):
+        if note.not_logarithms is not None:
+            lowest, highest = note.not_logarithms
+            return always(
+                Severity.ERROR,
+                f"kl_div is given probabilities, from {lowest:.4g} to {highest:.4g}, as its first argument",
+                "kl_div takes logarithms of the probabilities: of probabilities themselves it is linear in them, and"
+                " least where the likeliest class has all",
+                Prescription("give it log_softmax(outputs), not softmax(outputs), and the target's shares second"),
+            )
+    return None

@@ -12,6 +12,7 @@ torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch import nn  # noqa: E402 - only where there is PyTorch
 from torch.nn import functional as F  # noqa: E402, N812 - as everybody calls it
 
+from gradvitals.diagnostics.adapters.torch_custom_loss import CustomTorchLoss  # noqa: E402
 from gradvitals.diagnostics.adapters.torch_loss import adapt_loss  # noqa: E402
 from gradvitals.diagnostics.watch import watch  # noqa: E402
 
@@ -143,3 +144,48 @@ def test_a_training_by_a_cross_entropy_of_one_channel_is_an_error(classes: int) 
             optimizer.step()
     found = [each for each in monitor.verdict.standing if each.id == "loss_mismatch" and each.severity > 1]
     assert [str(each.severity) for each in found] == (["error"] if classes == 1 else [])
+
+
+SHARES = torch.softmax(torch.from_numpy(VALUES), 1).numpy()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda ours, theirs: F.kl_div(ours.softmax(-1), theirs, reduction="batchmean"),
+        lambda ours, theirs: nn.KLDivLoss(reduction="sum")(ours.softmax(1), theirs) + 0.1 * ours.pow(2).mean(),
+        lambda ours, theirs: F.kl_div(theirs, ours.log_softmax(1), reduction="sum", log_target=True),
+    ],
+    ids=["a function", "a module in a sum", "arguments exchanged"],
+)
+def test_a_divergence_of_probabilities_is_told(loss: Any) -> None:
+    adapted = adapt_loss(loss, LOGITS, SHARES)
+    assert isinstance(adapted, CustomTorchLoss)
+    assert adapted.not_logarithms is not None
+    assert 0.0 < adapted.not_logarithms[0] < adapted.not_logarithms[1] < 1.0
+    data = torch.from_numpy(VALUES), torch.from_numpy(SHARES)
+    module = nn.Linear(3, 3)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
+    with watch(module, data=data, loss=loss) as monitor:
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss(module(data[0]), data[1]).backward()
+            optimizer.step()
+    (finding,) = [each for each in monitor.verdict.standing if each.id == "loss_mismatch"]
+    assert str(finding.severity) == "error"
+    assert "kl_div is given probabilities" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda ours, theirs: F.kl_div(ours.log_softmax(1), theirs, reduction="batchmean"),
+        lambda ours, theirs: F.kl_div(ours.sigmoid(), theirs, reduction="sum"),  # perhaps logarithms of densities
+        lambda ours, theirs: (theirs * (theirs.log() - ours.log_softmax(1))).sum(),
+    ],
+    ids=["logarithms", "no shares", "by hand"],
+)
+def test_other_divergences_are_left_alone(loss: Any) -> None:
+    adapted = adapt_loss(loss, LOGITS, SHARES)
+    assert isinstance(adapted, CustomTorchLoss)
+    assert adapted.not_logarithms is None
