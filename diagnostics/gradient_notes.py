@@ -64,6 +64,21 @@ class UntakenGradients:
 
 
 @dataclass(frozen=True, slots=True)
+class NewbornParameters:
+    """Every forward pass made parameters of its own; the note `newborn_parameters`.
+
+    Attributes:
+        step: Updates made.
+        passes: Passes looked at, one after the other, of which none had any of those before.
+        shapes: Of the parameters of the last pass.
+    """
+
+    step: int
+    passes: int
+    shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StrayParameters:
     """A model computes with parameters that it does not know of, and no step moved; the note `stray_parameters`.
 

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from gradvitals.diagnostics.gradient_notes import (
     ForeignSteps,
     MissingGradients,
+    NewbornParameters,
     StaleGradients,
     StrayParameters,
     UnreachedParameters,
@@ -77,6 +78,7 @@ NOTES: dict[str, type[Any]] = {
     "missing_gradients": MissingGradients,
     "foreign_steps": ForeignSteps,
     "untaken_gradients": UntakenGradients,
+    "newborn_parameters": NewbornParameters,
     "stray_parameters": StrayParameters,
     "unreached_parameters": UnreachedParameters,
     "skipped_steps": SkippedSteps,

@@ -13,6 +13,7 @@ from gradvitals.diagnostics.adapters.torch_arrays import is_nonzero
 from gradvitals.diagnostics.adapters.torch_clearing import ClearingWatch
 from gradvitals.diagnostics.adapters.torch_missing import MissingWatch
 from gradvitals.diagnostics.adapters.torch_network import TorchNetwork
+from gradvitals.diagnostics.adapters.torch_newborn import NewbornWatch
 from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
@@ -55,6 +56,7 @@ class LoopNotes:
         self._module, self._optimizers, self._note, self._known = network.module, optimizers, note, known
         self._clearing, self._missing = ClearingWatch(guard), MissingWatch()
         self._strays, self._unreached = StrayWatch(network.module), UnreachedWatch(network.module)
+        self._newborn, self._is_newborn_curious = NewbornWatch(network.module), True
         self._pull, self._is_pull_curious = pull, pull is not None
         self._scaling = ScalerWatch(optimizers.counts, taken, note, guard)
         self._foreign, self._wants_to_learn = 0, False
@@ -77,7 +79,10 @@ class LoopNotes:
             self._untaken.listen(outputs)
         if self._pull is not None and self._is_pull_curious:
             self._is_pull_curious = self._pull.listen(outputs, step)
-        return self._unreached.listen(outputs) or (self._pull is not None and self._is_pull_curious)
+        if self._is_newborn_curious:
+            self._is_newborn_curious = self._newborn.listen(outputs)
+        others = self._is_newborn_curious or (self._pull is not None and self._is_pull_curious)
+        return self._unreached.listen(outputs) or others
 
     def settle(self, optimizer: Optimizer, step: int) -> None:
         """Say whether the gradients were cleared since the step before the one that is about to be taken."""
@@ -129,6 +134,7 @@ class LoopNotes:
         if not began and self._scaling.waiting is None:
             self._give(ForeignSteps(steps, self._foreign) if self._wants_to_learn else self._nobody_steps())
         self._give(self._strays.note(steps))
+        self._give(self._newborn.note(steps))
         self._give(self._unreached.note(steps, never_called))
 
     def end_unseen(self) -> None:

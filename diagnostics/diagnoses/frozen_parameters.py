@@ -7,12 +7,14 @@ from typing import ClassVar
 
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
-from gradvitals.diagnostics.diagnoses.unreached import name_some, of_unreached
+from gradvitals.diagnostics.diagnoses.unreached import of_unreached
+from gradvitals.diagnostics.diagnoses.unregistered import of_newborn, of_strays
 from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.gradient_notes import (
     ForeignSteps,
     MissingGradients,
+    NewbornParameters,
     StaleGradients,
     StrayParameters,
     UnreachedParameters,
@@ -31,7 +33,8 @@ class FrozenParameters:
     Cause: the optimizer was not given it, or was given a copy; or the program writes the old values back, clears the
     gradients before they are used, or takes them of a loss that is cut off from the parameters.
     Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
-    Info: what an optimizer holds never had a gradient, while other parameters had one.
+    Info: what an optimizer holds never had a gradient, while other parameters had one. Or every forward pass makes
+    parameters of its own, as of layers that are built there.
     Warning: this, if the model returns what comes of it, or if the network learns nothing or ended behind simple
     models. A layer that no optimizer holds has gradients; or what the model keeps outside of its parameters has, as
     layers in a plain list. Or gradients are not cleared: at 3 steps in a row that were looked at, the first backward
@@ -64,14 +67,15 @@ class FrozenParameters:
         if foreign:
             return judged(self, foreign)
         stale, missing = self._judge_clearing(record.notes(StaleGradients)), self._judge_missing(record)
-        strays = [self._of_strays(note, ruined=ruined) for note in record.notes(StrayParameters)]
+        strays = [of_strays(self, note, ruined=ruined) for note in record.notes(StrayParameters)]
         lags = gate.behind_at(record.last_step)
         unreached = [
             of_unreached(self, note, harmed=ruined or lags)
             for note in record.notes(UnreachedParameters)
             if note.looks >= self.looks and note.step - note.since >= self._needed(record)
         ]
-        findings = [finding for finding in (missing, stale, *strays, *unreached) if finding is not None]
+        newborn = [of_newborn(self, note, ruined=ruined, lags=lags) for note in record.notes(NewbornParameters)]
+        findings = [finding for finding in (missing, stale, *strays, *newborn, *unreached) if finding is not None]
         movement = self._judge_movement(record, ruined=ruined)
         if any(finding.standing for finding in findings):
             return judged(self, [*findings, *movement.findings])
@@ -214,29 +218,6 @@ class FrozenParameters:
             ),
             defect="no optimizer takes a step",
             prescriptions=(Prescription("call optimizer.step() after every backward()"),),
-        )
-
-    def _of_strays(self, note: StrayParameters, *, ruined: bool) -> Finding:
-        """Say what the model computes with and does not count among its parameters."""
-        severity = Severity.ERROR if ruined else Severity.WARNING
-        shown = name_some(note.names)
-        return finding_of(
-            self,
-            Standing(severity, 0, note.step, cleared=False, value=float(len(note.names))),
-            threshold=1.0,
-            evidence=(
-                f"{shown}: used by the model, not among its parameters(), and after {note.step} updates the same to the"
-                " bit, although they have gradients"
-            ),
-            explanation=(
-                "What is kept in a plain list or dictionary, or is a tensor and no nn.Parameter, is not found by"
-                " parameters(), .to(), train() and state_dict(). No optimizer got it, so it keeps the values that it"
-                " started with."
-            ),
-            defect="parts of the model are not registered, and cannot learn",
-            prescriptions=(
-                Prescription("keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential, tensors in nn.Parameter"),
-            ),
         )
 
     def _judge_layer(
