@@ -79,6 +79,19 @@ class NewbornParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class UnheldParameters:
+    """Parameters that have gradients, and that no optimizer holds; the note `unheld_parameters`.
+
+    Attributes:
+        step: Updates made.
+        names: Of those that are in no layer that is followed, and stayed what they were to the bit.
+    """
+
+    step: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StrayParameters:
     """A model computes with parameters that it does not know of, and no step moved; the note `stray_parameters`.
 

@@ -11,6 +11,7 @@ from gradvitals.diagnostics.gradient_notes import (
     NewbornParameters,
     StaleGradients,
     StrayParameters,
+    UnheldParameters,
     UnreachedParameters,
     UntakenGradients,
 )
@@ -80,6 +81,7 @@ NOTES: dict[str, type[Any]] = {
     "untaken_gradients": UntakenGradients,
     "newborn_parameters": NewbornParameters,
     "stray_parameters": StrayParameters,
+    "unheld_parameters": UnheldParameters,
     "unreached_parameters": UnreachedParameters,
     "skipped_steps": SkippedSteps,
     "ending": Ending,

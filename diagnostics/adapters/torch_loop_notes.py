@@ -18,6 +18,7 @@ from gradvitals.diagnostics.adapters.torch_optimizers import Optimizers
 from gradvitals.diagnostics.adapters.torch_pull import PullWatch
 from gradvitals.diagnostics.adapters.torch_scaling import ScalerWatch
 from gradvitals.diagnostics.adapters.torch_strays import StrayWatch
+from gradvitals.diagnostics.adapters.torch_unheld import UnheldWatch
 from gradvitals.diagnostics.adapters.torch_unreached import UnreachedWatch
 from gradvitals.diagnostics.adapters.torch_untaken import UntakenWatch
 from gradvitals.diagnostics.gradient_notes import ForeignSteps, UntakenGradients
@@ -56,6 +57,7 @@ class LoopNotes:
         self._module, self._optimizers, self._note, self._known = network.module, optimizers, note, known
         self._clearing, self._missing = ClearingWatch(guard), MissingWatch()
         self._strays, self._unreached = StrayWatch(network.module), UnreachedWatch(network.module)
+        self._unheld = UnheldWatch(network, optimizers)
         self._newborn, self._is_newborn_curious = NewbornWatch(network.module), True
         self._pull, self._is_pull_curious = pull, pull is not None
         self._scaling = ScalerWatch(optimizers.counts, taken, note, guard)
@@ -70,6 +72,7 @@ class LoopNotes:
     def begin(self) -> None:
         """Note what was known before."""
         self._has_begun = True
+        self._unheld.begin()
         for each in self._known:
             self._note(each)
 
@@ -135,6 +138,7 @@ class LoopNotes:
             self._give(ForeignSteps(steps, self._foreign) if self._wants_to_learn else self._nobody_steps())
         self._give(self._strays.note(steps))
         self._give(self._newborn.note(steps))
+        self._give(self._unheld.note(steps) if began else None)
         self._give(self._unreached.note(steps, never_called))
 
     def end_unseen(self) -> None:

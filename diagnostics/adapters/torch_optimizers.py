@@ -70,6 +70,11 @@ class Optimizers:
             return any(optimizer is one for one in self.named)
         return bool(self._held(optimizer))
 
+    @property
+    def ever_held(self) -> frozenset[int]:
+        """The parameters that any of those met holds, by identity."""
+        return frozenset(self._ever_held)
+
     def is_owed_a_look(self, optimizer: Optimizer) -> bool:
         """Tell whether it moves anything that has not been looked at since the last wanted step."""
         if id(optimizer) in self._settled:

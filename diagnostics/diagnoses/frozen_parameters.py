@@ -8,7 +8,7 @@ from typing import ClassVar
 from gradvitals.diagnostics.diagnoses.base import finding_of, judged, not_applicable, not_judged, set_key
 from gradvitals.diagnostics.diagnoses.gated import shows_no_signal
 from gradvitals.diagnostics.diagnoses.unreached import of_unreached
-from gradvitals.diagnostics.diagnoses.unregistered import of_newborn, of_strays
+from gradvitals.diagnostics.diagnoses.unregistered import of_newborn, of_strays, of_unheld
 from gradvitals.diagnostics.findings import NOT_RECORDED, Finding, Judgement, Prescription, Severity, Tier
 from gradvitals.diagnostics.gate import Arm, Gate
 from gradvitals.diagnostics.gradient_notes import (
@@ -17,6 +17,7 @@ from gradvitals.diagnostics.gradient_notes import (
     NewbornParameters,
     StaleGradients,
     StrayParameters,
+    UnheldParameters,
     UnreachedParameters,
     UntakenGradients,
 )
@@ -34,7 +35,8 @@ class FrozenParameters:
     gradients before they are used, or takes them of a loss that is cut off from the parameters.
     Cure: give the optimizer every parameter that is to learn. What is meant to stay needs no gradient.
     Info: what an optimizer holds never had a gradient, while other parameters had one. Or every forward pass makes
-    parameters of its own, as of layers that are built there.
+    parameters of its own, as of layers that are built there; or no optimizer holds what is in no layer that is
+    followed, and has gradients.
     Warning: this, if the model returns what comes of it, or if the network learns nothing or ended behind simple
     models. A layer that no optimizer holds has gradients; or what the model keeps outside of its parameters has, as
     layers in a plain list. Or gradients are not cleared: at 3 steps in a row that were looked at, the first backward
@@ -75,7 +77,10 @@ class FrozenParameters:
             if note.looks >= self.looks and note.step - note.since >= self._needed(record)
         ]
         newborn = [of_newborn(self, note, ruined=ruined, lags=lags) for note in record.notes(NewbornParameters)]
-        findings = [finding for finding in (missing, stale, *strays, *newborn, *unreached) if finding is not None]
+        unheld = [of_unheld(self, note, ruined=ruined, lags=lags) for note in record.notes(UnheldParameters)]
+        findings = [
+            finding for finding in (missing, stale, *strays, *newborn, *unheld, *unreached) if finding is not None
+        ]
         movement = self._judge_movement(record, ruined=ruined)
         if any(finding.standing for finding in findings):
             return judged(self, [*findings, *movement.findings])

@@ -1,9 +1,9 @@
-"""What a model computes with and does not count among its parameters: kept in a list, or made in every pass."""
+"""What a model computes with and no optimizer gets: kept in a list, made in every pass, or left out."""
 
 from gradvitals.diagnostics.diagnoses.base import Diagnosis, finding_of
 from gradvitals.diagnostics.diagnoses.unreached import name_some
 from gradvitals.diagnostics.findings import Finding, Prescription, Severity
-from gradvitals.diagnostics.gradient_notes import NewbornParameters, StrayParameters
+from gradvitals.diagnostics.gradient_notes import NewbornParameters, StrayParameters, UnheldParameters
 from gradvitals.diagnostics.persistence import Standing
 
 
@@ -49,4 +49,29 @@ def of_newborn(diagnosis: Diagnosis, note: NewbornParameters, *, ruined: bool, l
         ),
         defect="the forward pass makes parameters, and throws them away",
         prescriptions=(Prescription("build the layers in __init__(), and call them in forward()"),),
+    )
+
+
+def of_unheld(diagnosis: Diagnosis, note: UnheldParameters, *, ruined: bool, lags: bool) -> Finding:
+    """Say what the model counts among its parameters and no optimizer holds."""
+    severity = Severity.ERROR if ruined else Severity.WARNING if lags else Severity.INFO
+    return finding_of(
+        diagnosis,
+        Standing(severity, 0, note.step, cleared=False, value=float(len(note.names))),
+        threshold=1.0,
+        evidence=(
+            f"{name_some(note.names)}: among the model's parameters, held by no optimizer, and after {note.step}"
+            " updates the same to the bit, although they have gradients"
+        ),
+        explanation=(
+            "They keep the values that they started with. The optimizer was made of a part of the model, or before"
+            " these parameters took the place of others."
+        ),
+        defect="no optimizer holds a part of the model",
+        prescriptions=(
+            Prescription(
+                "make the optimizer of all of the model's parameters, once the model is complete: the last thing before"
+                " the loop"
+            ),
+        ),
     )
