@@ -23,6 +23,7 @@ class _Signals:
     first: str
     deviations: dict[str, float] = field(default_factory=dict)
     inputs: Array | None = None
+    slides: bool = False
     deltas: Array | None = None
 
     def __call__(self, event: LayerForward | LayerBackward | RecurrentBackward) -> None:
@@ -31,6 +32,7 @@ class _Signals:
                 self.deviations[event.layer] = float(event.pre_activations.std(dtype=np.float64))
             if event.layer == self.first:
                 self.inputs = event.inputs.copy()
+                self.slides = len(event.outputs) > len(event.inputs)
         elif isinstance(event, LayerBackward) and event.layer == self.first:
             self.deltas = event.grad_pre_activations.copy()
 
@@ -44,6 +46,7 @@ class _Start:
     deviations: dict[str, float]
     curvature: Curvature | None
     read: Array | None
+    slides: bool
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -71,7 +74,7 @@ def measure_propagation(
     if columns is not None and not columns.standardised:
         standardised_inputs = columns.standardise(inputs.reshape(len(inputs), -1)).reshape(inputs.shape)
         other = _start(network, standardised_inputs, targets, generator)
-    read = None if columns is None or start.read is None else _scale_of_read(start.read, inputs)
+    read = None if columns is None else _scale_of_read(start, inputs)
     curvature, standardised = start.curvature, None if other is None else other.curvature
     few_outputs = start.outputs[:, :MOST_OUTPUTS]
     return Propagation(
@@ -92,18 +95,24 @@ def measure_propagation(
     )
 
 
-def _scale_of_read(read: Array, inputs: Array) -> tuple[float, float] | None:
-    """Give size and spread of what the first layer reads, where the network makes it of the inputs; else None.
+def _scale_of_read(start: _Start, inputs: Array) -> tuple[float, float] | None:
+    """Give size and spread of what the first layer reads, where it is not the inputs column by column; else None.
 
-    These are the root mean square over the columns worth comparing, and the ratio of their standard deviations.
+    These are the root mean square over the columns worth comparing, and the ratio of their standard deviations. What a
+    recurrent layer reads at many positions has a column per feature of all of these. The weights of a convolution read
+    all pixels alike, so that these have no spread to speak of.
     """
-    if read.size == inputs.size and np.array_equal(read.reshape(-1), inputs.reshape(-1).astype(read.dtype)):
+    read = start.read
+    if read is None:
+        return None
+    is_same = read.size == inputs.size and np.array_equal(read.reshape(-1), inputs.reshape(-1).astype(read.dtype))
+    if is_same and len(read) == len(inputs) and not start.slides:
         return None
     columns = measure_columns(read)
     mean, std = columns.mean[columns.compared], columns.std[columns.compared]
     if not len(std) or not std.min() > 0.0:
         return None
-    return float(np.sqrt((mean**2 + std**2).mean())), float(std.max() / std.min())
+    return float(np.sqrt((mean**2 + std**2).mean())), 1.0 if start.slides else float(std.max() / std.min())
 
 
 def _start(network: Observable, inputs: Array, targets: Array, generator: np.random.Generator) -> _Start:
@@ -119,4 +128,6 @@ def _start(network: Observable, inputs: Array, targets: Array, generator: np.ran
     if drawn is not None and read is not None and deltas is not None and len(read) == len(deltas) == len(inputs):
         own = deltas[::STRIDE] * float(len(inputs))  # events carry the mean loss's
         curvature = largest_curvature(read[::STRIDE], own, drawn.factor)
-    return _Start(float(result.losses.mean(dtype=np.float64)), result.outputs, signals.deviations, curvature, read)
+    return _Start(
+        float(result.losses.mean(dtype=np.float64)), result.outputs, signals.deviations, curvature, read, signals.slides
+    )

@@ -113,7 +113,7 @@ class Propagation:
         standardised_curvature: As `curvature`, with the inputs standardised.
         read_rms: Root of the mean square of what the first layer reads, where the network scales the inputs itself, or
             makes something else of them; None where it reads them as they are.
-        read_spread: Ratio of the largest to the smallest standard deviation of its columns.
+        read_spread: Ratio of the largest to the smallest standard deviation of its columns; 1 of a convolution.
     """
 
     step: int
