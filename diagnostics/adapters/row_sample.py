@@ -41,6 +41,7 @@ class KeptRow:
         gradient: On these.
         count: Outputs of that batch.
         looks: Taken so far.
+        place: In the batch of the last of them.
     """
 
     inputs: Array
@@ -49,6 +50,7 @@ class KeptRow:
     gradient: Array | None = None
     count: int = 0
     looks: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,17 @@ class TorchHindsight:
         except Exception:  # noqa: BLE001 - whatever a module raises that runs in its loop only
             network.loss = None
             return None, shown
+        mixing = network.mixing(data.inputs)
+        if (
+            mixing is not None and not self._told.are_shuffled
+        ):  # its rows may be points in time, and batches come second
+            network.loss = None
+            return None, shown
         batches = BatchWatcher(data.targets)
         for labels in self._told.labels:
             if adapted is not None and labels.ndim == 1:
                 batches.see(adapted.coding.encode(labels[labels != UNLABELLED]), 0)
-        further = network.mixing(data.inputs), batches.take(ended=True)
+        further = mixing, batches.take(ended=True)
         return replace(data, complete=self._told.are_few), (*shown, *(note for note in further if note is not None))
 
     @property

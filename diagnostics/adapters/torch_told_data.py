@@ -59,6 +59,7 @@ class ToldData:
     Attributes:
         pull: Is asked where outputs are pulled.
         labels: The class indices of the first batches, where the loss is one of classes.
+        are_shuffled: Whether any example came again at another place of its batch: positions in time do not.
     """
 
     def __init__(self, module: nn.Module, guard: Guard) -> None:
@@ -76,6 +77,7 @@ class ToldData:
         self._sample = RowSample()
         self.pull = ToldPull()
         self.labels: list[Array] = []
+        self.are_shuffled = False
         self._batches = self._matches = 0
         self._handle: Any = module.register_forward_hook(ModuleHook(guard.around(self._after)), with_kwargs=True)
 
@@ -247,6 +249,8 @@ class ToldData:
             self.pull.see(seen, outputs, pulls, len(gradient))
         for index, row in enumerate(seen):
             if row is not None:
+                self.are_shuffled |= row.looks > 0 and row.place != batch.places[index]
+                row.place = batch.places[index]
                 self._compare(row, index, told)
                 self._look(row, outputs[index], pulls[index], gradient.size)
 
