@@ -74,9 +74,7 @@ class TorchHindsight:
             network.loss = None
             return None, shown
         mixing = network.mixing(data.inputs)
-        if (
-            mixing is not None and not self._told.are_shuffled
-        ):  # its rows may be points in time, and batches come second
+        if mixing is not None and not self._told.are_shuffled:  # the first axis may be time, and the second samples
             network.loss = None
             return None, shown
         batches = BatchWatcher(data.targets)

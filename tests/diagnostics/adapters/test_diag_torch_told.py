@@ -538,3 +538,33 @@ def test_complex_inputs_leave_it_open() -> None:
             return self.body(inputs.abs())
 
     assert silent(train(Spectrum(), nn.CrossEntropyLoss(), shuffled(INPUTS + 0j, LABELS)))
+
+
+class OverTime(nn.Module):  # type: ignore[misc]  # torch has no types for us
+    """A recurrent layer that takes the first axis for time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent, self.out = nn.GRU(1, 12), nn.Linear(12, 1)
+
+    def forward(self, x: Any) -> Any:
+        """Give an output for every position."""
+        return self.out(self.recurrent(x)[0])
+
+
+def test_points_in_time_are_not_taken_for_samples_unless_they_are_shuffled() -> None:
+    series = torch.randn(40, 6, 1, generator=torch.Generator().manual_seed(0))
+    sums = series + torch.cat([torch.zeros(1, 6, 1), series[:-1]])
+
+    def whole(_: Any) -> Iterator[tuple[Any, Any]]:
+        yield series, sums
+
+    torch.manual_seed(0)
+    over_time = train(OverTime(), functional.mse_loss, whole, rate=0.3, epochs=150)
+    assert told_loss(over_time) == "unknown"
+    assert [each.key for each in over_time.verdict.standing if each.severity is not Severity.INFO] == []
+    targets = series.mean(1, keepdim=True).expand(-1, 6, -1)  # of rows that are samples, the axes are exchanged
+    torch.manual_seed(0)
+    exchanged = train(OverTime(), functional.mse_loss, shuffled(series, targets, 10), rate=0.3, epochs=40)
+    (finding,) = [each for each in exchanged.verdict.standing if each.id == "loss_mismatch"]
+    assert "every other one was replaced" in finding.evidence
