@@ -29,7 +29,7 @@ def ask_simple_models(recorder: Recorder, data: WatchedData, prober: Prober, end
         data.comparable and is_over and ending.step >= LEAST_TO_CATCH_UP and bool(probes) and gains_little(probes[-1])
     )
     if found_little or (data.comparable and checks and Arm.NOT_LEARNING in checks[-1].arms):
-        recorder.add(replace(data.known.get("signal", lambda: _measure_signal(data)), step=ending.step))
+        recorder.add(replace(data.known.get("signal", lambda: signal_of(data)), step=ending.step))
     recorder.add_once(prober.straightness(ending.step))
     if data.comparable and probes and is_over and ending.step >= WARM_UP_STEPS:
         _compare(recorder, prober, probes[-1])
@@ -46,7 +46,7 @@ def _compare(recorder: Recorder, prober: Prober, probe: Probe) -> None:
             recorder.add(more)
 
 
-def _measure_signal(data: WatchedData) -> Signal:
+def signal_of(data: WatchedData) -> Signal:
     """Measure the signal in inputs as they are and, of token ids, in how often each comes: the surer of the two."""
     rows = np.sort(np.random.default_rng(SEED).permutation(len(data.inputs))[:MOST_ROWS])
     readings = (

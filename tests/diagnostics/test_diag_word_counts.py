@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from gradvitals.diagnostics.data_signal import measure_signal
+from gradvitals.diagnostics.simple_models import signal_of
+from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.diagnostics.word_counts import MOST_WORDS, count_words
 
 
@@ -35,3 +38,19 @@ def test_of_many_words_the_commonest_are_counted() -> None:
 )
 def test_what_is_no_sequence_of_ids_is_not_counted(inputs: np.ndarray) -> None:
     assert count_words(inputs) is None
+
+
+def test_signal_is_found_in_words_wherever_they_stand() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 400)
+    words = generator.permuted(
+        np.where(np.arange(12) < 2, 20 + 7 * labels[:, None], generator.integers(0, 60, (400, 12))), axis=1
+    )
+    targets = np.eye(2)[labels]
+    raw = measure_signal(words, targets, np.random.default_rng(0), step=0)
+    found = signal_of(WatchedData(words, targets, discrete=True))
+    assert not raw.gain > 3.0 * raw.gain_se
+    assert found.gain > 10.0 * found.gain_se
+    pixels = generator.integers(0, 256, (400, 12))
+    bright = np.eye(2)[(pixels.sum(axis=1) > pixels.sum(axis=1).mean()).astype(int)]
+    assert signal_of(WatchedData(pixels, bright, discrete=True)).gain > 0.3

@@ -1,13 +1,17 @@
 """Models of several inputs: what they are given is read as rows, and goes apart again as it was."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gradvitals.diagnostics.findings import Severity
 from gradvitals.diagnostics.monitor import Monitor
+from gradvitals.diagnostics.notes import Signal
+from gradvitals.diagnostics.shortfall import Shortfall
 from gradvitals.diagnostics.start_notes import DataFacts
 from gradvitals.diagnostics.watch import watch
 
@@ -354,3 +358,87 @@ def test_a_validation_set_of_other_inputs_is_refused() -> None:
     with pytest.raises(ValueError, match="validation must have the same inputs as data"):
         watch(make(TwoInputs), data=data, validation=((X, X), Y), loss=F.cross_entropy)
     watch(make(TwoInputs), data=data, validation=data, loss=F.cross_entropy).detach()
+
+
+def test_simple_models_are_not_asked_where_inputs_may_hold_the_answers() -> None:
+    class Fed(nn.Module):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = nn.Linear(10, 2)
+
+        def forward(self, x: Any, fed: Any) -> Any:
+            return self.out(torch.cat([x, fed], 1))
+
+    def judged(targets: Any) -> Monitor:
+        given = {"data": ((SERIES.flatten(1)[:, :8], answers), targets), "loss": F.mse_loss}
+        parts = SERIES.flatten(1)[:, :8], answers, targets
+        return train(make(Fed), parts, lambda m, b: F.mse_loss(m(b[0], b[1]), b[2]), rate=1e-5, **given)
+
+    answers = torch.randn(ROWS, 2, generator=GENERATOR)
+    assert judged(answers.flip(1)).record.notes(Shortfall) == []
+    assert judged(answers.flip(1)).record.notes(Signal) == []
+
+
+def test_an_input_that_is_the_target_is_no_copied_column() -> None:
+    class Conditioned(nn.Module):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = nn.Linear(7, 1)
+
+        def forward(self, x: Any, y: Any) -> Any:
+            return self.out(torch.cat([x, y], 1))
+
+    y = X.mean(1, keepdim=True) + torch.randn(ROWS, 1, generator=GENERATOR)
+    given = {"data": ((X, y), y), "loss": F.mse_loss}
+    monitor = train(make(Conditioned), (X, y), lambda m, b: F.mse_loss(m(b[0], b[1]), b[1]), rate=0.1, **given)
+    assert [facts.copied_column for facts in monitor.record.notes(DataFacts)] == [None]
+    assert alarms(monitor) == []
+
+
+def test_a_second_input_that_no_layer_reads_changes_no_verdict() -> None:
+    class Plain(nn.Module):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.out = nn.Linear(6, 8), nn.Linear(8, 3)
+            nn.init.constant_(self.hidden.bias, -50.0)
+
+        def forward(self, x: Any, z: Any = None) -> Any:
+            assert z is None or len(z) == len(x)
+            return self.out(self.hidden(x).relu())
+
+    given = {"data": ((X, Z), Y), "loss": F.cross_entropy}
+    several = train(make(Plain), (X, Z, Y), of_two, rate=0.1, **given)
+    one = train(
+        make(Plain), (X, Y), lambda m, b: F.cross_entropy(m(b[0]), b[1]), rate=0.1, data=(X, Y), loss=F.cross_entropy
+    )
+    assert [each.key for each in several.verdict.standing] == [each.key for each in one.verdict.standing]
+    assert "dead_units@hidden" in alarms(several)
+
+
+def test_two_numbers_given_apart_are_no_plane_to_draw(tmp_path: Path) -> None:
+    class Lookup(nn.Module):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.out = nn.Embedding(5, 4), nn.Linear(5, 3)
+
+        def forward(self, word: Any, x: Any) -> Any:
+            return self.out(torch.cat([self.words(word[:, 0]), x], 1))
+
+    words = Y[:, None] + 2
+    given = {"data": ((words, X[:, :1]), Y), "loss": F.cross_entropy, "logdir": tmp_path}
+    train(make(Lookup), (words, X[:, :1], Y), of_two, rate=0.1, **given)
+    events = EventAccumulator(str(next(tmp_path.rglob("*tfevents*"))))
+    events.Reload()
+    assert [tag for tag in events.Tags()["tensors"] if "boundary" in tag] == []
+
+
+def test_inputs_padded_batch_by_batch_are_padded_together() -> None:
+    def pad(rows: list[tuple[Any, Any, int]]) -> tuple[tuple[Any, Any], Any]:
+        sequences = nn.utils.rnn.pad_sequence([row[0] for row in rows], batch_first=True)
+        return (sequences, torch.stack([row[1] for row in rows])), torch.tensor([row[2] for row in rows])
+
+    rows = [(torch.full((1 + row % 5,), row), X[row], row % 3) for row in range(30)]
+    read = read_data(DataLoader(Rows(lambda row: rows[row]), batch_size=4, sampler=range(30), collate_fn=pad))
+    assert read.form is not None
+    assert [read.form.fields[name].shape for name in read.form.names] == [(5,), (6,)]
+    assert read.inputs[4].tolist() == [4.0] * 5 + X[4].double().tolist()
