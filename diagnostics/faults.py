@@ -20,10 +20,10 @@ def forward_fault(event: LayerForward, parameters: LayerArrays) -> Fault | None:
     """Give the fault of the first layer, from the inputs on, at which something is not finite.
 
     Either it turned finite inputs into something that is not, or its parameters or, in the first layer, the data are
-    not finite.
+    not finite; or, in a later one, what was made on the way to it, as a product of two layers' outputs.
     """
     if not np.isfinite(event.inputs).all():
-        return Fault("inputs", None)
+        return Fault("inputs", None) if event.layer == next(iter(parameters)) else Fault("read", event.layer)
     computed: list[Array] = [event.outputs] if event.pre_activations is None else [event.pre_activations, event.outputs]
     if metrics.all_finite(computed):
         return None

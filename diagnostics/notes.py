@@ -67,7 +67,8 @@ class Incident:
     Attributes:
         step: The step it was seen at.
         last_finite_step: The last step at which everything looked at was finite.
-        what: `inputs` (the data), `parameters`, `outputs`, `loss`, `gradients` or `update`.
+        what: `inputs` (the data), `read` (what a later layer reads), `parameters`, `outputs`, `loss`, `gradients` or
+            `update`.
         layer: Where; None for the data and the loss.
     """
 

@@ -13,6 +13,7 @@ from gradvitals.diagnostics.notes import Incident, Probe, SkippedSteps
 
 WHERE = {
     "inputs": "the training data hold values that are not finite",
+    "read": "what {layer} reads is not finite, and no layer looked at before it gives such numbers",
     "outputs": "the first op with finite inputs and a non-finite output is the affine op of {layer}",
     "parameters": "the parameters of {layer} are not finite",
     "gradients": "the gradients of {layer} are not finite",
@@ -97,6 +98,12 @@ class NonFinite:
     def _cures(self, record: Record, incident: Incident) -> tuple[Prescription, ...]:
         if incident.what == "inputs":
             return (Prescription("remove or replace the values of the data that are NaN or infinite"),)
+        if incident.what == "read" and incident.step == 0:
+            return (
+                Prescription(
+                    "look at what is computed between the layers, and for values of the data that are not finite"
+                ),
+            )
         if incident.what == "loss" and incident.step == 0:
             return (_meet_the_targets(record),)
         smaller = set_key(record, *_smaller_weights(record))

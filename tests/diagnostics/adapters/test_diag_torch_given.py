@@ -442,3 +442,30 @@ def test_inputs_padded_batch_by_batch_are_padded_together() -> None:
     assert read.form is not None
     assert [read.form.fields[name].shape for name in read.form.names] == [(5,), (6,)]
     assert read.inputs[4].tolist() == [4.0] * 5 + X[4].double().tolist()
+
+
+def test_numbers_that_overflow_between_layers_are_not_blamed_on_the_data() -> None:
+    class Scaled(TwoInputs):
+        gain = 1.0
+
+        def forward(self, x: Any, z: Any) -> Any:
+            hidden = torch.cat([self.first(x).relu(), self.second(z.flatten(1)).relu()], 1)
+            return self.out(hidden * self.gain)
+
+    count = 0
+
+    def growing(module: Any, batch: Any) -> Any:
+        nonlocal count
+        count += 1
+        module.gain = 1.0 if count < 30 else float("inf")
+        return of_two(module, batch)
+
+    monitor = train(make(Scaled), (X, Z, Y), growing, rate=0.1, data=((X, Z), Y), loss=F.cross_entropy)
+    (finding,) = [each for each in monitor.verdict.standing if each.id == "non_finite"]
+    assert finding.key == "non_finite@out"
+    assert finding.evidence.startswith("what out reads is not finite")
+    spoiled = X.clone()
+    spoiled[3, 2] = float("nan")
+    monitor = train(make(TwoInputs), (spoiled, Z, Y), of_two, rate=0.1, data=((spoiled, Z), Y), loss=F.cross_entropy)
+    (finding,) = [each for each in monitor.verdict.standing if each.id == "non_finite"]
+    assert finding.evidence.startswith("the training data hold values")
