@@ -106,6 +106,8 @@ def test_a_running_cell_says_once_that_it_has_no_end(tab: Tab, logs: Path, make_
     tab.open_alone(sweep="open")
     cells = tab.find(".map .cell")
     playwright.expect(cells).to_have_count(3, timeout=40_000)
+    for place, verdict in ((1, "✗…"), (2, "✓")):  # a file that is read only in part is shown as a running one
+        playwright.expect(cells.nth(place).locator(".verdict")).to_have_text(verdict, timeout=40_000)
     seen = [[cell.locator(f".{part}").inner_text() for part in ("symbol", "verdict")] for cell in cells.all()]
     assert seen == [["…", ""], ["†", "✗…"], ["·", "✓"]]
     tab.forgive("404")
