@@ -23,6 +23,7 @@ class Kind:
         step: Gives the loss of a batch.
         given: `data` and `loss` for `watch`, where they can be given.
         rate: Adam's learning rate.
+        trivial: Mean loss of the best constant answer; None where nobody knows it.
     """
 
     module: nn.Module
@@ -30,6 +31,7 @@ class Kind:
     step: Step
     given: Mapping[str, Any] | None = None
     rate: float = 5e-3
+    trivial: float | None = None
 
 
 class Made(nn.Module):  # type: ignore[misc]  # it has no types
@@ -54,6 +56,29 @@ def _whole(most: int, *shape: int, seed: int = 0) -> Tensor:
     return torch.randint(0, most, shape, generator=torch.Generator().manual_seed(seed))
 
 
+def _variance(targets: Tensor) -> float:
+    return float((targets - targets.mean(0)).square().mean())
+
+
+def _entropy(labels: Tensor) -> float:
+    """Give that of the labels, at every position by itself."""
+    columns = labels.reshape(len(labels), -1).T
+    counts = [column.unique(return_counts=True)[1] / len(labels) for column in columns]
+    return sum(-float((share * share.log()).sum()) for share in counts) / len(columns)
+
+
+def _by_position(outputs: Tensor, targets: Tensor) -> Tensor:
+    return functional.cross_entropy(outputs.transpose(1, 2), targets)
+
+
+TRIVIAL: Mapping[Any, Callable[[Tensor], float]] = {
+    functional.mse_loss: _variance,
+    functional.cross_entropy: _entropy,
+    functional.binary_cross_entropy_with_logits: _entropy,
+    _by_position: _entropy,
+}
+
+
 def _plain(module: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, loss: Any, rate: float = 5e-3) -> Kind:  # noqa: ANN401
     """Give a training that calls the module with all of its inputs in order."""
 
@@ -61,11 +86,8 @@ def _plain(module: nn.Module, inputs: tuple[Tensor, ...], targets: Tensor, loss:
         found: Tensor = loss(called(*batch[:-1]), batch[-1])
         return found
 
-    return Kind(module, (*inputs, targets), step, {"data": (inputs, targets), "loss": loss}, rate)
-
-
-def _by_position(outputs: Tensor, targets: Tensor) -> Tensor:
-    return functional.cross_entropy(outputs.transpose(1, 2), targets)
+    trivial = TRIVIAL[loss](targets) if loss in TRIVIAL else None
+    return Kind(module, (*inputs, targets), step, {"data": (inputs, targets), "loss": loss}, rate, trivial)
 
 
 def siamese() -> Kind:
@@ -120,7 +142,8 @@ def zero_state() -> Kind:
 
     series = _normal(ROWS, 7, 3)
     module = Made(run, recurrent=nn.LSTM(3, 16, batch_first=True), out=nn.Linear(16, 1))
-    return Kind(module, (series, series[:, :, 0].mean(1, keepdim=True)), step)
+    targets = series[:, :, 0].mean(1, keepdim=True)
+    return Kind(module, (series, targets), step, trivial=_variance(targets))
 
 
 def graph() -> Kind:
@@ -135,7 +158,11 @@ def graph() -> Kind:
     nodes = _normal(ROWS, 6, 4)
     labels = (nodes[:, :, 0].mean(1) + nodes[:, :, 1].abs().mean(1) > 0.8).long()
     module = Made(run, first=nn.Linear(4, 16), second=nn.Linear(16, 16), out=nn.Linear(16, 2))
-    return Kind(module, (nodes, labels), lambda m, batch: functional.cross_entropy(m(batch[0], adjacency), batch[1]))
+
+    def step(called: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        return functional.cross_entropy(called(batch[0], adjacency), batch[1])
+
+    return Kind(module, (nodes, labels), step, trivial=_entropy(labels))
 
 
 def wide_and_deep() -> Kind:
@@ -168,7 +195,11 @@ def margin() -> Kind:
     body = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 16))
     module = Made(run, body=body, head=nn.Linear(16, 4, bias=False))
     given = {"data": (inputs, labels), "loss": functional.cross_entropy}
-    return Kind(module, (inputs, labels), lambda m, batch: functional.cross_entropy(m(*batch), batch[1]), given)
+
+    def step(called: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        return functional.cross_entropy(called(*batch), batch[1])
+
+    return Kind(module, (inputs, labels), step, given, trivial=_entropy(labels))
 
 
 def conditional_vae() -> Kind:
@@ -213,7 +244,7 @@ def masked_set() -> Kind:
     def step(called: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         return functional.mse_loss(called(x=batch[0], mask=batch[1]), batch[2])
 
-    return Kind(module, (rows, mask, values), step, given)
+    return Kind(module, (rows, mask, values), step, given, trivial=_variance(values))
 
 
 def conditioned() -> Kind:
@@ -238,7 +269,7 @@ def accumulated() -> Kind:
     first, second = _normal(ROWS, 8), _normal(ROWS, 8, seed=1)
     labels = ((first + second)[:, 0].abs() > 1).long()
     module = Made(lambda m, a, b: m.out((m.read(a) + m.read(b)).relu()), read=nn.Linear(8, 16), out=nn.Linear(16, 2))
-    return Kind(module, (first, second, labels), step, rate=1e-2)
+    return Kind(module, (first, second, labels), step, rate=1e-2, trivial=_entropy(labels))
 
 
 def attention() -> Kind:

@@ -10,6 +10,7 @@ from gradvitals.diagnostics.gate import WARM_UP_STEPS, Arm, gains_little, judge_
 from gradvitals.diagnostics.notes import Ending, Generalisation, Probe, Signal
 from gradvitals.diagnostics.probing import SEED, Prober
 from gradvitals.diagnostics.recorder import Recorder
+from gradvitals.diagnostics.scoring import SURE
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.diagnostics.word_counts import count_words
 
@@ -58,4 +59,4 @@ def signal_of(data: WatchedData) -> Signal:
         for inputs, targets in readings
         if inputs is not None
     ]
-    return max(signals, key=lambda signal: signal.gain - 3.0 * signal.gain_se)
+    return max(signals, key=lambda signal: signal.gain - SURE * signal.gain_se)

@@ -41,6 +41,25 @@ def find_copy(inputs: Array, targets: Array) -> int | None:
     return copies[0]
 
 
+def holds_targets(part: Array, targets: Array) -> bool:
+    """Tell whether one of several inputs is the target: a column of it is, or its rows name the classes, as one-hot.
+
+    Args:
+        part: `(samples, columns)`.
+        targets: `(samples, outputs)`.
+    """
+    labels = labels_of(targets)
+    if labels is None and targets.shape[1:] != (1,):
+        return False
+    few = slice(None, None, max(len(part) // LEAST_ROWS, 1))
+    for which in (few, slice(None)):
+        wanted, names = _part(targets, labels, which), np.unique(part[which], axis=0, return_inverse=True)[1]
+        columns = [*part[which].T, names.reshape(-1)] if labels is not None else [*part[which].T]
+        if not any(_is_copy(column, wanted) for column in columns):
+            return False
+    return True
+
+
 def _part(targets: Array, labels: Array | None, which: slice) -> tuple[Array, bool]:
     """Give some of the targets, and whether they are classes."""
     return (targets[which, 0], False) if labels is None else (labels[which], True)

@@ -36,9 +36,8 @@ def watch(
         data: The training set, for probes and exact scans. For a module what it is trained on: a DataLoader, a Dataset,
             or (inputs, targets); inputs may be several, as a tuple or by the names of the module's arguments. Else
             (inputs, targets): inputs `(samples, features)`; targets `(samples, outputs)`, or class indices `(samples,)`
-            under cross_entropy and hinge. Without it a module is judged at the end of its
-            training, by a sample of what its loop showed, if that was always the same; a Keras model by the arrays
-            that `fit` was given.
+            under cross_entropy and hinge. Without it a module is judged at the end of its training, by a sample of what
+            its loop showed, if that was always the same; a Keras model by the arrays that `fit` was given.
         validation: A validation set, of the same forms, for `memorising`.
         loss: For models that do not carry their loss, as no module does: a function of (outputs, targets) that gives a
             scalar tensor. It is computed on the probe, as loss(model(inputs), targets) with targets as the data give

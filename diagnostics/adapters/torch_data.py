@@ -102,7 +102,10 @@ def to_array(part: object) -> Array:
         tensor = tensor.float() if tensor.dtype is torch.bfloat16 else tensor  # which NumPy does not know
         return np.asarray(tensor.resolve_conj().resolve_neg().numpy())
     several = isinstance(part, tuple | list) and any(getattr(each, "ndim", 0) for each in part)
-    array = np.empty(0, object) if several or isinstance(part, Mapping | str) else np.asarray(part)
+    try:
+        array = np.empty(0, object) if several or isinstance(part, Mapping | str) else np.asarray(part)
+    except ValueError:  # as of lists of several lengths
+        raise TypeError(_not_understood(part)) from None
     if array.dtype.kind not in "fiub":
         raise TypeError(_not_understood(part))
     return array
@@ -140,7 +143,7 @@ def _pair(batch: object) -> tuple[Array, Array]:
         raise TypeError(_not_understood(batch))
     try:
         inputs, targets = _inputs(*batch), to_array(batch[1])
-    except (TypeError, ValueError):
+    except TypeError:
         raise TypeError(_not_understood(batch)) from None
     return inputs, targets
 
@@ -154,7 +157,7 @@ def _inputs(given: Any, targets: object) -> Array:  # noqa: ANN401 - whatever st
 
 
 def _are_several(given: Any, targets: object) -> bool:  # noqa: ANN401 - as above
-    """Tell whether these are several inputs, each with a row for every target."""
+    """Tell whether these are several inputs; in a sequence each with a row for every target."""
     if isinstance(given, Mapping):
         return bool(given) and all(isinstance(name, str) and not name.isdecimal() for name in given)
     if not isinstance(given, tuple | list) or len(given) < 2:

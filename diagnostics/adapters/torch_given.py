@@ -1,6 +1,6 @@
 """What a module of several inputs is given, as a row per sample: its tensors side by side, and apart again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -59,15 +59,18 @@ class InputForm:
         return {name: slice(*ends[place : place + 2]) for place, name in enumerate(self.names)}
 
     def apart(self, rows: Array, like: torch.Tensor) -> Given:
-        """Give the arguments of a call on rows, on the device of a tensor, floats in its precision."""
+        """Give the arguments of a call on rows, on the device of a tensor, floats in its precision.
+
+        What is fixed is what was kept: whoever calls a module that may write into it copies it first.
+        """
         given = {name: _fixed_of(value, len(rows), like) for name, value in self.fixed.items()}
         for name, columns in self.columns().items():
             part, kind = rows[:, columns], self.fields[name]
-            given[name] = to_tensor(part.astype(kind.base).reshape(len(rows), *kind.shape), like).clone()
+            given[name] = to_tensor(part.astype(kind.base).reshape(len(rows), *kind.shape), like)
         args = tuple(given.pop(str(place)) for place in range(sum(name.isdecimal() for name in given)))
         return args, given
 
-    def without(self, names: Sequence[str], rows: Array) -> tuple["InputForm", Array]:
+    def without(self, names: Collection[str], rows: Array) -> tuple["InputForm", Array]:
         """Leave out some fields, of the form and of rows."""
         kept = [name for name in self.names if name not in names]
         columns = self.columns()
@@ -150,7 +153,7 @@ def _fixed_of(value: Any, samples: int, like: torch.Tensor) -> Any:  # noqa: ANN
         return tuple(_fixed_of(each, samples, like) for each in value)
     if isinstance(value, ZeroState):
         return value.of(samples, like)
-    return value.clone() if isinstance(value, torch.Tensor) else value
+    return value
 
 
 def _are_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - as above

@@ -129,9 +129,7 @@ class ToldData:
             return None  # as of the real half of what a discriminator sees, and of outputs pulled to the mean of all
         inputs, form = np.stack([each.inputs for each in chosen]), self._form
         if form is not None:
-            answers = [
-                name for name in form.names if name in TARGET_KEYS
-            ]  # the module itself computes its loss of them
+            answers = TARGET_KEYS.intersection(form.names)  # the module itself computes its loss of them
             if len(answers) < len(form.names):
                 form, inputs = form.without(answers, inputs)
             if any(_are_answers(inputs[:, columns], targets) for columns in form.columns().values()):

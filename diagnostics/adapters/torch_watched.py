@@ -14,7 +14,7 @@ from gradvitals.diagnostics.adapters.torch_given import InputForm
 from gradvitals.diagnostics.adapters.torch_loss import TorchLoss, adapt_loss
 from gradvitals.diagnostics.adapters.torch_outputs import Outputs, is_behind_one
 from gradvitals.diagnostics.adapters.torch_rows import sample_of
-from gradvitals.diagnostics.target_copies import find_copy
+from gradvitals.diagnostics.target_copies import holds_targets
 from gradvitals.diagnostics.validation_set import of_validation_set
 from gradvitals.diagnostics.watched_data import WatchedData
 from gradvitals.engine.events import Array
@@ -114,10 +114,14 @@ def watch_arrays(
         total=None if complete else arrays.total,
         discrete=inputs.dtype.kind != "f" if form is None else not form.are_quantities,
         several=form is not None,
-        comparable=form is None or (arrays.targets[0].size == 1 and find_copy(inputs, rows) is None),
+        comparable=form is None or (arrays.targets[0].size == 1 and not _holds_answers(inputs, rows, form)),
         constant=None if loss is None else best_constant(loss, rows, outputs),
         overhead=OVERHEAD,
     )
+
+
+def _holds_answers(inputs: Array, rows: Array, form: InputForm) -> bool:
+    return any(holds_targets(inputs[:, columns], rows) for columns in form.columns().values())
 
 
 def _with_rows(arrays: DataArrays, loss: TorchLoss | None, most_bytes: int) -> tuple[Array, Array, bool]:

@@ -183,11 +183,11 @@ def _overflows(gradients: Sequence[float], growth: float) -> bool:
 
 
 def _came_from_outside(record: Record, probe: Probe) -> bool:
-    """Tell whether NaN in data, targets or parameters made the gradients infinite, which shows no growth."""
+    """Tell whether what is not finite elsewhere made the gradients infinite, which shows no growth."""
     incident = next(iter(record.notes(Incident)), None)
     if incident is None:
         return False
-    return incident.what in {"inputs", "parameters"} or (incident.what == "loss" and math.isnan(probe.loss))
+    return incident.what in {"inputs", "read", "parameters"} or (incident.what == "loss" and math.isnan(probe.loss))
 
 
 def _with_previous(probes: list[Probe]) -> Iterator[tuple[int, Probe]]:

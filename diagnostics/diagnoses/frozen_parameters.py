@@ -69,15 +69,19 @@ class FrozenParameters:
         if foreign:
             return judged(self, foreign)
         stale, missing = self._judge_clearing(record.notes(StaleGradients)), self._judge_missing(record)
-        strays = [of_strays(self, note, ruined=ruined) for note in record.notes(StrayParameters)]
+        strays = [
+            of_strays(self, note, Severity.ERROR if ruined else Severity.WARNING)
+            for note in record.notes(StrayParameters)
+        ]
         lags = gate.behind_at(record.last_step)
+        by_harm = Severity.ERROR if ruined else Severity.WARNING if lags else Severity.INFO
         unreached = [
             of_unreached(self, note, harmed=ruined or lags)
             for note in record.notes(UnreachedParameters)
             if note.looks >= self.looks and note.step - note.since >= self._needed(record)
         ]
-        newborn = [of_newborn(self, note, ruined=ruined, lags=lags) for note in record.notes(NewbornParameters)]
-        unheld = [of_unheld(self, note, ruined=ruined, lags=lags) for note in record.notes(UnheldParameters)]
+        newborn = [of_newborn(self, note, by_harm) for note in record.notes(NewbornParameters)]
+        unheld = [of_unheld(self, note, by_harm) for note in record.notes(UnheldParameters)]
         findings = [
             finding for finding in (missing, stale, *strays, *newborn, *unheld, *unreached) if finding is not None
         ]

@@ -7,14 +7,13 @@ from gradvitals.diagnostics.gradient_notes import NewbornParameters, StrayParame
 from gradvitals.diagnostics.persistence import Standing
 
 
-def of_strays(diagnosis: Diagnosis, note: StrayParameters, *, ruined: bool) -> Finding:
+def of_strays(diagnosis: Diagnosis, note: StrayParameters, severity: Severity) -> Finding:
     """Say what the model computes with and does not count among its parameters."""
-    severity = Severity.ERROR if ruined else Severity.WARNING
     shown = name_some(note.names)
-    return finding_of(
+    return _finding(
         diagnosis,
-        Standing(severity, 0, note.step, cleared=False, value=float(len(note.names))),
-        threshold=1.0,
+        severity,
+        (note.step, len(note.names)),
         evidence=(
             f"{shown}: used by the model, not among its parameters(), and after {note.step} updates the same to the"
             " bit, although they have gradients"
@@ -25,20 +24,17 @@ def of_strays(diagnosis: Diagnosis, note: StrayParameters, *, ruined: bool) -> F
             " started with."
         ),
         defect="parts of the model are not registered, and cannot learn",
-        prescriptions=(
-            Prescription("keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential, tensors in nn.Parameter"),
-        ),
+        cure=("keep layers in nn.ModuleList, nn.ModuleDict or nn.Sequential, tensors in nn.Parameter"),
     )
 
 
-def of_newborn(diagnosis: Diagnosis, note: NewbornParameters, *, ruined: bool, lags: bool) -> Finding:
+def of_newborn(diagnosis: Diagnosis, note: NewbornParameters, severity: Severity) -> Finding:
     """Say that the forward makes parameters."""
-    severity = Severity.ERROR if ruined else Severity.WARNING if lags else Severity.INFO
     shown = name_some([" × ".join(map(str, shape)) for shape in note.shapes])
-    return finding_of(
+    return _finding(
         diagnosis,
-        Standing(severity, 0, note.step, cleared=False, value=float(len(note.shapes))),
-        threshold=1.0,
+        severity,
+        (note.step, len(note.shapes)),
         evidence=(
             f"each of {note.passes} forward passes, one after the other, computed with parameters of its own that"
             f" the pass before did not have: {shown}"
@@ -48,17 +44,16 @@ def of_newborn(diagnosis: Diagnosis, note: NewbornParameters, *, ruined: bool, l
             " compute is another thing each time: the layers behind them have nothing to learn from."
         ),
         defect="the forward pass makes parameters, and throws them away",
-        prescriptions=(Prescription("build the layers in __init__(), and call them in forward()"),),
+        cure=("build the layers in __init__(), and call them in forward()"),
     )
 
 
-def of_unheld(diagnosis: Diagnosis, note: UnheldParameters, *, ruined: bool, lags: bool) -> Finding:
+def of_unheld(diagnosis: Diagnosis, note: UnheldParameters, severity: Severity) -> Finding:
     """Say what the model counts among its parameters and no optimizer holds."""
-    severity = Severity.ERROR if ruined else Severity.WARNING if lags else Severity.INFO
-    return finding_of(
+    return _finding(
         diagnosis,
-        Standing(severity, 0, note.step, cleared=False, value=float(len(note.names))),
-        threshold=1.0,
+        severity,
+        (note.step, len(note.names)),
         evidence=(
             f"{name_some(note.names)}: among the model's parameters, held by no optimizer, and after {note.step}"
             " updates the same to the bit, although they have gradients"
@@ -68,10 +63,31 @@ def of_unheld(diagnosis: Diagnosis, note: UnheldParameters, *, ruined: bool, lag
             " these parameters took the place of others."
         ),
         defect="no optimizer holds a part of the model",
-        prescriptions=(
-            Prescription(
-                "make the optimizer of all of the model's parameters, once the model is complete: the last thing before"
-                " the loop"
-            ),
+        cure=(
+            "make the optimizer of all of the model's parameters, once the model is complete: the last thing before"
+            " the loop"
         ),
+    )
+
+
+def _finding(
+    diagnosis: Diagnosis,
+    severity: Severity,
+    seen: tuple[int, int],
+    *,
+    evidence: str,
+    explanation: str,
+    defect: str,
+    cure: str,
+) -> Finding:
+    """Give a finding of what was seen at the end: after so many updates, of so many parameters."""
+    step, count = seen
+    return finding_of(
+        diagnosis,
+        Standing(severity, 0, step, cleared=False, value=float(count)),
+        threshold=1.0,
+        evidence=evidence,
+        explanation=explanation,
+        defect=defect,
+        prescriptions=(Prescription(cure),),
     )

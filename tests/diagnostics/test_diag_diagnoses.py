@@ -782,3 +782,13 @@ def test_the_median_of_the_largest_norms_does_not_overflow(
     for step in (0, 30, 40):
         record.add(make_probe(step))
     assert found(judge(record), "exploding_gradient") == []
+
+
+@pytest.mark.parametrize(("what", "explodes"), [("outputs", True), ("inputs", False), ("read", False)])
+def test_gradients_that_overflow_for_what_came_from_outside_show_no_growth(
+    *, what: str, explodes: bool, make_context: Callable[..., Context], make_probe: Callable[..., Probe]
+) -> None:
+    record = Record(make_context())
+    record.add(make_probe(0, preactivation_gradients={"hidden_1": math.inf, "output": 1.0}))
+    record.add(Incident(0, 0, what, None if what == "inputs" else "output"))
+    assert bool(found(judge(record), "exploding_gradient")) is explodes

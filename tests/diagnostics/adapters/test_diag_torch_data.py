@@ -30,6 +30,7 @@ ROWS = 50
 INPUTS = torch.arange(ROWS * 6, dtype=torch.float32).reshape(ROWS, 2, 3)
 TARGETS = torch.arange(ROWS) % 4
 PAIRS = TensorDataset(INPUTS, TARGETS)
+NAMED = {"a": INPUTS, "b": INPUTS[:3]}
 
 
 class Drawing(Dataset):  # type: ignore[misc]  # torch has no types for us
@@ -267,6 +268,12 @@ def test_batches_of_another_form_are_refused_with_what_is_understood(batch: Call
     assert "(inputs, targets)" in str(error.value)
     assert found in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("data", [(NAMED, TARGETS), DataLoader(PAIRS, collate_fn=lambda _: (NAMED, TARGETS))])
+def test_several_inputs_of_unequal_lengths_are_refused_with_their_shapes(data: Any) -> None:
+    with pytest.raises(ValueError, match=r"a row per sample each, got shapes \(50, 2, 3\), \(3, 2, 3\)"):
+        read_data(data)
 
 
 @pytest.mark.parametrize(

@@ -469,3 +469,62 @@ def test_numbers_that_overflow_between_layers_are_not_blamed_on_the_data() -> No
     monitor = train(make(TwoInputs), (spoiled, Z, Y), of_two, rate=0.1, data=((spoiled, Z), Y), loss=F.cross_entropy)
     (finding,) = [each for each in monitor.verdict.standing if each.id == "non_finite"]
     assert finding.evidence.startswith("the training data hold values")
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("classes", [3, 2])
+def test_classes_given_as_one_hot_rows_are_answers_to_simple_models(*, is_told: bool, classes: int) -> None:
+    class Margin(nn.Module):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = nn.Linear(6, classes)
+
+        def forward(self, x: Any, own: Any) -> Any:
+            return self.out(x) - 0.5 * own
+
+    labels = Y.clamp(max=classes - 1)
+    own = F.one_hot(labels, classes).float()
+    given = {} if is_told else {"data": ((X, own), labels), "loss": F.cross_entropy}
+    monitor = train(
+        make(Margin), (X, own, labels), lambda m, b: F.cross_entropy(m(b[0], b[1]), b[2]), rate=0.1, **given
+    )
+    assert told_loss(monitor) == "cross_entropy"
+    assert monitor.record.notes(Shortfall) == []
+
+
+def test_answers_so_sure_that_right_ones_have_no_gradient_leave_it_open() -> None:
+    class Sure(TwoInputs):
+        def forward(self, x: Any, z: Any) -> Any:
+            return 1e4 * super().forward(x, z)
+
+    monitor = train(make(Sure), (X, Z, Y), of_two, rate=1e-6)
+    assert told_loss(monitor) == "unknown"
+    assert alarms(monitor) == []
+
+
+def test_numbers_that_overflow_are_told_and_nothing_else_of_a_loop_that_shows_no_more() -> None:
+    module = make(WithLabels)
+    monitor = train(module, (IDS, MASK, WORDS), of_labels, rate=100.0)
+    assert not all(bool(each.isfinite().all()) for each in module.parameters())
+    assert told_loss(monitor) == "unknown"
+    assert alarms(monitor) == ["non_finite@out"]
+
+
+def test_a_module_may_write_into_what_it_is_given() -> None:
+    class Writing(nn.Module):  # type: ignore[misc]  # as above
+        def __init__(self) -> None:
+            super().__init__()
+            self.two = TwoInputs()
+
+        def forward(self, x: Any, z: Any, scale: Any) -> Any:
+            x *= scale
+            z += 1.0
+            scale *= 1.0001
+            return self.two(x, z)
+
+    def step(module: Any, batch: Any) -> Any:
+        return F.cross_entropy(module(batch[0].clone(), batch[1].clone(), torch.full((6,), 2.0)), batch[2])
+
+    monitor = train(make(Writing), (X, Z, Y), step, rate=0.1)
+    assert told_loss(monitor) == "cross_entropy"
+    assert alarms(monitor) == []
