@@ -146,8 +146,14 @@ class Choice:
         return self._untried([*spared, *lower, *rates_near(self.config, self.dataset, best.arm), *besides])
 
     def pressing(self, best: Tried) -> list[Tried]:
-        """Give the same of what a change of one key leaves as a warning or an error in some seeds, at its own rate."""
-        return self._untried(self._with_cures(best, self.found.left_in_some(best))) if best.arm.keys == 1 else []
+        """Give the same of what a change of one key leaves, at its own rate.
+
+        That is what stands in some seeds as a warning or an error, and a fault of the program, be it but a remark.
+        """
+        if best.arm.keys > 1:
+            return []
+        left = {each.key: each for each in (*self.found.program_left(best), *self.found.left_in_some(best))}
+        return self._untried(self._with_cures(best, left.values()))
 
     def _untried(self, arms: Iterable[Arm]) -> list[Tried]:
         """Give what was not yet tried on fresh seeds, with what else is known of it."""

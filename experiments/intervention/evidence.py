@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gradvitals.diagnostics.findings import Finding, Severity
 from gradvitals.diagnostics.roots import DATA, NUMBERS, PROGRAM, WEIGHTS
 from gradvitals.experiments.config.data import Task
+from gradvitals.experiments.intervention.arms import touches
 from gradvitals.experiments.intervention.effects import SURE, Effect, compare_arms
 from gradvitals.experiments.intervention.trials import Trial
 from gradvitals.experiments.intervention.tried import Tried
@@ -210,6 +211,11 @@ class Intervention:
         left = self.left(tried, Severity.INFO)
         return tuple(each for each in left if each.id in BY_NATURE and any(cure.set for cure in each.prescriptions))
 
+    def program_left(self, tried: Tried) -> tuple[Finding, ...]:
+        """Give those of them that are faults of the program, and stand against the sick run as more than remarks."""
+        known = {each.id for each in self.standing if each.id in PROGRAM}
+        return tuple(each for each in self.causes_left(tried) if each.id in known)
+
     def left_in_some(self, tried: Tried) -> tuple[Finding, ...]:
         """Give the same of what stands as a warning or an error in any of the seeds on which an arm was watched."""
         verdicts = (trial.verdict for trial in tried.trials.values() if trial.verdict is not None)
@@ -234,10 +240,19 @@ class Intervention:
     def surpasses(self, one: Tried, other: Tried) -> bool:
         """Tell whether an arm is better than another that it goes beyond by more than 3 SE, and so worth another key.
 
-        Of the same keys it takes another value only: more than 1 SE is enough.
+        Of the same keys it takes another value only: more than 1 SE is enough. What puts the program right need not be
+        better, if it is not worse by more than 3 SE: a score on a few seeds does not show all that a fault of it costs.
         """
         effect = self.compare(one.scores, other.scores) if one.keys >= other.keys else None
+        if effect is not None and self.puts_right(one, other):
+            return not effect.is_worse
         return effect is not None and effect.mean > (SURE if one.keys > other.keys else LIKELIER) * effect.se
+
+    def puts_right(self, one: Tried, other: Tried) -> bool:
+        """Tell whether an arm changes what mends the program that another leaves wrong, and was not seen to fail."""
+        cures = [{key for cure in each.prescriptions for key in cure.set or ()} for each in self.program_left(other)]
+        mended = all(any(touches(key, mine) for key in keys for mine in one.keys) for keys in cures)
+        return bool(cures) and mended and not self.program_left(one)
 
     def _mends_a_root(self, tried: Tried) -> bool:
         """Tell whether a root is gone; of an impaired run the impairment tells, and one without findings has none."""

@@ -254,7 +254,7 @@ class Search:
     def surpasses(self, rival: Tried, best: Tried) -> bool:
         """Score and watch a rival of the best so far, and tell whether it takes its place.
 
-        What does not even lead on the first seeds is tried no further.
+        What does not even lead on the first seeds is tried no further, unless it puts the program right.
         """
         found, rounds = self.found, self.rounds
         if not rounds.is_affordable(scored=1, watched=1, of=rival):
@@ -262,7 +262,7 @@ class Search:
         self.take_down([rival])
         rounds.score([rival], found.seeds[:FIRST])
         first = found.compare(rival.scores, best.scores)
-        if first is None or first.mean <= 0.0:
+        if first is None or (first.mean <= 0.0 and not found.surpasses(rival, best)):
             return False
         if rounds.left < (len(found.seeds) - FIRST) * rounds.scored(rival) + rounds.costs(watched=1, of=rival):
             self.score_or_watch(rival)  # what is left does not pay for looking at the scores before it is watched

@@ -427,6 +427,41 @@ def test_another_value_takes_less_to_surpass_a_cure_than_another_key(
     assert found.surpasses(other, alone) is takes_its_place
 
 
+OUTPUT = {"model.output": "linear"}
+WRONG = finding("loss_mismatch", OUTPUT, severity=WARNING)
+REMARK = replace(WRONG, severity=INFO)
+
+
+@pytest.mark.parametrize(
+    ("changes", "score", "left", "takes_its_place"),
+    [
+        ({**RATE, **OUTPUT}, 0.6, (), True),
+        ({**RATE, **OUTPUT}, 0.59, (), True),
+        ({**RATE, **OUTPUT}, 0.58, (), False),
+        ({**RATE, **OUTPUT}, 0.6, (REMARK,), False),
+        ({**RATE, **INIT}, 0.6, (), False),
+        ({**ADAM, **OUTPUT}, 0.6, (), False),
+    ],
+    ids=["as good", "hardly worse", "surely worse", "leaves it too", "of another key", "leaves the first key"],
+)
+def test_a_cure_that_leaves_the_program_wrong_yields_to_one_that_mends_it_and_is_no_worse(
+    changes: Mapping[str, Any], score: float, left: tuple[Finding, ...], *, takes_its_place: bool
+) -> None:
+    alone, both = tried(RATE, 0.6, REMARK), tried(changes, score, *left)  # with a standard error of 0.0045
+    found = intervention([WRONG, finding("no_learning", RATE)], alone, both)
+    assert found.cures(alone)
+    assert found.cure is (both if takes_its_place else alone)
+    assert intervention([finding("no_learning", RATE)], alone, both).cure is alone  # a remark from the start
+
+
+def test_a_fault_of_the_program_presses_though_it_is_but_a_remark_beside_a_cure() -> None:
+    rate, other = tried(RATE, 0.6, REMARK), tried(INIT, 0.6, finding("unscaled_inputs", ADAM, severity=INFO))
+    choice = Choice(intervention([WRONG, finding("unscaled_inputs", ADAM)], rate, other), SICK, DATASET, [rate, other])
+    assert [each.arm.changes for each in choice.pressing(rate)] == [{**RATE, **OUTPUT}]
+    assert choice.pressing(other) == []  # a matter of degree may be left
+    assert choice.pressing(tried({**RATE, **INIT}, 0.6, REMARK)) == []  # two keys are enough
+
+
 def test_what_comes_nearest_is_the_best_of_what_lifts_or_else_of_what_helps() -> None:
     lasting = finding("symmetric_units", INIT)
     helps, lifts = tried(ADAM, 0.5, impaired=True), tried(RATE, 0.4, lasting)

@@ -231,6 +231,22 @@ def test_a_second_fault_behind_a_cure_is_mended_where_that_is_surely_better() ->
     assert found.surpasses(found.cure, alone)
 
 
+def test_a_fault_of_the_program_behind_a_cure_is_mended_where_that_is_no_worse() -> None:
+    config = """
+    data = {source = "wine"}
+    model = {hidden = [24], activation = "tanh", output = "relu"}
+    training = {optimizer = {kind = "adam", learning_rate = 5e-8}, batch_size = 16, epochs = 40}
+    """
+    found = try_on(LoadedConfig(loads(config), "test", Path()), 5, 1)
+    alone = [each for each in found.tried if each.keys == {RATE} and each.trials and found.cures(each)]
+    assert alone
+    assert found.cure is not None
+    assert found.cure.keys == {RATE, "model.output"}
+    beyond = found.compare(found.cure.scores, alone[0].scores)
+    assert beyond is not None
+    assert not beyond.is_better  # so that the scores alone would have left it
+
+
 def test_the_search_goes_on_from_what_nearly_cures() -> None:
     config = """
     data = {source = "moons", n = 1000}
