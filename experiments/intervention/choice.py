@@ -238,13 +238,14 @@ def _is_refuted(found: Intervention, tried: Tried) -> bool:
 def _gains_as_little(found: Intervention, tried: Tried, other: Tried) -> bool:
     """Tell whether a change is no better in the screening than one that failed, and would fail as that did.
 
-    That is so of another value of the keys with which one failed, unless that one worked with some seeds, those of the
-    screening, say: a smaller rate may with all. It is so of a second key beside a change that gained too little.
+    That is so of another value of the keys with which one failed, and of a second key beside a change that gained too
+    little; unless that one worked with some seeds, those of the screening, say: a smaller rate may with all, and what
+    screened well by luck is no bar.
     """
-    if other.effect is None or tried.mean_screened > other.mean_screened:
+    if other.effect is None or other.is_split or tried.mean_screened > other.mean_screened:
         return False
     if other.keys == tried.keys:
-        return not other.is_split
+        return True
     return other.keys < tried.keys and tried.arm.extends(other.arm) and not found.may_cure(other)
 
 

@@ -597,6 +597,15 @@ def test_a_second_key_that_shows_no_gain_is_not_tried_beside_what_gained_too_lit
     assert chosen(found, screened(both, 0.6)) == [both]
 
 
+def test_a_screening_that_was_luck_is_no_bar_to_a_second_key() -> None:
+    lucky, both = tried(RATE, 0.0), {**RATE, **INIT}
+    lucky.screened, lucky.effect = screened(RATE, 0.9).screened, Effect(0.0, 0.01, 0.01, 5, 0)
+    found = intervention([finding("dead_units", RATE)], lucky)
+    assert chosen(found, screened(both, 0.8)) == []
+    lucky.screening = Effect(0.6, 0.02, 0.02, 2, 2)
+    assert chosen(found, screened(both, 0.8)) == [both]
+
+
 def test_another_value_is_tried_where_one_worked_with_the_seeds_of_the_screening_only() -> None:
     failed = tried(RATE, 0.0)
     failed.effect, failed.screened = Effect(0.0, 0.01, 0.01, 5, 0), screened(RATE, 0.9).screened
