@@ -126,6 +126,15 @@ class Choice:
         pairs = [*self._followed(), *self._of_defaults(), *likeliest]
         return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
 
+    def varied(self, count: int) -> list[Tried]:
+        """Give what has several keys, and works with some seeds only, with another value of one: other weights, say."""
+        split = [each for each in self.found.tried if each.arm.keys > 1 and each.is_split]
+        better = [each for each in split if each.effect is not None and each.effect.mean > 0.0]
+        both = [(each, other) for each in better for other in self.singles if other.keys <= each.keys]
+        made = (make_arm(self.config, {**each.arm.changes, **other.arm.changes}, self.dataset) for each, other in both)
+        pairs = (arm for arm in made if arm is not None)
+        return [Tried(arm) for arm in unique(pairs, (each.arm for each in self.found.tried))[:count]]
+
     def nearest(self) -> Tried | None:
         """Give what comes nearest to a cure: the best of what lifts the impairment, or else of what helps."""
         better = [each for each in self.found.tried if each.effect is not None and each.effect.is_better]

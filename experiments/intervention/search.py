@@ -100,7 +100,8 @@ class Search:
     def cure_with_pairs(self, choice: Choice) -> bool:
         """Try the pairs that follow from trials; then the others, where none of these is level with the sane defaults.
 
-        What is not, and yet gains enough, is come back to last; unless another rate of it may be.
+        What is not, and yet gains enough, is come back to then; unless another rate of it may be. Last come other
+        values of what works with some seeds only.
         """
         if self.cure_with(self.screened_pairs(choice, choice.followed), level=True):
             return True
@@ -108,7 +109,9 @@ class Search:
         if self.cure_with(pairs, pairs=0 if self.kept_pair() is None else 1):
             return True
         best = self.kept_pair()
-        return best is not None and self.rounds.affordable(watched=1, of=best) and self.is_cure(best)
+        if best is not None and self.rounds.affordable(watched=1, of=best) and self.is_cure(best):
+            return True
+        return bool(choice.varied(1)) and self.cure_with(self.screened_pairs(choice, choice.varied))
 
     def kept_pair(self) -> Tried | None:
         """Give the best of what has several keys, may cure by its scores, and was not watched."""

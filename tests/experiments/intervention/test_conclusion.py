@@ -462,6 +462,21 @@ def test_a_fault_of_the_program_presses_though_it_is_but_a_remark_beside_a_cure(
     assert choice.pressing(tried({**RATE, **INIT}, 0.6, REMARK)) == []  # two keys are enough
 
 
+def test_pairs_that_work_with_some_seeds_are_varied_by_the_other_values_of_their_keys() -> None:
+    glorot, norm = {"model.init": "glorot_uniform"}, {"training.clip_norm": 1.0}
+    split, whole, worse = tried({**RATE, **INIT}, 0.3), tried({**ADAM, **INIT}, 0.3), tried({**norm, **INIT}, 0.3)
+    split.effect, worse.effect = Effect(0.3, 0.1, 0.04, 5, 3), Effect(-0.1, 0.1, 0.04, 5, 1)
+    known = tried({**RATE, "model.init": "zeros"}, 0.1)
+    found = intervention([finding("dead_units", INIT)], split, whole, worse, known)
+    singles = [tried(each, 0.1) for each in (INIT, glorot, {"model.init": "zeros"}, SLOWER, norm)]
+    choice = Choice(found, SICK, DATASET, singles)
+    assert [each.arm.changes for each in choice.varied(9)] == [{**RATE, **glorot}, {**SLOWER, **INIT}]
+    assert [each.arm.changes for each in choice.varied(1)] == [{**RATE, **glorot}]
+    found.tried = [tried(RATE, 0.3), whole]
+    found.tried[0].effect = split.effect
+    assert choice.varied(9) == []  # of single changes all values were screened
+
+
 def test_what_comes_nearest_is_the_best_of_what_lifts_or_else_of_what_helps() -> None:
     lasting = finding("symmetric_units", INIT)
     helps, lifts = tried(ADAM, 0.5, impaired=True), tried(RATE, 0.4, lasting)

@@ -8,6 +8,7 @@ import pytest
 
 from gradvitals.experiments.config.load import LoadedConfig, loads
 from gradvitals.experiments.intervention.arms import Arm, Changes, make_arm
+from gradvitals.experiments.intervention.choice import Choice
 from gradvitals.experiments.intervention.effects import Effect
 from gradvitals.experiments.intervention.evidence import Intervention
 from gradvitals.experiments.intervention.prices import prices_of
@@ -142,6 +143,19 @@ def test_of_several_keys_the_best_that_may_cure_and_was_not_watched_is_kept(tmp_
     assert search.kept_pair() is (pairs[1] if kept is pairs[0] else pairs[0])
     search.found.tried = [single, fails]
     assert search.kept_pair() is None
+
+
+def test_where_no_pair_cures_one_that_works_with_some_seeds_is_tried_with_other_values(tmp_path: Path) -> None:
+    search = begun(tmp_path)
+    rates = [arm({"training.optimizer.learning_rate": rate}) for rate in (30.0, 0.1)]
+    split = arm({**CURE, **rates[0].arm.changes})
+    split.scores, split.effect = dict(search.found.control.scores), Effect(0.2, 0.2, 0.02, 5, 2)
+    search.found.tried = [*rates, split]
+    search.rounds.screen([search.found.control])
+    assert search.cure_with_pairs(Choice(search.found, CONFIG, DATASET, rates))
+    assert search.found.cure is not None
+    assert search.found.cure.keys == split.keys
+    assert search.found.cure.arm.config.training.optimizer.learning_rate in {0.1, 1.0}
 
 
 @pytest.mark.parametrize(("paid", "scored", "watched"), [(20.0, 5, 3), (1.01, 5, 0), (0.99, 0, 0)])
